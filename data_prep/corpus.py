@@ -1,0 +1,344 @@
+"""Documents in: .txt, .jsonl and .tsv, plain, .gz or .zst. Clean shards out and in again.
+
+A document is a list of lines (str, no newline, not blank). Everything is streamed.
+"""
+
+import contextlib
+import dataclasses
+import gzip
+import io
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, BinaryIO
+
+import zstandard
+from absl import logging
+
+from data_prep import files
+from data_prep.cli import UserError
+from data_prep.manifest import HashingWriter
+
+Document = list[str]
+
+FORMATS = (".txt", ".jsonl", ".tsv")
+_COMPRESSIONS = (".gz", ".zst")
+# Lines of a .txt that are looked at to tell its two layouts apart.
+_PEEK_LINES = 10_000
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadOptions:
+    """How records become documents.
+
+    Attributes:
+      text_field: name of the text in .jsonl and .tsv.
+      group_field: consecutive records with one value of it form one document.
+      txt_documents: "line" (each line of a .txt is one), "blank" (blank lines separate
+        them), or "auto" (blank, if the first 10,000 lines hold a blank line).
+      on_decode_error: "strict" or "replace" (invalid bytes become U+FFFD, counted).
+    """
+
+    text_field: str = ""
+    group_field: str = ""
+    txt_documents: str = "auto"
+    on_decode_error: str = "strict"
+
+
+def find_inputs(patterns: Iterable[str]) -> list[str]:
+    """Files that match, sorted within each pattern, each once.
+
+    Raises:
+      UserError: a pattern matches nothing, or a folder, or a name of no known format.
+    """
+    paths: dict[str, None] = {}
+    for pattern in patterns:
+        matches = files.glob(pattern)
+        if not matches:
+            raise UserError(f"--input: no file matches {pattern!r} (from {os.getcwd()})")
+        paths.update(dict.fromkeys(matches))
+    for path in paths:
+        if files.isdir(path):
+            raise UserError(
+                f"--input: {path} is a folder, files are needed: say '{path}/*.txt'"
+            )
+        _format_of(path)
+    return list(paths)
+
+
+def _format_of(path: str) -> str:
+    stem, extension = os.path.splitext(path)
+    if extension in _COMPRESSIONS:
+        extension = os.path.splitext(stem)[1]
+    if extension not in FORMATS:
+        raise UserError(
+            f"--input: {path}: cannot tell its format; names end in "
+            f"{', '.join(FORMATS)}, each also with {' or '.join(_COMPRESSIONS)}"
+        )
+    return extension
+
+
+@contextlib.contextmanager
+def _open_lines(path: str) -> Iterator[tuple[BinaryIO, BinaryIO]]:
+    """(decompressed stream, raw file whose position tells the progress)."""
+    with files.open_binary(path) as raw:
+        if path.endswith(".gz"):
+            stream = io.BufferedReader(gzip.GzipFile(fileobj=raw), 1 << 20)
+        elif path.endswith(".zst"):
+            reader = zstandard.ZstdDecompressor().stream_reader(
+                raw, read_across_frames=True, closefd=False
+            )
+            stream = io.BufferedReader(reader, 1 << 20)
+        else:
+            stream = raw
+        yield stream, raw
+
+
+class Reader:
+    """Reads documents from files in order and counts what it saw.
+
+    Attributes:
+      counts: files, bytes (of text, decompressed), records, documents, decode_errors,
+        regrouped (records whose group had already ended: sort the input by the field).
+    """
+
+    def __init__(self, paths: list[str], options: ReadOptions):
+        self.paths = paths
+        self.total_bytes = sum(files.size(path) for path in paths)
+        self.counts = Counter(dict.fromkeys(("records", "documents", "regrouped"), 0))
+        self._options = options
+        self._seen_groups: set[int] = set()
+        self._finished_bytes = 0
+        self._raw: BinaryIO | None = None
+
+    def position(self) -> int:
+        """Bytes of the (compressed) files read so far, of `total_bytes`."""
+        return self._finished_bytes + (self._raw.tell() if self._raw else 0)
+
+    def documents(self) -> Iterator[Document]:
+        for path in self.paths:
+            for document in self._documents_of(path):
+                if document:
+                    self.counts["documents"] += 1
+                    yield document
+
+    def _documents_of(self, path: str) -> Iterator[Document]:
+        self.counts["files"] += 1
+        extension = _format_of(path)
+        with _open_lines(path) as (stream, raw):
+            self._raw = raw
+            lines = self._decoded_lines(path, stream)
+            if extension == ".txt":
+                yield from self._text_documents(path, lines)
+            else:
+                records = _json_records if extension == ".jsonl" else _tsv_records
+                yield from self._grouped(path, records(path, lines))
+            self._raw = None
+        self._finished_bytes += files.size(path)
+
+    def _decoded_lines(self, path: str, stream: BinaryIO) -> Iterator[tuple[int, str]]:
+        """(line number from 1, text without its line end)."""
+        offset = 0
+        try:
+            for number, line in enumerate(stream, 1):
+                yield number, self._decode(path, line, number, offset)
+                offset += len(line)
+        except (EOFError, gzip.BadGzipFile, zstandard.ZstdError, OSError) as error:
+            raise UserError(
+                f"{path}: cannot be read past byte {offset} of its text ({error}): "
+                "the file is damaged or cut short; copy it again"
+            ) from error
+        self.counts["bytes"] += offset
+
+    def _decode(self, path: str, line: bytes, number: int, offset: int) -> str:
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            if self._options.on_decode_error != "replace":
+                raise UserError(
+                    f"{path}: invalid UTF-8 at byte {offset + error.start} (line "
+                    f"{number}): {line[error.start : error.end]!r}. Convert the file, or "
+                    "say --on_decode_error=replace to go on"
+                ) from error
+            self.counts["decode_errors"] += 1
+            text = line.decode("utf-8", errors="replace")
+        return text.rstrip("\r\n").removeprefix("\ufeff" if number == 1 else "")
+
+    def _text_documents(
+        self, path: str, lines: Iterator[tuple[int, str]]
+    ) -> Iterator[Document]:
+        layout, lines = _text_layout(self._options.txt_documents, lines)
+        logging.info(
+            "%s: %s", path, {"line": "a document per line"}.get(layout, "blank lines between")
+        )
+        document: Document = []
+        blank_at = 0
+        for number, line in lines:
+            self.counts["records"] += 1
+            if line.strip():
+                if blank_at and layout == "line" and self._options.txt_documents == "auto":
+                    raise UserError(
+                        f"{path}: line {blank_at} is blank, but the first {_PEEK_LINES} "
+                        "lines had no blank line, so each was taken for a document: say "
+                        "--txt_documents=blank or --txt_documents=line"
+                    )
+                document.append(line)
+            elif layout == "line":
+                blank_at = number
+            if document and (layout == "line" or not line.strip()):
+                yield document
+                document = []
+        yield document
+
+    def _grouped(
+        self, path: str, records: Iterator[tuple[int, dict[str, Any]]]
+    ) -> Iterator[Document]:
+        """Joins consecutive records with one group value."""
+        document: Document = []
+        current = None
+        for number, record in records:
+            self.counts["records"] += 1
+            text = _field(record, self._options.text_field, "--text_field", path, number)
+            group = number
+            if self._options.group_field:
+                name = self._options.group_field
+                group = _field(record, name, "--group_field", path, number)
+            if group != current:
+                yield document
+                document, current = [], group
+                self._note_group(group)
+            document += [line for line in str(text or "").split("\n") if line.strip()]
+        yield document
+
+    def _note_group(self, group: Any) -> None:
+        if self._options.group_field:
+            key = hash(str(group))
+            self.counts["regrouped"] += key in self._seen_groups
+            self._seen_groups.add(key)
+
+
+def _text_layout(
+    asked: str, lines: Iterator[tuple[int, str]]
+) -> tuple[str, Iterator[tuple[int, str]]]:
+    if asked != "auto":
+        return asked, lines
+    head = [line for _, line in zip(range(_PEEK_LINES), lines, strict=False)]
+    blank_inside = any(
+        not before.strip() and after.strip()
+        for (_, before), (_, after) in zip(head, head[1:], strict=False)
+    )
+    return "blank" if blank_inside else "line", _chain(head, lines)
+
+
+def _chain(head: list, rest: Iterator) -> Iterator:
+    yield from head
+    yield from rest
+
+
+def _json_records(
+    path: str, lines: Iterator[tuple[int, str]]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in lines:
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise UserError(f"{path}: line {number} is not JSON: {error}") from error
+        if not isinstance(record, dict):
+            raise UserError(
+                f"{path}: line {number} is a JSON {type(record).__name__}, "
+                f"an object with fields is needed: {line[:80]}"
+            )
+        yield number, record
+
+
+def _tsv_records(
+    path: str, lines: Iterator[tuple[int, str]]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows by their header's names; quotes are ordinary characters, as in public sets."""
+    _, header = next(lines, (1, ""))
+    names = header.split("\t")
+    for number, line in lines:
+        values = line.split("\t")
+        if len(values) != len(names):
+            raise UserError(
+                f"{path}: line {number} has {len(values)} columns, the header has "
+                f"{len(names)}: {', '.join(names)}"
+            )
+        yield number, dict(zip(names, values, strict=True))
+
+
+def _field(record: dict[str, Any], name: str, flag: str, path: str, number: int) -> Any:
+    if name not in record:
+        raise UserError(
+            f"{path}: line {number} has no field {name!r}; it has "
+            f"{', '.join(record)}. Say one of these with {flag}"
+        )
+    return record[name]
+
+
+class ShardWriter:
+    """Writes documents to shards of about `shard_bytes`; a shard holds whole documents.
+
+    A shard's lines are separated by newlines, its documents by a blank line. Names are
+    corpus-00000.txt, corpus-00001.txt, ...
+    """
+
+    def __init__(self, directory: str, shard_bytes: int):
+        self._directory, self._shard_bytes = directory, shard_bytes
+        self._stack = contextlib.ExitStack()
+        self._writer: HashingWriter | None = None
+        self._name = ""
+        self._lines = self._documents = 0
+        self.entries: list[dict[str, Any]] = []
+
+    def __enter__(self) -> "ShardWriter":
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        if exc[0] is None:
+            self._close()
+        else:
+            self._stack.__exit__(*exc)
+
+    def write(self, document: Document) -> None:
+        if self._writer is None:
+            self._name = f"corpus-{len(self.entries):05d}.txt"
+            path = os.path.join(self._directory, self._name)
+            handle = self._stack.enter_context(files.atomic_writer(path))
+            self._writer = HashingWriter(handle)
+        separator = "\n" if self._documents else ""
+        text = separator + "".join(line + "\n" for line in document)
+        self._writer.write(text.encode("utf-8"))
+        self._lines += len(document)
+        self._documents += 1
+        if self._writer.bytes >= self._shard_bytes:
+            self._close()
+
+    def _close(self) -> None:
+        if self._writer is None:
+            return
+        self._stack.close()
+        counts = {"lines": self._lines, "documents": self._documents}
+        self.entries.append(self._writer.entry(self._name, **counts))
+        self._writer, self._lines, self._documents = None, 0, 0
+
+
+def read_shard(
+    path: str, on_bytes: Callable[[int], None] = lambda n: None
+) -> Iterator[Document]:
+    """Documents of one clean shard; reports the bytes of each to `on_bytes`."""
+    document: Document = []
+    with files.open_binary(path) as handle:
+        for raw in handle:
+            on_bytes(len(raw))
+            line = raw.decode("utf-8").rstrip("\n")
+            if line:
+                document.append(line)
+            else:
+                yield document
+                document = []
+    if document:
+        yield document

@@ -1,0 +1,109 @@
+"""Stage folders: each is finished by a manifest.json, written last.
+
+A manifest names the stage, its settings, its counts and every file with its size and
+SHA-256. The next stage refuses a folder without one, or whose files do not match it.
+"""
+
+import hashlib
+import os
+from typing import Any, BinaryIO
+
+from data_prep import files
+from data_prep.cli import UserError
+
+NAME = "manifest.json"
+
+
+class HashingWriter:
+    """Wraps a binary file; counts and hashes what passes through."""
+
+    def __init__(self, handle: BinaryIO):
+        self._handle = handle
+        self._sha256 = hashlib.sha256()
+        self.bytes = 0
+
+    def write(self, data: bytes) -> None:
+        self._handle.write(data)
+        self._sha256.update(data)
+        self.bytes += len(data)
+
+    def entry(self, name: str, **counts: int) -> dict[str, Any]:
+        """The manifest's line for this file."""
+        sha256 = self._sha256.hexdigest()
+        return {"name": name, "bytes": self.bytes, "sha256": sha256, **counts}
+
+
+def file_entry(directory: str, name: str, **counts: int) -> dict[str, Any]:
+    """The manifest's line for a file already written."""
+    digest, length = hashlib.sha256(), 0
+    with files.open_binary(os.path.join(directory, name)) as handle:
+        while block := handle.read(1 << 20):
+            digest.update(block)
+            length += len(block)
+    return {"name": name, "bytes": length, "sha256": digest.hexdigest(), **counts}
+
+
+def check_output_dir(path: str, overwrite: bool) -> None:
+    """Refuses, changing nothing, a path that `prepare_output_dir` would refuse.
+
+    Raises:
+      UserError: the path is a file, or a folder that holds something.
+    """
+    if files.exists(path) and not files.isdir(path):
+        raise UserError(f"--output_dir={path} is a file, a folder is needed")
+    if files.listdir(path) and not overwrite:
+        raise UserError(
+            f"--output_dir={path} is not empty: it holds {files.listdir(path)[0]!r}. "
+            "Name another folder, or say --overwrite to remove what is there"
+        )
+
+
+def prepare_output_dir(path: str, overwrite: bool) -> None:
+    """Makes `path` an empty folder; call it once the input is known to be good."""
+    check_output_dir(path, overwrite)
+    names = files.listdir(path)
+    # The manifest goes first: a half-removed folder must not look complete.
+    for name in sorted(names, key=lambda name: name != NAME):
+        files.remove(os.path.join(path, name))
+    files.makedirs(path)
+
+
+def write(path: str, stage: str, manifest: dict[str, Any]) -> None:
+    """Finishes a stage folder."""
+    files.write_json(os.path.join(path, NAME), {"stage": stage, **manifest})
+
+
+def read(path: str, stage: str) -> dict[str, Any]:
+    """The manifest of a complete stage folder.
+
+    Raises:
+      UserError: the folder or its manifest is missing, it is another stage's, or a file
+        is missing or has another size than the manifest says.
+    """
+    if not files.isdir(path):
+        raise UserError(f"{path} is not a folder: data_prep.{stage} should have made it")
+    if not files.exists(os.path.join(path, NAME)):
+        raise UserError(
+            f"{path} has no {NAME}: data_prep.{stage} did not finish there. "
+            "Run it again (with --overwrite)"
+        )
+    manifest = files.read_json(os.path.join(path, NAME))
+    if manifest.get("stage") != stage:
+        raise UserError(
+            f"{path} was made by data_prep.{manifest.get('stage')}, "
+            f"a folder made by data_prep.{stage} is needed"
+        )
+    for entry in manifest["files"]:
+        _check_file(path, entry)
+    return manifest
+
+
+def _check_file(path: str, entry: dict[str, Any]) -> None:
+    name = os.path.join(path, entry["name"])
+    found = files.size(name) if files.exists(name) else None
+    if found != entry["bytes"]:
+        state = "is missing" if found is None else f"has {found} bytes"
+        raise UserError(
+            f"{name} {state}, its manifest says {entry['bytes']} bytes: make the folder "
+            "again, or copy the file again"
+        )

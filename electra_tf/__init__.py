@@ -1,0 +1,1 @@
+"""TFRecords -> checkpoints: ELECTRA and its training."""

@@ -1,0 +1,1 @@
+"""From checkpoints to what users load, and the demo."""
