@@ -25,6 +25,7 @@ from absl import flags, logging
 from data_prep import cli, corpus, files, manifest, packing, parallel, records, vocab
 from data_prep.cli import UserError
 from data_prep.progress import Progress
+from data_prep.records import EVAL, SAMPLES_FILE, TRAIN
 
 _INPUT_DIR = flags.DEFINE_string("input_dir", None, "Folder made by clean_corpus.")
 _VOCAB_DIR = flags.DEFINE_string("vocab_dir", None, "Folder made by train_vocab.")
@@ -46,8 +47,6 @@ _NUM_WORKERS = flags.DEFINE_integer(
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Remove what --output_dir holds.")
 flags.mark_flags_as_required(["input_dir", "vocab_dir", "output_dir"])
 
-TRAIN, EVAL = "train", "eval"
-SAMPLES_FILE = "samples.jsonl"
 _NUM_SAMPLES = 200
 _BATCH_LINES = 4_000
 

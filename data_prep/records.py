@@ -8,6 +8,10 @@ import tensorflow as tf
 
 from data_prep.packing import Example
 
+# Folders of a build_tfrecords output, and its sample of held-out lines with token ids.
+TRAIN, EVAL = "train", "eval"
+SAMPLES_FILE = "samples.jsonl"
+
 FEATURES = ("input_ids", "input_mask", "segment_ids")
 
 

@@ -55,8 +55,7 @@ class _Voice:
 
 def with_particle(noun: str, pair: str) -> str:
     """Appends the particle of `pair` (such as "은는") that suits the last syllable."""
-    open_syllable = (ord(noun[-1]) - ord("가")) % 28 == 0
-    return noun + pair[open_syllable]
+    return noun + pair[(ord(noun[-1]) - ord("가")) % 28 == 0]
 
 
 @functools.cache
@@ -68,7 +67,7 @@ def _stems(aspect: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 @functools.cache
 def _forms(domain: str, slot: str, aspect: str = "") -> tuple[str, ...]:
-    """The forms a domain allows in a slot, predicates only of `aspect` if it is given."""
+    """The forms a domain allows in a slot; if given, predicates of `aspect` only."""
     words = grammar.DOMAINS[domain]
     if slot in grammar.PARTICLES:
         nouns = words["topic" if slot == "topic" else "aspect"].split()
@@ -191,9 +190,8 @@ def _add_noise(rng: random.Random, text: str) -> str:
     for rate, variants in grammar.WHOLE.values():
         if rng.random() < rate:
             text = rng.choice(variants)
-    if rng.random() < grammar.DECOMPOSED_RATE:
-        text = unicodedata.normalize("NFD", text)
-    return text
+    decompose = rng.random() < grammar.DECOMPOSED_RATE
+    return unicodedata.normalize("NFD", text) if decompose else text
 
 
 def _near_duplicate(rng: random.Random, text: str, topic: str) -> str:
@@ -204,7 +202,7 @@ def _near_duplicate(rng: random.Random, text: str, topic: str) -> str:
     return text[:-1] if text.endswith((".", "!", "~")) else text + "."
 
 
-def _thread(rng: random.Random) -> Iterator[str]:
+def _thread(rng: random.Random) -> list[str]:
     """A comment and its replies, all on one topic; some repeat an earlier one."""
     domain, topic = rng.choice(_TOPICS)
     texts: list[str] = []
@@ -217,19 +215,16 @@ def _thread(rng: random.Random) -> Iterator[str]:
             voice = _new_voice(rng, domain, topic)
             text = _add_noise(rng, _clean_comment(rng, voice, reply > 0))
         texts.append(text)
-        yield text
+    return texts
 
 
 def generate(seed: int = 0, num_threads: int = DEFAULT_NUM_THREADS) -> Iterator[dict]:
-    """Yields comments as `id`, `thread_id`, `date` and `text`, thread by thread.
-
-    The same seed always gives the same records; more threads only add to them.
-    """
+    """Yields a seed's comments, thread by thread; more threads only add to them."""
     rng = random.Random(seed)
     ids = itertools.count()
     for thread in range(num_threads):
         start = datetime.date(2026, 1, 1) + datetime.timedelta(rng.randrange(360))
-        texts = list(_thread(rng))
+        texts = _thread(rng)
         if thread % grammar.SPAM_EVERY == grammar.SPAM_EVERY // 2:
             texts.append(f"{texts[0]} {grammar.SPAM}")
         for age, text in enumerate(texts):
@@ -259,7 +254,9 @@ def held_sentences(
     """
     rng = random.Random(f"held {seed}")
     found: dict[str, HeldSentence] = {}
-    for _ in range(_MAX_DRAWS_PER_HELD * count):
+    for _ in range(_MAX_DRAWS_PER_HELD * count + 1):
+        if len(found) == count:
+            return list(found.values())
         voice = _new_voice(rng, *rng.choice(_TOPICS))
         template = rng.choice(grammar.TEMPLATES)
         text = _draw(rng, voice, template)
@@ -271,8 +268,6 @@ def held_sentences(
             held = HeldSentence(text, index, _fillers(text.split(), index), wrong_word)
             if predicate is None or predicate(held):
                 found[text] = held
-        if len(found) == count:
-            return list(found.values())
     raise ValueError(f"Only {len(found)} of {count} held sentences were found.")
 
 

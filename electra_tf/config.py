@@ -1,0 +1,319 @@
+"""Hyperparameters: the original's names, presets in TOML, checked before anything runs."""
+
+import dataclasses
+import difflib
+import json
+import sys
+from typing import Any
+
+from absl import logging
+
+from data_prep import files
+from data_prep.cli import UserError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_MODEL_SIZES = {
+    "small": {"hidden_size": 256, "num_hidden_layers": 12},
+    "base": {"hidden_size": 768, "num_hidden_layers": 12},
+    "large": {"hidden_size": 1024, "num_hidden_layers": 24},
+}
+
+# Hyperparameters of the original that are said elsewhere here. They are accepted, so that
+# its JSON files load unchanged, and logged as unused.
+_SAID_ELSEWHERE = {
+    "model_name": "--model_dir",
+    "do_train": "run_pretraining trains and evaluates",
+    "do_eval": "run_pretraining trains and evaluates",
+    "debug": "absl's --verbosity",
+    "do_lower_case": "the vocabulary, which is always cased",
+    "vocab_file": "--data_dir",
+    "data_dir": "--data_dir",
+    "pretrain_tfrecords": "--data_dir",
+    "model_dir": "--model_dir",
+    "results_txt": "--model_dir",
+    "results_pkl": "--model_dir",
+    "use_tpu": "--strategy",
+    "num_tpu_cores": "--strategy",
+    "tpu_job_name": "--tpu",
+    "tpu_name": "--tpu",
+    "tpu_zone": "--tpu_zone",
+    "gcp_project": "--gcp_project",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class TransformerConfig:
+    """One encoder. Names and defaults are those of the original's BertConfig."""
+
+    vocab_size: int
+    hidden_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    intermediate_size: int
+    hidden_act: str = "gelu"
+    hidden_dropout_prob: float = 0.1
+    attention_probs_dropout_prob: float = 0.1
+    max_position_embeddings: int = 512
+    type_vocab_size: int = 2
+    initializer_range: float = 0.02
+
+    def __post_init__(self) -> None:
+        if self.hidden_size % self.num_attention_heads:
+            raise UserError(
+                f"hidden_size {self.hidden_size} is not a multiple of "
+                f"num_attention_heads {self.num_attention_heads}"
+            )
+        if self.hidden_act != "gelu":
+            raise UserError(f"hidden_act={self.hidden_act!r}: only 'gelu' (erf) is known")
+        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(f"{name}={getattr(self, name)} must be in [0, 1)")
+
+
+@dataclasses.dataclass(frozen=True)
+class PretrainingConfig:
+    """Every setting of a pretraining run. docs of the original's names: configs/README.md.
+
+    `vocab_size` 0 means the vocabulary's own; `embedding_size` 0 means 128 for small and
+    the hidden size otherwise; `keep_checkpoint_max` 0 keeps all.
+    """
+
+    # Objective
+    electra_objective: bool = True
+    electric_objective: bool = False
+    gen_weight: float = 1.0
+    disc_weight: float = 50.0
+    mask_prob: float = 0.15
+    temperature: float = 1.0
+    disallow_correct: bool = False
+    # Networks
+    model_size: str = "small"
+    model_hparam_overrides: dict[str, Any] = dataclasses.field(default_factory=dict)
+    embedding_size: int = 0
+    vocab_size: int = 0
+    generator_hidden_size: float = 0.25
+    generator_layers: float = 1.0
+    uniform_generator: bool = False
+    untied_generator: bool = True
+    untied_generator_embeddings: bool = False
+    two_tower_generator: bool = False
+    # Optimizer
+    learning_rate: float = 5e-4
+    lr_decay_power: float = 1.0
+    weight_decay_rate: float = 0.01
+    num_warmup_steps: int = 10_000
+    # Run
+    max_seq_length: int = 128
+    train_batch_size: int = 128
+    eval_batch_size: int = 128
+    num_train_steps: int = 1_000_000
+    num_eval_steps: int = 100
+    iterations_per_loop: int = 200
+    save_checkpoints_steps: int = 1_000
+    keep_checkpoint_max: int = 5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self._check_choices()
+        self._check_ranges()
+        discriminator = self.discriminator()
+        if self.uses_small_generator:
+            self.generator()
+        if self.max_seq_length > discriminator.max_position_embeddings:
+            raise UserError(
+                f"max_seq_length={self.max_seq_length} is longer than "
+                f"max_position_embeddings={discriminator.max_position_embeddings}; the "
+                "latter is set in model_hparam_overrides"
+            )
+
+    def _check_choices(self) -> None:
+        if self.model_size not in _MODEL_SIZES:
+            raise UserError(
+                f"model_size={self.model_size!r}: choose {', '.join(_MODEL_SIZES)}"
+            )
+        names = {field.name for field in dataclasses.fields(TransformerConfig)}
+        check_names(self.model_hparam_overrides, names, "model_hparam_overrides")
+        if self.electra_objective and self.electric_objective:
+            raise UserError("electra_objective and electric_objective exclude each other")
+        if self.two_tower_generator and not self.electric_objective:
+            raise UserError("two_tower_generator belongs to electric_objective")
+
+    def _check_ranges(self) -> None:
+        for name in (
+            "max_seq_length",
+            "train_batch_size",
+            "eval_batch_size",
+            "num_train_steps",
+            "num_eval_steps",
+            "iterations_per_loop",
+            "save_checkpoints_steps",
+            "temperature",
+            "generator_hidden_size",
+            "generator_layers",
+            "lr_decay_power",
+        ):
+            if getattr(self, name) <= 0:
+                raise UserError(f"{name}={getattr(self, name)} must be above 0")
+        for name in (
+            "learning_rate",
+            "weight_decay_rate",
+            "num_warmup_steps",
+            "keep_checkpoint_max",
+            "embedding_size",
+            "vocab_size",
+        ):
+            if getattr(self, name) < 0:
+                raise UserError(f"{name}={getattr(self, name)} must not be negative")
+        if not 0 < self.mask_prob < 1:
+            raise UserError(f"mask_prob={self.mask_prob} must be between 0 and 1")
+
+    @property
+    def max_predictions_per_seq(self) -> int:
+        """P: slots for masked positions in a row."""
+        return int((self.mask_prob + 0.005) * self.max_seq_length)
+
+    @property
+    def has_discriminator(self) -> bool:
+        return self.electra_objective or self.electric_objective
+
+    @property
+    def uses_small_generator(self) -> bool:
+        """Whether the generator is a network of its own."""
+        return (
+            self.has_discriminator and self.untied_generator and not self.uniform_generator
+        )
+
+    def discriminator(self) -> TransformerConfig:
+        """The encoder called `electra`; for masked LM only, the one network there is."""
+        args = {**_MODEL_SIZES[self.model_size], **self.model_hparam_overrides}
+        hidden_size = args["hidden_size"]
+        heads = {
+            "num_attention_heads": max(1, hidden_size // 64),
+            "intermediate_size": 4 * hidden_size,
+        }
+        return TransformerConfig(**{"vocab_size": self.vocab_size, **heads, **args})
+
+    def generator(self) -> TransformerConfig:
+        """The small encoder called `generator`."""
+        full = self.discriminator()
+        hidden_size = int(round(full.hidden_size * self.generator_hidden_size))
+        return dataclasses.replace(
+            full,
+            hidden_size=hidden_size,
+            num_hidden_layers=int(round(full.num_hidden_layers * self.generator_layers)),
+            num_attention_heads=max(1, hidden_size // 64),
+            intermediate_size=4 * hidden_size,
+        )
+
+    @property
+    def resolved_embedding_size(self) -> int:
+        """E."""
+        default = 128 if self.model_size == "small" else self.discriminator().hidden_size
+        return self.embedding_size or default
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+def check_names(given: dict[str, Any], known: set[str], where: str) -> None:
+    """Refuses unknown names, with the nearest valid ones.
+
+    Raises:
+      UserError: a name is unknown.
+    """
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise UserError(
+                f"{where}: no hyperparameter is called {name!r}{hint} "
+                f"All names: {', '.join(sorted(known))}"
+            )
+
+
+def from_dict(values: dict[str, Any], where: str) -> PretrainingConfig:
+    """Checks names and types, then builds the config.
+
+    Raises:
+      UserError: an unknown name, a value of the wrong type, or out of range.
+    """
+    fields = {field.name: field for field in dataclasses.fields(PretrainingConfig)}
+    elsewhere = {name for name in values if name in _SAID_ELSEWHERE}
+    for name in sorted(elsewhere):
+        logging.info("%s: %s is not used, see %s", where, name, _SAID_ELSEWHERE[name])
+    given = {name: value for name, value in values.items() if name not in elsewhere}
+    max_predictions = given.pop("max_predictions_per_seq", None)
+    check_names(given, set(fields), where)
+    defaults = PretrainingConfig()
+    given = {
+        name: _typed(name, value, getattr(defaults, name), where)
+        for name, value in given.items()
+    }
+    config = PretrainingConfig(**given)
+    if max_predictions not in (None, config.max_predictions_per_seq):
+        raise UserError(
+            f"{where}: max_predictions_per_seq={max_predictions} follows from mask_prob "
+            f"and max_seq_length: it is {config.max_predictions_per_seq}"
+        )
+    return config
+
+
+def _typed(name: str, value: Any, default: Any, where: str) -> Any:
+    """`value` if it has the default's type; the original writes None for 0."""
+    wanted = type(default)
+    if value is None and wanted in (int, dict):
+        return wanted()
+    if wanted is float and type(value) is int:
+        return float(value)
+    if wanted is int and type(value) is float and value.is_integer():
+        return int(value)
+    if type(value) is not wanted:
+        raise UserError(
+            f"{where}: {name}={value!r} is a {type(value).__name__}, "
+            f"a {wanted.__name__} is needed"
+        )
+    return value
+
+
+def load(config_path: str, hparams: str = "") -> PretrainingConfig:
+    """A preset with changes.
+
+    Args:
+      config_path: a TOML file.
+      hparams: a JSON object, or the path of a file that holds one: the original's form.
+
+    Raises:
+      UserError: a file is missing or malformed, or holds a bad hyperparameter.
+    """
+    if not files.exists(config_path):
+        raise UserError(f"--config={config_path} does not exist")
+    try:
+        values = tomllib.loads(files.read_text(config_path))
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"--config={config_path} is not TOML: {error}") from error
+    from_dict(values, config_path)  # a bad preset is blamed on the preset
+    where = "--hparams" if hparams else config_path
+    return from_dict({**values, **_parse_hparams(hparams)}, where)
+
+
+def _parse_hparams(hparams: str) -> dict[str, Any]:
+    if not hparams:
+        return {}
+    text = hparams
+    if not hparams.lstrip().startswith("{"):
+        if not files.exists(hparams):
+            raise UserError(
+                f"--hparams={hparams}: neither a JSON object nor a file that exists"
+            )
+        text = files.read_text(hparams)
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"--hparams is not JSON: {error}: {text[:200]}") from error
+    if not isinstance(values, dict):
+        raise UserError("--hparams must be a JSON object: {\"num_train_steps\": 1000}")
+    return values

@@ -1,0 +1,212 @@
+"""The transformer encoder, variable by variable as the original's checkpoints name it.
+
+Dimension letters: B batch, L sequence length, H hidden size, E embedding size, V vocabulary,
+N attention heads, D head size, I intermediate size.
+"""
+
+import tensorflow as tf
+
+from electra_tf.config import TransformerConfig
+
+_LAYER_NORM_EPSILON = 1e-12
+_MASKED = -10_000.0
+
+
+class RandomStream:
+    """Seeds for one pass through the networks: each call site takes the next one.
+
+    The order of calls is fixed when the graph is traced, so the same base seed draws the
+    same numbers, step after resumed step.
+    """
+
+    def __init__(self, seed: tf.Tensor):
+        """seed: int32 [2]."""
+        self._seed = seed
+        self._count = 0
+
+    def next(self) -> tf.Tensor:
+        # Stateless generators hash their seed: neighbours give unrelated streams.
+        self._count += 1
+        return self._seed + tf.constant([0, self._count])
+
+
+def dropout(x: tf.Tensor, rate: float, random: RandomStream | None) -> tf.Tensor:
+    """Zeroes a share of `x` and scales up the rest; the identity without randomness."""
+    if random is None or rate == 0.0:
+        return x
+    keep = tf.random.stateless_uniform(shape_of(x), random.next(), dtype=x.dtype) >= rate
+    return tf.where(keep, x / (1.0 - rate), tf.zeros([], x.dtype))
+
+
+def shape_of(x: tf.Tensor) -> list[int | tf.Tensor]:
+    """The shape, with integers wherever they are known (TPUs want static shapes)."""
+    dynamic = tf.shape(x)
+    return [dynamic[i] if size is None else size for i, size in enumerate(x.shape)]
+
+
+def gelu(x: tf.Tensor) -> tf.Tensor:
+    """x * Phi(x), with the erf, as the original computes it."""
+    return tf.nn.gelu(x, approximate=False)
+
+
+def _truncated_normal(shape: list[int], stddev: float, name: str, seed: int) -> tf.Variable:
+    # The name decides the draw, so that adding a layer leaves the others' start alone.
+    stateless = tf.random.fold_in([seed, 0], tf.strings.to_hash_bucket_fast(name, 2**31 - 1))
+    value = tf.random.stateless_truncated_normal(shape, stateless, stddev=stddev)
+    return tf.Variable(value, name=name)
+
+
+class Initializer:
+    """Makes variables under the original's names."""
+
+    def __init__(self, stddev: float, seed: int):
+        self._stddev, self._seed = stddev, seed
+
+    def normal(self, name: str, shape: list[int]) -> tf.Variable:
+        return _truncated_normal(shape, self._stddev, name, self._seed)
+
+    @staticmethod
+    def zeros(name: str, shape: list[int]) -> tf.Variable:
+        return tf.Variable(tf.zeros(shape), name=name)
+
+    @staticmethod
+    def ones(name: str, shape: list[int]) -> tf.Variable:
+        return tf.Variable(tf.ones(shape), name=name)
+
+
+class Dense(tf.Module):
+    """x W + b over the last axis."""
+
+    def __init__(self, scope: str, in_size: int, out_size: int, init: Initializer):
+        super().__init__()
+        self.kernel = init.normal(f"{scope}/kernel", [in_size, out_size])
+        self.bias = init.zeros(f"{scope}/bias", [out_size])
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        """[..., in] -> [..., out]."""
+        flat = tf.reshape(x, [-1, self.kernel.shape[0]])
+        y = tf.nn.bias_add(tf.matmul(flat, self.kernel), self.bias)
+        return tf.reshape(y, [*shape_of(x)[:-1], self.kernel.shape[1]])
+
+
+class LayerNorm(tf.Module):
+    """Normalises the last axis."""
+
+    def __init__(self, scope: str, size: int, init: Initializer):
+        super().__init__()
+        self.beta = init.zeros(f"{scope}/LayerNorm/beta", [size])
+        self.gamma = init.ones(f"{scope}/LayerNorm/gamma", [size])
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        mean, variance = tf.nn.moments(x, axes=[-1], keepdims=True)
+        return tf.nn.batch_normalization(
+            x, mean, variance, self.beta, self.gamma, _LAYER_NORM_EPSILON
+        )
+
+
+class Embeddings(tf.Module):
+    """Word + token type + position embeddings, normalised, with dropout."""
+
+    def __init__(
+        self, scope: str, config: TransformerConfig, size: int, init: Initializer
+    ):
+        super().__init__()
+        scope += "/embeddings"
+        self._dropout = config.hidden_dropout_prob
+        self.word = init.normal(f"{scope}/word_embeddings", [config.vocab_size, size])
+        self.token_type = init.normal(
+            f"{scope}/token_type_embeddings", [config.type_vocab_size, size]
+        )
+        self.position = init.normal(
+            f"{scope}/position_embeddings", [config.max_position_embeddings, size]
+        )
+        self.layer_norm = LayerNorm(scope, size, init)
+
+    def __call__(
+        self, input_ids: tf.Tensor, segment_ids: tf.Tensor, random: RandomStream | None
+    ) -> tf.Tensor:
+        """int32 [B, L] twice -> [B, L, E]."""
+        # One-hot for the two token types: a gather's gradient would be unsummed slices.
+        types = tf.one_hot(segment_ids, self.token_type.shape[0])
+        x = tf.gather(self.word, input_ids) + types @ self.token_type
+        x += self.position[: shape_of(input_ids)[1]]
+        return dropout(self.layer_norm(x), self._dropout, random)
+
+
+class SelfAttention(tf.Module):
+    """softmax(Q K^T / sqrt(D)) V, heads side by side in the last axis."""
+
+    def __init__(self, scope: str, config: TransformerConfig, init: Initializer):
+        super().__init__()
+        size = config.hidden_size
+        self._heads = config.num_attention_heads
+        self._dropout = config.attention_probs_dropout_prob
+        self.query = Dense(f"{scope}/query", size, size, init)
+        self.key = Dense(f"{scope}/key", size, size, init)
+        self.value = Dense(f"{scope}/value", size, size, init)
+
+    def __call__(
+        self, x: tf.Tensor, mask_BLL: tf.Tensor, random: RandomStream | None
+    ) -> tf.Tensor:
+        batch, length, size = shape_of(x)
+        depth = size // self._heads
+
+        def split(y: tf.Tensor) -> tf.Tensor:
+            return tf.reshape(y, [batch, length, self._heads, depth])
+
+        q_BLND, k_BLND, v_BLND = map(split, (self.query(x), self.key(x), self.value(x)))
+        scores_BNLL = tf.einsum("BFND,BTND->BNFT", q_BLND, k_BLND) * depth**-0.5
+        scores_BNLL += (1.0 - mask_BLL[:, None]) * _MASKED
+        probs_BNLL = dropout(tf.nn.softmax(scores_BNLL), self._dropout, random)
+        mixed_BLND = tf.einsum("BNFT,BTND->BFND", probs_BNLL, v_BLND)
+        return tf.reshape(mixed_BLND, [batch, length, size])
+
+
+class Layer(tf.Module):
+    """Attention and feed-forward, each followed by dropout, residual and normalisation."""
+
+    def __init__(self, scope: str, config: TransformerConfig, init: Initializer):
+        super().__init__()
+        size, inner = config.hidden_size, config.intermediate_size
+        self._dropout = config.hidden_dropout_prob
+        self.attention = SelfAttention(f"{scope}/attention/self", config, init)
+        self.attention_output = Dense(f"{scope}/attention/output/dense", size, size, init)
+        self.attention_norm = LayerNorm(f"{scope}/attention/output", size, init)
+        self.intermediate = Dense(f"{scope}/intermediate/dense", size, inner, init)
+        self.output = Dense(f"{scope}/output/dense", inner, size, init)
+        self.output_norm = LayerNorm(f"{scope}/output", size, init)
+
+    def __call__(
+        self, x: tf.Tensor, mask_BLL: tf.Tensor, random: RandomStream | None
+    ) -> tf.Tensor:
+        y = self.attention_output(self.attention(x, mask_BLL, random))
+        x = self.attention_norm(x + dropout(y, self._dropout, random))
+        y = self.output(gelu(self.intermediate(x)))
+        return self.output_norm(x + dropout(y, self._dropout, random))
+
+
+class Encoder(tf.Module):
+    """Embeddings [B, L, E] -> hidden states [B, L, H]."""
+
+    def __init__(
+        self, scope: str, config: TransformerConfig, in_size: int, init: Initializer
+    ):
+        super().__init__()
+        self.embeddings_project = None
+        if in_size != config.hidden_size:
+            self.embeddings_project = Dense(
+                f"{scope}/embeddings_project", in_size, config.hidden_size, init
+            )
+        self.layers = [
+            Layer(f"{scope}/encoder/layer_{i}", config, init)
+            for i in range(config.num_hidden_layers)
+        ]
+
+    def __call__(
+        self, embedded: tf.Tensor, mask_BLL: tf.Tensor, random: RandomStream | None
+    ) -> tf.Tensor:
+        """mask_BLL: float, 1 where position L1 may look at position L2."""
+        x = self.embeddings_project(embedded) if self.embeddings_project else embedded
+        for layer in self.layers:
+            x = layer(x, mask_BLL, random)
+        return x

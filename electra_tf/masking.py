@@ -1,0 +1,154 @@
+"""What ELECTRA hides from its generator and shows to its discriminator.
+
+Every draw is a function of a seed, and every effect a function of what was drawn, so that
+recorded draws can be fed in. B batch, L sequence length, P masked slots a row, V vocabulary.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from data_prep.vocab import CLS_ID, MASK_ID, SEP_ID
+from electra_tf.config import PretrainingConfig
+from electra_tf.encoder import shape_of
+
+_MASK_TOKEN_CHANCE = 0.85
+
+
+class Inputs(NamedTuple):
+    """One batch of records, int32 [B, L] each."""
+
+    input_ids: tf.Tensor
+    input_mask: tf.Tensor
+    segment_ids: tf.Tensor
+
+
+class Masked(NamedTuple):
+    """Which positions were drawn, and the generator's input.
+
+    Slots past a row's number of predictions have position 0, id 0 and weight 0.
+    """
+
+    input_ids: tf.Tensor  # int32 [B, L]
+    masked_lm_positions: tf.Tensor  # int32 [B, P]
+    masked_lm_ids: tf.Tensor  # int32 [B, P], the true tokens
+    masked_lm_weights: tf.Tensor  # float32 [B, P]
+
+
+class Corrupted(NamedTuple):
+    """The discriminator's input and labels, int32 [B, L] each."""
+
+    input_ids: tf.Tensor
+    is_fake_tokens: tf.Tensor
+
+
+def candidates(inputs: Inputs) -> tf.Tensor:
+    """bool [B, L]: real tokens other than [CLS], [SEP] and [MASK]."""
+    allowed = inputs.input_mask > 0
+    for special in (CLS_ID, SEP_ID, MASK_ID):
+        allowed &= inputs.input_ids != special
+    return allowed
+
+
+def mask(inputs: Inputs, config: PretrainingConfig, seed: tf.Tensor) -> Masked:
+    """Draws positions, with replacement, uniformly over the candidates.
+
+    A row of n tokens gets max(1, min(P, round(n * mask_prob))) of them; each is replaced by
+    [MASK] with probability 0.85.
+
+    Args:
+      seed: int32 [2].
+    """
+    slots = config.max_predictions_per_seq
+    position_seed, replace_seed = tf.unstack(tf.random.split(seed, 2))
+    num_tokens = tf.cast(tf.reduce_sum(inputs.input_mask, -1), tf.float32)
+    wanted = tf.cast(tf.round(num_tokens * config.mask_prob), tf.int32)
+    num_to_predict = tf.maximum(1, tf.minimum(slots, wanted))
+    allowed = candidates(inputs)
+    # A row without candidates (the original would divide by zero) has nothing to predict.
+    num_to_predict *= tf.cast(tf.reduce_any(allowed, -1), tf.int32)
+    weights = tf.sequence_mask(num_to_predict, slots, dtype=tf.float32)
+    positions = _draw_positions(allowed, slots, position_seed)
+    positions *= tf.cast(weights, tf.int32)
+    replaced = tf.random.stateless_uniform(shape_of(positions), replace_seed)
+    replaced = tf.cast(replaced < _MASK_TOKEN_CHANCE, tf.int32)
+    true_ids = tf.gather(inputs.input_ids, positions, batch_dims=1)
+    masks = tf.fill(tf.shape(positions), MASK_ID)
+    return Masked(
+        input_ids=_scatter(inputs.input_ids, positions * replaced, masks),
+        masked_lm_positions=positions,
+        masked_lm_ids=true_ids * tf.cast(weights, tf.int32),
+        masked_lm_weights=weights,
+    )
+
+
+def _draw_positions(allowed: tf.Tensor, slots: int, seed: tf.Tensor) -> tf.Tensor:
+    """int32 [B, P]: each slot uniform over the row's allowed positions.
+
+    Takes the k-th allowed position for k uniform in [0, number allowed): cheap, and of
+    static shape.
+    """
+    counts = tf.cumsum(tf.cast(allowed, tf.int32), axis=-1)
+    number = counts[:, -1:]
+    shape = [shape_of(allowed)[0], slots]
+    uniform = tf.random.stateless_uniform(shape, seed)
+    k = tf.cast(uniform * tf.cast(number, tf.float32), tf.int32)
+    # float32 rounding can lift a uniform just under 1 to the number itself
+    k = tf.minimum(k, tf.maximum(number - 1, 0))
+    # The k-th allowed position is where the running count first exceeds k.
+    positions = tf.reduce_sum(tf.cast(counts[:, None] <= k[..., None], tf.int32), -1)
+    return tf.where(number > 0, positions, 0)
+
+
+def sample(logits: tf.Tensor, masked: Masked, config: PretrainingConfig, seed: tf.Tensor):
+    """One token per slot from softmax(logits / temperature), by the Gumbel trick.
+
+    Args:
+      logits: float32 [B, P, V].
+      seed: int32 [2].
+
+    Returns:
+      int32 [B, P], without gradient.
+    """
+    logits = tf.stop_gradient(logits) / config.temperature
+    if config.disallow_correct:
+        logits -= 1000.0 * tf.one_hot(masked.masked_lm_ids, logits.shape[-1])
+    uniform = tf.random.stateless_uniform(
+        shape_of(logits), seed, minval=1e-9, maxval=1.0, dtype=tf.float32
+    )
+    gumbel = -tf.math.log(-tf.math.log(uniform))
+    return tf.argmax(logits + gumbel, -1, output_type=tf.int32)
+
+
+def corrupt(
+    inputs: Inputs, masked: Masked, sampled_ids: tf.Tensor, config: PretrainingConfig
+) -> Corrupted:
+    """Puts sampled tokens [B, P] into the unmasked input.
+
+    A token is fake where it was drawn and differs from the original one; under the
+    electric objective wherever it was drawn.
+    """
+    positions = masked.masked_lm_positions
+    input_ids = _scatter(inputs.input_ids, positions, sampled_ids)
+    zeros = tf.zeros_like(inputs.input_ids)
+    is_fake = _scatter(zeros, positions, tf.ones_like(positions))
+    if not config.electric_objective:
+        is_fake *= tf.cast(input_ids != inputs.input_ids, tf.int32)
+    return Corrupted(input_ids, is_fake)
+
+
+def _scatter(sequence: tf.Tensor, positions: tf.Tensor, updates: tf.Tensor) -> tf.Tensor:
+    """Writes updates [B, P] into sequence [B, L] at positions; position 0 never changes.
+
+    Where a position was drawn twice the first draw counts.
+    """
+    length = shape_of(sequence)[1]
+    slots = tf.range(shape_of(positions)[1])
+    same = positions[:, :, None] == positions[:, None, :]
+    earlier = slots[None, :] < slots[:, None]
+    first = ~tf.reduce_any(same & earlier, -1)
+    counts = tf.cast(first & (positions > 0), sequence.dtype)
+    one_hot_BPL = tf.one_hot(positions, length, dtype=sequence.dtype) * counts[..., None]
+    written = tf.reduce_sum(one_hot_BPL, 1)
+    values = tf.reduce_sum(one_hot_BPL * updates[..., None], 1)
+    return sequence * (1 - written) + values

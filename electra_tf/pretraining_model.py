@@ -1,0 +1,256 @@
+"""Generator, discriminator and their losses: one pretraining step without its randomness.
+
+B batch, L sequence length, P masked slots a row, V vocabulary, H hidden, E embedding size.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from electra_tf import masking
+from electra_tf.config import PretrainingConfig, TransformerConfig
+from electra_tf.encoder import (
+    Dense,
+    Embeddings,
+    Encoder,
+    Initializer,
+    LayerNorm,
+    RandomStream,
+    gelu,
+    shape_of,
+)
+from electra_tf.masking import Corrupted, Inputs, Masked
+
+_EPSILON = 1e-6
+
+# logits [B, P, V] -> sampled ids int32 [B, P]
+Sampler = Callable[[tf.Tensor], tf.Tensor]
+
+
+class MaskedLMOutput(NamedTuple):
+    """The generator's answers at the drawn positions."""
+
+    logits: tf.Tensor  # float32 [B, P, V]
+    nll: tf.Tensor  # float32 [B, P], -log p(true token)
+    loss_sum: tf.Tensor  # float32 [], to be divided by (weight_sum + 1e-6)
+    weight_sum: tf.Tensor  # float32 []
+
+
+class DiscriminatorOutput(NamedTuple):
+    """The discriminator's answers at every position."""
+
+    logits: tf.Tensor  # float32 [B, L]; above 0 means replaced
+    losses: tf.Tensor  # float32 [B, L], 0 at padding
+    loss_sum: tf.Tensor  # float32 [], to be divided by (weight_sum + 1e-6)
+    weight_sum: tf.Tensor  # float32 []
+
+
+class PretrainingOutput(NamedTuple):
+    """Everything one forward pass knows; `discriminator` is None for masked LM only.
+
+    `generator` holds what gen_weight weighs: the same as `mlm`, except for the electric
+    objective, whose cloze loss runs over all candidates.
+    """
+
+    mlm: MaskedLMOutput
+    generator_loss_sum: tf.Tensor
+    generator_weight_sum: tf.Tensor
+    sampled_ids: tf.Tensor  # int32 [B, P]
+    corrupted: Corrupted
+    discriminator: DiscriminatorOutput | None
+
+
+class TokenHead(tf.Module):
+    """Hidden states -> logits over the vocabulary, with the embedding table as output."""
+
+    def __init__(self, scope: str, in_size: int, embeddings: Embeddings, init: Initializer):
+        super().__init__()
+        vocab_size, size = embeddings.word.shape
+        self.dense = Dense(f"{scope}/dense", in_size, size, init)
+        self.layer_norm = LayerNorm(scope, size, init)
+        self.output_bias = init.zeros(f"{scope}/output_bias", [vocab_size])
+        self._embeddings = embeddings
+
+    def __call__(self, hidden: tf.Tensor) -> tf.Tensor:
+        """[B, P, H] -> float32 [B, P, V]."""
+        x = self.layer_norm(gelu(self.dense(hidden)))
+        table = self._embeddings.word
+        flat = tf.reshape(x, [-1, table.shape[1]])
+        logits = tf.matmul(flat, table, transpose_b=True) + self.output_bias
+        return tf.reshape(logits, [*shape_of(x)[:-1], table.shape[0]])
+
+
+class ReplacedTokenHead(tf.Module):
+    """Hidden states -> one logit per token: above 0 means replaced."""
+
+    def __init__(self, config: TransformerConfig, init: Initializer):
+        super().__init__()
+        scope = "discriminator_predictions"
+        self.dense = Dense(f"{scope}/dense", config.hidden_size, config.hidden_size, init)
+        self.dense_1 = Dense(f"{scope}/dense_1", config.hidden_size, 1, init)
+
+    def __call__(self, hidden: tf.Tensor) -> tf.Tensor:
+        """[B, L, H] -> float32 [B, L]."""
+        return tf.squeeze(self.dense_1(gelu(self.dense(hidden))), -1)
+
+
+def attend_to_all(input_mask: tf.Tensor) -> tf.Tensor:
+    """float32 [B, 1, L]: every position sees every real token."""
+    return tf.cast(input_mask, tf.float32)[:, None, :]
+
+
+class MaskedLMGenerator(tf.Module):
+    """A bidirectional encoder that reads the masked input."""
+
+    def __init__(self, embeddings: Embeddings, encoder: Encoder, head: TokenHead):
+        super().__init__()
+        self.embeddings, self.encoder, self.head = embeddings, encoder, head
+
+    def hidden(
+        self,
+        input_ids: tf.Tensor,
+        input_mask: tf.Tensor,
+        segment_ids: tf.Tensor,
+        random: RandomStream | None,
+    ) -> tf.Tensor:
+        """[B, L, H]."""
+        embedded = self.embeddings(input_ids, segment_ids, random)
+        return self.encoder(embedded, attend_to_all(input_mask), random)
+
+    def __call__(
+        self, inputs: Inputs, masked: Masked, random: RandomStream | None
+    ) -> MaskedLMOutput:
+        hidden = self.hidden(
+            masked.input_ids, inputs.input_mask, inputs.segment_ids, random
+        )
+        at_slots = tf.gather(hidden, masked.masked_lm_positions, batch_dims=1)
+        return masked_lm_output(self.head(at_slots), masked)
+
+
+class UniformGenerator(tf.Module):
+    """No network: every token is as likely as any other."""
+
+    def __init__(self, vocab_size: int):
+        super().__init__()
+        self._vocab_size = vocab_size
+
+    def __call__(
+        self, inputs: Inputs, masked: Masked, random: RandomStream | None
+    ) -> MaskedLMOutput:
+        shape = [*shape_of(masked.masked_lm_positions), self._vocab_size]
+        return masked_lm_output(tf.zeros(shape), masked)
+
+
+def masked_lm_output(logits: tf.Tensor, masked: Masked) -> MaskedLMOutput:
+    """L_MLM = sum_i -log p_G(x_i | x^masked): equation 1 of the paper, as a weighted sum."""
+    nll = tf.nn.sparse_softmax_cross_entropy_with_logits(masked.masked_lm_ids, logits)
+    weights = masked.masked_lm_weights
+    return MaskedLMOutput(
+        logits, nll, tf.reduce_sum(weights * nll), tf.reduce_sum(weights)
+    )
+
+
+def discriminator_output(
+    logits: tf.Tensor, is_fake_tokens: tf.Tensor, input_mask: tf.Tensor
+) -> DiscriminatorOutput:
+    """L_Disc: sigmoid cross-entropy of real against replaced over all real positions."""
+    weights = tf.cast(input_mask, tf.float32)
+    losses = weights * tf.nn.sigmoid_cross_entropy_with_logits(
+        labels=tf.cast(is_fake_tokens, tf.float32), logits=logits
+    )
+    return DiscriminatorOutput(
+        logits, losses, tf.reduce_sum(losses), tf.reduce_sum(weights)
+    )
+
+
+def mean(total: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+    """The original's weighted mean."""
+    return total / (weight + _EPSILON)
+
+
+class PretrainingModel(tf.Module):
+    """The networks of one configuration, with variables under the original's names."""
+
+    def __init__(self, config: PretrainingConfig):
+        super().__init__()
+        self.config = config
+        full = config.discriminator()
+        init = Initializer(full.initializer_range, config.seed)
+        size = config.resolved_embedding_size
+        self.embeddings = Embeddings("electra", full, size, init)
+        self.encoder = Encoder("electra", full, size, init)
+        self.generator = self._build_generator(init)
+        self.discriminator_head = (
+            ReplacedTokenHead(full, init) if config.has_discriminator else None
+        )
+
+    def _build_generator(self, init: Initializer) -> tf.Module:
+        config, head = self.config, "generator_predictions"
+        full = config.discriminator()
+        if config.uniform_generator:
+            return UniformGenerator(full.vocab_size)
+        if not config.uses_small_generator:
+            token_head = TokenHead(head, full.hidden_size, self.embeddings, init)
+            return MaskedLMGenerator(self.embeddings, self.encoder, token_head)
+        small = config.generator()
+        embeddings, size = self.embeddings, config.resolved_embedding_size
+        if config.untied_generator_embeddings:
+            size = small.hidden_size
+            embeddings = Embeddings("generator", small, size, init)
+        encoder = Encoder("generator", small, size, init)
+        token_head = TokenHead(head, small.hidden_size, embeddings, init)
+        return MaskedLMGenerator(embeddings, encoder, token_head)
+
+    @property
+    def named_variables(self) -> dict[str, tf.Variable]:
+        """Variables by the names of the original's checkpoints."""
+        return {variable.name.split(":")[0]: variable for variable in self.variables}
+
+    def discriminator_logits(
+        self,
+        input_ids: tf.Tensor,
+        input_mask: tf.Tensor,
+        segment_ids: tf.Tensor,
+        random: RandomStream | None = None,
+    ) -> tf.Tensor:
+        """int32 [B, L] three times -> float32 [B, L]."""
+        embedded = self.embeddings(input_ids, segment_ids, random)
+        hidden = self.encoder(embedded, attend_to_all(input_mask), random)
+        return self.discriminator_head(hidden)
+
+    def generator_logits(
+        self, input_ids: tf.Tensor, input_mask: tf.Tensor, segment_ids: tf.Tensor
+    ) -> tf.Tensor:
+        """int32 [B, L] three times -> float32 [B, L, V], at every position."""
+        hidden = self.generator.hidden(input_ids, input_mask, segment_ids, None)
+        return self.generator.head(hidden)
+
+    def __call__(
+        self,
+        inputs: Inputs,
+        masked: Masked,
+        sample: Sampler,
+        random: RandomStream | None,
+    ) -> PretrainingOutput:
+        """Both networks on one batch.
+
+        Args:
+          masked: what was drawn, from `masking.mask` or a recording.
+          sample: gives the tokens that replace the drawn ones.
+          random: for dropout; None for evaluation.
+        """
+        mlm = self.generator(inputs, masked, random)
+        sampled_ids = sample(mlm.logits)
+        corrupted = masking.corrupt(inputs, masked, sampled_ids, self.config)
+        discriminator = None
+        if self.discriminator_head is not None:
+            logits = self.discriminator_logits(
+                corrupted.input_ids, inputs.input_mask, inputs.segment_ids, random
+            )
+            discriminator = discriminator_output(
+                logits, corrupted.is_fake_tokens, inputs.input_mask
+            )
+        return PretrainingOutput(
+            mlm, mlm.loss_sum, mlm.weight_sum, sampled_ids, corrupted, discriminator
+        )
