@@ -133,14 +133,15 @@ def _tokenized(
 
 
 def build_shard(job: Job) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Builds one shard's two files; returns manifest entries and held-out sample lines."""
+    """Builds one shard's two files; returns manifest entries and sample lines."""
     samples: list[dict[str, Any]] = []
     with contextlib.ExitStack() as stack:
         splits = {name: _SplitWriter(job, name, stack) for name in (TRAIN, EVAL)}
         for document, line_ids in _tokenized(job):
             split = EVAL if is_held_out(document, job.eval_fraction) else TRAIN
             splits[split].write(document, line_ids)
-            if split == EVAL and len(samples) < _NUM_SAMPLES:
+            sampled = split == EVAL or not job.eval_fraction
+            if sampled and len(samples) < _NUM_SAMPLES:
                 pairs = zip(document, line_ids, strict=True)
                 samples += [{"text": text, "ids": ids} for text, ids in pairs]
     entries = []

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from data_prep.packing import Example
 
-# Folders of a build_tfrecords output, and its sample of held-out lines with token ids.
+# Folders of a build_tfrecords output, and its sample lines (held out, if any are) with ids.
 TRAIN, EVAL = "train", "eval"
 SAMPLES_FILE = "samples.jsonl"
 

@@ -20,8 +20,9 @@ import unicodedata
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from absl import app, flags, logging
+from absl import flags, logging
 
+from data_prep import cli
 from tools import demo_grammar as grammar
 
 DEFAULT_NUM_THREADS = 14_100
@@ -281,9 +282,7 @@ def write_jsonl(records: Iterable[dict], path: str) -> int:
     return len(lines)
 
 
-def main(argv: Sequence[str]) -> None:
-    if len(argv) > 1:
-        raise app.UsageError(f"Unexpected arguments: {' '.join(argv[1:])}")
+def main() -> None:
     path, threads = flags.FLAGS.output, flags.FLAGS.num_threads
     records = write_jsonl(generate(flags.FLAGS.seed, threads), path)
     size = os.path.getsize(path)
@@ -295,5 +294,4 @@ if __name__ == "__main__":
     flags.DEFINE_string("output", "build/demo/raw.jsonl", "The JSONL file to write.")
     flags.DEFINE_integer("seed", 0, "Chooses the corpus.")
     flags.DEFINE_integer("num_threads", DEFAULT_NUM_THREADS, "Threads to write.", 1)
-    flags.FLAGS.set_default("verbosity", logging.INFO)
-    app.run(main)
+    cli.run(main)
