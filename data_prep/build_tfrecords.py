@@ -1,8 +1,8 @@
 """Clean text + vocabulary -> TFRecords for training and, apart, for evaluation.
 
 Each clean shard becomes one training file and one evaluation file, in the original's
-format; which documents are held out depends on their text alone. The same input, seed and
-settings give the same bytes with any number of workers.
+format; which documents are held out depends on their text alone. The same input, seed
+and settings give the same bytes with any number of workers.
 
   python -m data_prep.build_tfrecords --input_dir=W/clean --vocab_dir=W/vocab \\
       --output_dir=W/tfrecords --max_seq_length=128
@@ -31,7 +31,10 @@ _INPUT_DIR = flags.DEFINE_string("input_dir", None, "Folder made by clean_corpus
 _VOCAB_DIR = flags.DEFINE_string("vocab_dir", None, "Folder made by train_vocab.")
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder to write, new or empty.")
 _MAX_SEQ_LENGTH = flags.DEFINE_integer(
-    "max_seq_length", 128, "Tokens in an example, [CLS] and [SEP] included.", lower_bound=8
+    "max_seq_length",
+    128,
+    "Tokens in an example, [CLS] and [SEP] included.",
+    lower_bound=8,
 )
 _EVAL_FRACTION = flags.DEFINE_float(
     "eval_fraction",
@@ -66,8 +69,10 @@ class Job:
 
 
 def is_held_out(document: corpus.Document, eval_fraction: float) -> bool:
-    """Whether a document belongs to the evaluation set: a function of its text alone."""
-    digest = hashlib.blake2b("\n".join(document).encode("utf-8"), digest_size=8).digest()
+    """Whether a document is for evaluation: a function of its text alone."""
+    digest = hashlib.blake2b(
+        "\n".join(document).encode("utf-8"), digest_size=8
+    ).digest()
     return int.from_bytes(digest, "little") < eval_fraction * 2**64
 
 
@@ -218,7 +223,9 @@ def build_tfrecords() -> None:
 def _totals(entries: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
     totals: dict[str, Counter] = {TRAIN: Counter(), EVAL: Counter()}
     for entry in entries:
-        counts = {k: v for k, v in entry.items() if k not in ("name", "bytes", "sha256")}
+        counts = {
+            k: v for k, v in entry.items() if k not in ("name", "bytes", "sha256")
+        }
         totals[entry["name"].split("/")[0]].update(counts)
     return {split: dict(counter) for split, counter in totals.items()}
 

@@ -1,8 +1,8 @@
 """Raw text -> clean, deduplicated documents.
 
-Reads .txt (a document per line, or lines with blank lines between documents), .jsonl and
-.tsv, each plain, .gz or .zst; cleans every line by a recipe, drops lines by its filters,
-drops exact duplicates of earlier lines, and writes shards plus a manifest.
+Reads .txt (a document per line, or lines with blank lines between documents), .jsonl
+and .tsv, each plain, .gz or .zst; cleans every line by a recipe, drops lines by its
+filters, drops exact duplicates of earlier lines, and writes shards plus a manifest.
 
   python -m data_prep.clean_corpus --input='raw/*.jsonl.gz' --output_dir=W/clean \\
       --text_field=text --group_field=thread_id
@@ -27,16 +27,20 @@ _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder to write, new or e
 _RECIPE = flags.DEFINE_string(
     "recipe", "default", f"Cleaning recipe: {', '.join(cleaning.RECIPES)}."
 )
-_TEXT_FIELD = flags.DEFINE_string("text_field", "", "The text's field in .jsonl and .tsv.")
+_TEXT_FIELD = flags.DEFINE_string(
+    "text_field", "", "The text's field in .jsonl and .tsv."
+)
 _GROUP_FIELD = flags.DEFINE_string(
-    "group_field", "", "Consecutive records with one value of this field form a document."
+    "group_field",
+    "",
+    "Consecutive records with one value of this field form a document.",
 )
 _TXT_DOCUMENTS = flags.DEFINE_enum(
     "txt_documents",
     "auto",
     ["auto", "line", "blank"],
-    "What is a document in a .txt: each line, or lines up to a blank line. auto: blank, "
-    "if the first lines hold a blank one.",
+    "What is a document in a .txt: each line, or lines up to a blank line. auto: "
+    "blank, if the first lines hold a blank one.",
 )
 _ON_DECODE_ERROR = flags.DEFINE_enum(
     "on_decode_error",
@@ -152,12 +156,12 @@ def clean_corpus() -> None:
     if not counts["lines"]:
         raise UserError(
             f"nothing is left of {reader.counts['records']} records: dropped "
-            f"{dict(dropped)}. Is --text_field right, and the recipe meant for this text?"
+            f"{dict(dropped)}. Is --text_field right, and is the recipe for this text?"
         )
     if reader.counts["regrouped"]:
         logging.warning(
-            "%d records belong to a group that had already ended and begin a new document: "
-            "sort the input by %s to join them",
+            "%d records belong to a group that had already ended and begin a new "
+            "document: sort the input by %s to join them",
             reader.counts["regrouped"],
             options.group_field,
         )
@@ -179,7 +183,9 @@ def clean_corpus() -> None:
     logging.info("read %s", dict(reader.counts))
     logging.info("changed lines by rule %s", dict(changed.most_common()))
     logging.info("dropped lines by reason %s", dict(dropped.most_common()))
-    logging.info("%s: %s in %d files", _OUTPUT_DIR.value, dict(counts), len(writer.entries))
+    logging.info(
+        "%s: %s in %d files", _OUTPUT_DIR.value, dict(counts), len(writer.entries)
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Cleaning recipes: pure functions from a line of text to a clean one, or to a reason.
 
-A recipe is data: an ordered list of named rules with their options, and filters. Its hash
-goes into every manifest, so that a model's text can be told from any other's.
+A recipe is data: an ordered list of named rules with their options, and filters. Its
+hash goes into every manifest, so that a model's text can be told from any other's.
 
 The default recipe never deletes, splits or merges a Hangul syllable, never touches a
 digit outside a URL, and cleaning twice changes nothing.
@@ -74,7 +74,7 @@ def _nfc() -> Rule:
 
 @functools.cache
 def _letter_table() -> dict[int, str]:
-    """Half-width and conjoining jamo to compatibility jamo, full-width ASCII to ASCII."""
+    """Half-width and conjoining jamo to compatibility jamo; wide ASCII to ASCII."""
     table = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
     table[0x3000] = " "
     kinds = ("HALFWIDTH HANGUL LETTER ", "HANGUL CHOSEONG ", "HANGUL JUNGSEONG ")
@@ -119,7 +119,10 @@ def _remove_urls() -> Rule:
 
 
 def _shorten_runs(max_run: int) -> Rule:
-    """Runs of one Latin letter, jamo, punctuation mark or emoji; never digits or syllables."""
+    """Shortens runs of one Latin letter, jamo, punctuation mark or emoji.
+
+    Digits and syllables are left alone: 2000000 and 와아아아 mean what they say.
+    """
     repeated = re.compile(f"([{_LATIN}{_JAMO}{_PUNCTUATION}])\\1{{{max_run},}}")
 
     def shorten(match: re.Match) -> str:
@@ -202,16 +205,20 @@ _HANGUL = re.compile("[가-힣ㄱ-ㆎ]")
 
 def get_recipe(name: str) -> Recipe:
     if name not in RECIPES:
-        raise UserError(f"--recipe={name}: no such recipe; there is {', '.join(RECIPES)}")
+        raise UserError(
+            f"--recipe={name}: no such recipe; there is {', '.join(RECIPES)}"
+        )
     return RECIPES[name]
 
 
 class Cleaner:
-    """A recipe made ready: `clean(line) -> text` and `drop_reason(text) -> str | None`."""
+    """A recipe made ready to run."""
 
     def __init__(self, recipe: Recipe):
         self.recipe = recipe
-        self._rules = [(name, _RULES[name](**options)) for name, options in recipe.rules]
+        self._rules = [
+            (name, _RULES[name](**options)) for name, options in recipe.rules
+        ]
 
     def clean(self, text: str) -> str:
         for _, rule in self._rules:
@@ -227,7 +234,7 @@ class Cleaner:
         return text
 
     def drop_reason(self, text: str) -> str | None:
-        """Why a clean line is not kept: empty, too_short, too_long, low_hangul, or None."""
+        """empty, too_short, too_long or low_hangul; None if a clean line is kept."""
         if not text:
             return "empty"
         if len(text) < self.recipe.min_characters:

@@ -1,4 +1,4 @@
-"""Documents in: .txt, .jsonl and .tsv, plain, .gz or .zst. Clean shards out and in again.
+"""Documents in: .txt, .jsonl and .tsv, plain, .gz or .zst. Clean shards out and in.
 
 A document is a list of lines (str, no newline, not blank). Everything is streamed.
 """
@@ -56,7 +56,9 @@ def find_inputs(patterns: Iterable[str]) -> list[str]:
     for pattern in patterns:
         matches = files.glob(pattern)
         if not matches:
-            raise UserError(f"--input: no file matches {pattern!r} (from {os.getcwd()})")
+            raise UserError(
+                f"--input: no file matches {pattern!r} (from {os.getcwd()})"
+            )
         paths.update(dict.fromkeys(matches))
     for path in paths:
         if files.isdir(path):
@@ -158,8 +160,8 @@ class Reader:
             if self._options.on_decode_error != "replace":
                 raise UserError(
                     f"{path}: invalid UTF-8 at byte {offset + error.start} (line "
-                    f"{number}): {line[error.start : error.end]!r}. Convert the file, or "
-                    "say --on_decode_error=replace to go on"
+                    f"{number}): {line[error.start : error.end]!r}. Convert the file, "
+                    "or say --on_decode_error=replace to go on"
                 ) from error
             self.counts["decode_errors"] += 1
             text = line.decode("utf-8", errors="replace")
@@ -169,19 +171,22 @@ class Reader:
         self, path: str, lines: Iterator[tuple[int, str]]
     ) -> Iterator[Document]:
         layout, lines = _text_layout(self._options.txt_documents, lines)
-        logging.info(
-            "%s: %s", path, {"line": "a document per line"}.get(layout, "blank lines between")
-        )
+        how = "each line is one" if layout == "line" else "blank lines separate them"
+        logging.info("%s: documents: %s", path, how)
         document: Document = []
         blank_at = 0
         for number, line in lines:
             self.counts["records"] += 1
             if line.strip():
-                if blank_at and layout == "line" and self._options.txt_documents == "auto":
+                if (
+                    blank_at
+                    and layout == "line"
+                    and self._options.txt_documents == "auto"
+                ):
                     raise UserError(
-                        f"{path}: line {blank_at} is blank, but the first {_PEEK_LINES} "
-                        "lines had no blank line, so each was taken for a document: say "
-                        "--txt_documents=blank or --txt_documents=line"
+                        f"{path}: line {blank_at} is blank, but the first "
+                        f"{_PEEK_LINES} lines had no blank line, so each was taken for "
+                        "a document: say --txt_documents=blank or --txt_documents=line"
                     )
                 document.append(line)
             elif layout == "line":
@@ -199,7 +204,9 @@ class Reader:
         current = None
         for number, record in records:
             self.counts["records"] += 1
-            text = _field(record, self._options.text_field, "--text_field", path, number)
+            text = _field(
+                record, self._options.text_field, "--text_field", path, number
+            )
             group = number
             if self._options.group_field:
                 name = self._options.group_field
@@ -257,7 +264,7 @@ def _json_records(
 def _tsv_records(
     path: str, lines: Iterator[tuple[int, str]]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Rows by their header's names; quotes are ordinary characters, as in public sets."""
+    """Rows by their header's names; quotes are ordinary characters."""
     _, header = next(lines, (1, ""))
     names = header.split("\t")
     for number, line in lines:

@@ -6,8 +6,8 @@ import hashlib
 class ExactDeduplicator:
     """Remembers a 64-bit hash of every line it saw.
 
-    Two different lines share a hash with probability n^2 / 2^65: 1 in 2,000 that even one
-    of 100 million lines is lost by it.
+    Two different lines share a hash with probability n^2 / 2^65: 1 in 2,000 that even
+    one of 100 million lines is lost by it.
     """
 
     def __init__(self) -> None:

@@ -1,8 +1,8 @@
 """Paths, local or remote, and files that appear whole or not at all.
 
-Remote paths (gs://, s3://, hdfs://) go through `tf.io.gfile`. Local ones use the standard
-library, so that cleaning and vocabulary workers do not pay TensorFlow's start-up.
-"""
+Remote paths (gs://, s3://, hdfs://) go through `tf.io.gfile`. Local ones use the
+standard library, so that cleaning and vocabulary workers do not pay TensorFlow's
+start-up."""
 
 import contextlib
 import glob as local_glob
@@ -43,7 +43,7 @@ def isdir(path: str) -> bool:
 
 
 def listdir(path: str) -> list[str]:
-    """Names in a folder, sorted, without trailing slashes; empty where there is none."""
+    """Names in a folder, sorted; empty where there is no folder."""
     if not isdir(path):
         return []
     gfile = _gfile(path)

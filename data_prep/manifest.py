@@ -81,7 +81,9 @@ def read(path: str, stage: str) -> dict[str, Any]:
         is missing or has another size than the manifest says.
     """
     if not files.isdir(path):
-        raise UserError(f"{path} is not a folder: data_prep.{stage} should have made it")
+        raise UserError(
+            f"{path} is not a folder: data_prep.{stage} should have made it"
+        )
     if not files.exists(os.path.join(path, NAME)):
         raise UserError(
             f"{path} has no {NAME}: data_prep.{stage} did not finish there. "
@@ -104,6 +106,6 @@ def _check_file(path: str, entry: dict[str, Any]) -> None:
     if found != entry["bytes"]:
         state = "is missing" if found is None else f"has {found} bytes"
         raise UserError(
-            f"{name} {state}, its manifest says {entry['bytes']} bytes: make the folder "
-            "again, or copy the file again"
+            f"{name} {state}, its manifest says {entry['bytes']} bytes: make the "
+            "folder again, or copy the file again"
         )

@@ -22,8 +22,8 @@ class Example:
 class ExamplePacker:
     """Collects a document's lines until they fill an example.
 
-    Draws from `rng` in the order of google-research/electra's ExampleBuilder, so that one
-    seed gives the examples the original writes.
+    Draws from `rng` in the order of google-research/electra's ExampleBuilder, so that
+    one seed gives the examples the original writes.
 
     Attributes:
       truncated_tokens: how many were cut off because an example was full.
@@ -44,7 +44,7 @@ class ExamplePacker:
         return self._pack() if self._length >= self._target_length else None
 
     def end_document(self) -> Example | None:
-        """Returns what the document left, if anything: examples never cross documents."""
+        """Returns what the document left, if anything."""
         return self._pack() if self._length else None
 
     def _pack(self) -> Example:

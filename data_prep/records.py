@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from data_prep.packing import Example
 
-# Folders of a build_tfrecords output, and its sample lines (held out, if any are) with ids.
+# Folders of a build_tfrecords output, and its sample lines (held out, if any are) with
+# ids.
 TRAIN, EVAL = "train", "eval"
 SAMPLES_FILE = "samples.jsonl"
 
@@ -42,6 +43,8 @@ def parse_batch(serialized: tf.Tensor, max_seq_length: int) -> dict[str, tf.Tens
 
     Parses whole batches: several times as fast as record by record.
     """
-    spec = {name: tf.io.FixedLenFeature([max_seq_length], tf.int64) for name in FEATURES}
+    spec = {
+        name: tf.io.FixedLenFeature([max_seq_length], tf.int64) for name in FEATURES
+    }
     parsed = tf.io.parse_example(serialized, spec)
     return {name: tf.cast(parsed[name], tf.int32) for name in FEATURES}

@@ -50,9 +50,9 @@ def train_vocab() -> None:
     kept = min(len(alphabet), _LIMIT_ALPHABET.value)
     if kept + len(vocab.SPECIAL_TOKENS) >= _VOCAB_SIZE.value:
         raise UserError(
-            f"--vocab_size={_VOCAB_SIZE.value} is smaller than the alphabet: the corpus "
-            f"has {len(alphabet)} characters, of which {kept} are kept, and there are "
-            f"{len(vocab.SPECIAL_TOKENS)} special tokens. Raise it, or lower "
+            f"--vocab_size={_VOCAB_SIZE.value} is smaller than the alphabet: the "
+            f"corpus has {len(alphabet)} characters, of which {kept} are kept, and "
+            f"there are {len(vocab.SPECIAL_TOKENS)} special tokens. Raise it, or lower "
             "--limit_alphabet"
         )
     with Progress("counting words", total, "B") as progress:

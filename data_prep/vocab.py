@@ -1,7 +1,7 @@
 """WordPiece vocabularies: training, reading, and the one tokenizer every stage uses.
 
-The tokenizer is cased and strips no accents: both would split Hangul syllables into jamo.
-"""
+The tokenizer is cased and strips no accents: both would split Hangul syllables into
+jamo."""
 
 import hashlib
 import os
@@ -25,7 +25,7 @@ def train(
     limit_alphabet: int,
     min_frequency: int,
 ) -> list[str]:
-    """WordPiece tokens, special tokens first, at most `vocab_size` where that is possible.
+    """WordPiece tokens, special tokens first, at most `vocab_size` if possible.
 
     Args:
       batches: lists of lines.
@@ -57,9 +57,9 @@ def check_size(tokens: list[str], vocab_size: int) -> None:
     if needed >= vocab_size:
         raise UserError(
             f"--vocab_size={vocab_size} leaves no room for a word: the alphabet takes "
-            f"{alphabet} tokens (characters, and characters inside words) and the special "
-            f"tokens {len(SPECIAL_TOKENS)}. Say at least --vocab_size={2 * needed}, or "
-            "lower --limit_alphabet"
+            f"{alphabet} tokens (characters, and characters inside words) and the "
+            f"special tokens {len(SPECIAL_TOKENS)}. Say at "
+            f"least --vocab_size={2 * needed}, or lower --limit_alphabet"
         )
 
 
@@ -75,12 +75,14 @@ def read(vocab_file: str) -> dict[str, int]:
     for number, token in enumerate(tokens, 1):
         if not token.strip() or token in vocab:
             what = f"repeats {token!r}" if token.strip() else "is empty"
-            raise UserError(f"{vocab_file}: line {number} {what}: each line is one token")
+            raise UserError(
+                f"{vocab_file}: line {number} {what}: each line is one token"
+            )
         vocab[token] = number - 1
     if tuple(tokens[: len(SPECIAL_TOKENS)]) != SPECIAL_TOKENS:
         raise UserError(
-            f"{vocab_file} begins with {' '.join(tokens[:5])}; its first five lines must "
-            f"be {' '.join(SPECIAL_TOKENS)}"
+            f"{vocab_file} begins with {' '.join(tokens[:5])}; its first five lines "
+            f"must be {' '.join(SPECIAL_TOKENS)}"
         )
     return vocab
 

@@ -1,4 +1,4 @@
-"""Checkpoints in the original's own format, and the files that make a run's folder whole.
+"""Checkpoints in the original's own format, and what else a run's folder holds.
 
 A run's folder (model_dir) holds
   config.json       the resolved config and what the data was
@@ -89,7 +89,7 @@ def load(path: str, variables: dict[str, tf.Variable]) -> int:
         if found != variable.shape.as_list():
             state = "is missing" if found is None else f"has shape {found}"
             raise UserError(
-                f"{path}: {name} {state}, the config makes it {variable.shape.as_list()}"
+                f"{path}: {name} {state}, the config says {variable.shape.as_list()}"
             )
     for name, variable in variables.items():
         variable.assign(reader.get_tensor(name))
@@ -115,8 +115,8 @@ def restore_or_initialise(model_dir: str, variables: dict[str, tf.Variable]) -> 
             )
     if found:
         raise UserError(
-            f"none of the {len(found)} checkpoints in {model_dir} can be read: use a new "
-            "--model_dir to begin again"
+            f"none of the {len(found)} checkpoints in {model_dir} can be read: use a "
+            "new --model_dir to begin again"
         )
     return 0
 
@@ -135,9 +135,9 @@ def open_run(
         _check_same_run(model_dir, described)
     elif files.listdir(model_dir):
         raise UserError(
-            f"--model_dir={model_dir} is not empty and no run of this program: it holds "
-            f"{files.listdir(model_dir)[0]!r}. Name another folder, or say --overwrite to "
-            "remove what is there"
+            f"--model_dir={model_dir} is not empty and no run of this program: it "
+            f"holds {files.listdir(model_dir)[0]!r}. Name another folder, or say "
+            "--overwrite to remove what is there"
         )
     files.makedirs(model_dir)
     for source, name in (("vocab", vocab.VOCAB_FILE), ("tfrecords", SAMPLES_FILE)):
@@ -163,7 +163,7 @@ def _check_same_run(model_dir: str, described: dict[str, Any]) -> None:
     if changes:
         raise UserError(
             f"--model_dir={model_dir} holds a run of another config or data: "
-            f"{'; '.join(changes)}. Name another folder, or say --overwrite to remove it"
+            f"{'; '.join(changes)}. Name another folder, or say --overwrite"
         )
 
 
@@ -183,15 +183,16 @@ def load_model(model_dir: str, step: int | None = None) -> tuple[PretrainingMode
     """A run's networks at a step (default: the newest), and that step.
 
     Raises:
-      UserError: no such run or checkpoint, or the vocabulary is not the one trained with.
+      UserError: no such run or checkpoint, or the vocabulary is not the one trained
+        with.
     """
     config = read_config(model_dir)
     data = files.read_json(os.path.join(model_dir, CONFIG_FILE))["data"]
     vocab_file = os.path.join(model_dir, vocab.VOCAB_FILE)
     if vocab.fingerprint(vocab_file) != data["vocab_sha256"]:
         raise UserError(
-            f"{vocab_file} (SHA-256 {vocab.fingerprint(vocab_file)[:16]}...) is not the "
-            f"vocabulary of the run ({data['vocab_sha256'][:16]}...)"
+            f"{vocab_file} (SHA-256 {vocab.fingerprint(vocab_file)[:16]}...) is not "
+            f"the vocabulary of the run ({data['vocab_sha256'][:16]}...)"
         )
     found = steps(model_dir)
     if not found or step not in (None, *found):

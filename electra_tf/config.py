@@ -1,4 +1,4 @@
-"""Hyperparameters: the original's names, presets in TOML, checked before anything runs."""
+"""Hyperparameters: the original's names, presets in TOML, checks first."""
 
 import dataclasses
 import difflib
@@ -22,8 +22,8 @@ _MODEL_SIZES = {
     "large": {"hidden_size": 1024, "num_hidden_layers": 24},
 }
 
-# Hyperparameters of the original that are said elsewhere here. They are accepted, so that
-# its JSON files load unchanged, and logged as unused.
+# Hyperparameters of the original that are said elsewhere here. They are accepted, so
+# that its JSON files load unchanged, and logged as unused.
 _SAID_ELSEWHERE = {
     "model_name": "--model_dir",
     "do_train": "run_pretraining trains and evaluates",
@@ -68,7 +68,9 @@ class TransformerConfig:
                 f"num_attention_heads {self.num_attention_heads}"
             )
         if self.hidden_act != "gelu":
-            raise UserError(f"hidden_act={self.hidden_act!r}: only 'gelu' (erf) is known")
+            raise UserError(
+                f"hidden_act={self.hidden_act!r}: only 'gelu' (erf) is known"
+            )
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(f"{name}={getattr(self, name)} must be in [0, 1)")
@@ -76,10 +78,11 @@ class TransformerConfig:
 
 @dataclasses.dataclass(frozen=True)
 class PretrainingConfig:
-    """Every setting of a pretraining run. docs of the original's names: configs/README.md.
+    """Every setting of a pretraining run. docs of the original's names:
+    configs/README.md.
 
-    `vocab_size` 0 means the vocabulary's own; `embedding_size` 0 means 128 for small and
-    the hidden size otherwise; `keep_checkpoint_max` 0 keeps all.
+    `vocab_size` 0 means the vocabulary's own; `embedding_size` 0 means 128 for small
+    and the hidden size otherwise; `keep_checkpoint_max` 0 keeps all.
     """
 
     # Objective
@@ -138,7 +141,9 @@ class PretrainingConfig:
         names = {field.name for field in dataclasses.fields(TransformerConfig)}
         check_names(self.model_hparam_overrides, names, "model_hparam_overrides")
         if self.electra_objective and self.electric_objective:
-            raise UserError("electra_objective and electric_objective exclude each other")
+            raise UserError(
+                "electra_objective and electric_objective exclude each other"
+            )
         if self.two_tower_generator and not self.electric_objective:
             raise UserError("two_tower_generator belongs to electric_objective")
 
@@ -184,11 +189,13 @@ class PretrainingConfig:
     def uses_small_generator(self) -> bool:
         """Whether the generator is a network of its own."""
         return (
-            self.has_discriminator and self.untied_generator and not self.uniform_generator
+            self.has_discriminator
+            and self.untied_generator
+            and not self.uniform_generator
         )
 
     def discriminator(self) -> TransformerConfig:
-        """The encoder called `electra`; for masked LM only, the one network there is."""
+        """The encoder called `electra`: the only one if just a masked LM is trained."""
         args = {**_MODEL_SIZES[self.model_size], **self.model_hparam_overrides}
         hidden_size = args["hidden_size"]
         heads = {
@@ -204,7 +211,9 @@ class PretrainingConfig:
         return dataclasses.replace(
             full,
             hidden_size=hidden_size,
-            num_hidden_layers=int(round(full.num_hidden_layers * self.generator_layers)),
+            num_hidden_layers=int(
+                round(full.num_hidden_layers * self.generator_layers)
+            ),
             num_attention_heads=max(1, hidden_size // 64),
             intermediate_size=4 * hidden_size,
         )
@@ -212,7 +221,9 @@ class PretrainingConfig:
     @property
     def resolved_embedding_size(self) -> int:
         """E."""
-        default = 128 if self.model_size == "small" else self.discriminator().hidden_size
+        default = (
+            128 if self.model_size == "small" else self.discriminator().hidden_size
+        )
         return self.embedding_size or default
 
     def to_dict(self) -> dict[str, Any]:
@@ -256,8 +267,8 @@ def from_dict(values: dict[str, Any], where: str) -> PretrainingConfig:
     config = PretrainingConfig(**given)
     if max_predictions not in (None, config.max_predictions_per_seq):
         raise UserError(
-            f"{where}: max_predictions_per_seq={max_predictions} follows from mask_prob "
-            f"and max_seq_length: it is {config.max_predictions_per_seq}"
+            f"{where}: max_predictions_per_seq={max_predictions} follows from "
+            f"mask_prob and max_seq_length: it is {config.max_predictions_per_seq}"
         )
     return config
 
@@ -315,5 +326,5 @@ def _parse_hparams(hparams: str) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise UserError(f"--hparams is not JSON: {error}: {text[:200]}") from error
     if not isinstance(values, dict):
-        raise UserError("--hparams must be a JSON object: {\"num_train_steps\": 1000}")
+        raise UserError('--hparams must be a JSON object: {"num_train_steps": 1000}')
     return values

@@ -12,8 +12,8 @@ def make_strategy(name: str, tpu: str = "") -> tf.distribute.Strategy:
     """The strategy of this name.
 
     Args:
-      name: "cpu"; "gpu" (every visible one); "tpu"; "auto" takes what there is, TPU first
-        if `tpu` names one, then GPUs, then the CPU.
+      name: "cpu"; "gpu" (every visible one); "tpu"; "auto" takes what there is, TPU
+        first if `tpu` names one, then GPUs, then the CPU.
       tpu: name or address of a TPU, "local" on a TPU VM.
 
     Raises:
@@ -23,7 +23,9 @@ def make_strategy(name: str, tpu: str = "") -> tf.distribute.Strategy:
     if name == "tpu" or (name == "auto" and tpu):
         return _tpu_strategy(tpu or "local")
     if name == "gpu" and not gpus:
-        raise UserError("--strategy=gpu, but TensorFlow sees no GPU: nvidia-smi shows any?")
+        raise UserError(
+            "--strategy=gpu, but TensorFlow sees no GPU: nvidia-smi shows any?"
+        )
     if gpus and name in ("gpu", "auto"):
         if len(gpus) > 1:
             return tf.distribute.MirroredStrategy()
@@ -40,8 +42,8 @@ def _tpu_strategy(tpu: str) -> tf.distribute.Strategy:
         tf.tpu.experimental.initialize_tpu_system(resolver)
     except (ValueError, tf.errors.OpError) as error:
         raise UserError(
-            f"the TPU {tpu!r} does not answer ({type(error).__name__}: {error}). On a TPU "
-            "VM say --tpu=local and install tensorflow-tpu"
+            f"the TPU {tpu!r} does not answer ({type(error).__name__}: {error}). On a "
+            "TPU VM say --tpu=local and install tensorflow-tpu"
         ) from error
     return tf.distribute.TPUStrategy(resolver)
 
@@ -51,5 +53,7 @@ def check_batch_size(strategy: tf.distribute.Strategy, **batch_sizes: int) -> No
     replicas = strategy.num_replicas_in_sync
     for name, size in batch_sizes.items():
         if size % replicas:
-            raise UserError(f"{name}={size} is not a multiple of the {replicas} replicas")
+            raise UserError(
+                f"{name}={size} is not a multiple of the {replicas} replicas"
+            )
     logging.info("%s, %d replicas", type(strategy).__name__, replicas)

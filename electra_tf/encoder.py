@@ -1,7 +1,7 @@
 """The transformer encoder, variable by variable as the original's checkpoints name it.
 
-Dimension letters: B batch, L sequence length, H hidden size, E embedding size, V vocabulary,
-N attention heads, D head size, I intermediate size.
+Dimension letters: B batch, L sequence length, H hidden size, E embedding size,
+V vocabulary, N attention heads, D head size; F and T are L, from and to.
 """
 
 import tensorflow as tf
@@ -15,8 +15,8 @@ _MASKED = -10_000.0
 class RandomStream:
     """Seeds for one pass through the networks: each call site takes the next one.
 
-    The order of calls is fixed when the graph is traced, so the same base seed draws the
-    same numbers, step after resumed step.
+    The order of calls is fixed when the graph is traced, so the same base seed draws
+    the same numbers, step after resumed step.
     """
 
     def __init__(self, seed: tf.Tensor):
@@ -34,7 +34,9 @@ def dropout(x: tf.Tensor, rate: float, random: RandomStream | None) -> tf.Tensor
     """Zeroes a share of `x` and scales up the rest; the identity without randomness."""
     if random is None or rate == 0.0:
         return x
-    keep = tf.random.stateless_uniform(shape_of(x), random.next(), dtype=x.dtype) >= rate
+    keep = (
+        tf.random.stateless_uniform(shape_of(x), random.next(), dtype=x.dtype) >= rate
+    )
     return tf.where(keep, x / (1.0 - rate), tf.zeros([], x.dtype))
 
 
@@ -49,9 +51,13 @@ def gelu(x: tf.Tensor) -> tf.Tensor:
     return tf.nn.gelu(x, approximate=False)
 
 
-def _truncated_normal(shape: list[int], stddev: float, name: str, seed: int) -> tf.Variable:
+def _truncated_normal(
+    shape: list[int], stddev: float, name: str, seed: int
+) -> tf.Variable:
     # The name decides the draw, so that adding a layer leaves the others' start alone.
-    stateless = tf.random.fold_in([seed, 0], tf.strings.to_hash_bucket_fast(name, 2**31 - 1))
+    stateless = tf.random.fold_in(
+        [seed, 0], tf.strings.to_hash_bucket_fast(name, 2**31 - 1)
+    )
     value = tf.random.stateless_truncated_normal(shape, stateless, stddev=stddev)
     return tf.Variable(value, name=name)
 
@@ -163,14 +169,16 @@ class SelfAttention(tf.Module):
 
 
 class Layer(tf.Module):
-    """Attention and feed-forward, each followed by dropout, residual and normalisation."""
+    """Attention and feed-forward, each with dropout, residual and normalisation."""
 
     def __init__(self, scope: str, config: TransformerConfig, init: Initializer):
         super().__init__()
         size, inner = config.hidden_size, config.intermediate_size
         self._dropout = config.hidden_dropout_prob
         self.attention = SelfAttention(f"{scope}/attention/self", config, init)
-        self.attention_output = Dense(f"{scope}/attention/output/dense", size, size, init)
+        self.attention_output = Dense(
+            f"{scope}/attention/output/dense", size, size, init
+        )
         self.attention_norm = LayerNorm(f"{scope}/attention/output", size, init)
         self.intermediate = Dense(f"{scope}/intermediate/dense", size, inner, init)
         self.output = Dense(f"{scope}/output/dense", inner, size, init)

@@ -24,9 +24,9 @@ def read_manifest(data_dir: str, config: PretrainingConfig) -> dict[str, Any]:
     found = manifest.read(tfrecords, "build_tfrecords")
     if found["max_seq_length"] != config.max_seq_length:
         raise UserError(
-            f"{tfrecords} was built with --max_seq_length={found['max_seq_length']}, the "
-            f"config says max_seq_length={config.max_seq_length}: build it again, or "
-            "change the config"
+            f"{tfrecords} was built with --max_seq_length={found['max_seq_length']}, "
+            f"the config says max_seq_length={config.max_seq_length}: build it again, "
+            "or change the config"
         )
     if config.vocab_size not in (0, found["vocab_size"]):
         raise UserError(
@@ -61,8 +61,8 @@ def train_dataset(
 ) -> tf.data.Dataset:
     """Endless shuffled batches {feature: int32 [B, L]}, from the given step on.
 
-    The order depends on the seed alone: a resumed run reads what the killed one would have.
-    """
+    The order depends on the seed alone: a resumed run reads what the killed one would
+    have."""
     paths = _paths(data_dir, found, TRAIN)
     dataset = tf.data.Dataset.from_tensor_slices(paths)
     dataset = dataset.shuffle(len(paths), seed=config.seed)
@@ -92,7 +92,8 @@ def eval_dataset(
     def fill(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         missing = size - tf.shape(batch["input_ids"])[0]
         filled = {
-            name: tf.pad(values, [[0, missing], [0, 0]]) for name, values in batch.items()
+            name: tf.pad(values, [[0, missing], [0, 0]])
+            for name, values in batch.items()
         }
         shape = [size, config.max_seq_length]
         return {name: tf.ensure_shape(values, shape) for name, values in filled.items()}

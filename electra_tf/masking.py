@@ -1,7 +1,9 @@
 """What ELECTRA hides from its generator and shows to its discriminator.
 
-Every draw is a function of a seed, and every effect a function of what was drawn, so that
-recorded draws can be fed in. B batch, L sequence length, P masked slots a row, V vocabulary.
+Every draw is a function of a seed, and every effect a function of what was drawn, so
+that recorded draws can be fed in.
+
+B batch, L sequence length, P masked slots a row, V vocabulary.
 """
 
 from typing import NamedTuple
@@ -53,8 +55,8 @@ def candidates(inputs: Inputs) -> tf.Tensor:
 def mask(inputs: Inputs, config: PretrainingConfig, seed: tf.Tensor) -> Masked:
     """Draws positions, with replacement, uniformly over the candidates.
 
-    A row of n tokens gets max(1, min(P, round(n * mask_prob))) of them; each is replaced by
-    [MASK] with probability 0.85.
+    A row of n tokens gets max(1, min(P, round(n * mask_prob))) of them; each is
+    replaced by [MASK] with probability 0.85.
 
     Args:
       seed: int32 [2].
@@ -65,7 +67,8 @@ def mask(inputs: Inputs, config: PretrainingConfig, seed: tf.Tensor) -> Masked:
     wanted = tf.cast(tf.round(num_tokens * config.mask_prob), tf.int32)
     num_to_predict = tf.maximum(1, tf.minimum(slots, wanted))
     allowed = candidates(inputs)
-    # A row without candidates (the original would divide by zero) has nothing to predict.
+    # A row without candidates (the original would divide by zero) has nothing to
+    # predict.
     num_to_predict *= tf.cast(tf.reduce_any(allowed, -1), tf.int32)
     weights = tf.sequence_mask(num_to_predict, slots, dtype=tf.float32)
     positions = _draw_positions(allowed, slots, position_seed)
@@ -100,7 +103,9 @@ def _draw_positions(allowed: tf.Tensor, slots: int, seed: tf.Tensor) -> tf.Tenso
     return tf.where(number > 0, positions, 0)
 
 
-def sample(logits: tf.Tensor, masked: Masked, config: PretrainingConfig, seed: tf.Tensor):
+def sample(
+    logits: tf.Tensor, masked: Masked, config: PretrainingConfig, seed: tf.Tensor
+):
     """One token per slot from softmax(logits / temperature), by the Gumbel trick.
 
     Args:
@@ -137,8 +142,10 @@ def corrupt(
     return Corrupted(input_ids, is_fake)
 
 
-def _scatter(sequence: tf.Tensor, positions: tf.Tensor, updates: tf.Tensor) -> tf.Tensor:
-    """Writes updates [B, P] into sequence [B, L] at positions; position 0 never changes.
+def _scatter(
+    sequence: tf.Tensor, positions: tf.Tensor, updates: tf.Tensor
+) -> tf.Tensor:
+    """Writes updates [B, P] into sequence [B, L]; position 0 never changes.
 
     Where a position was drawn twice the first draw counts.
     """
@@ -148,7 +155,9 @@ def _scatter(sequence: tf.Tensor, positions: tf.Tensor, updates: tf.Tensor) -> t
     earlier = slots[None, :] < slots[:, None]
     first = ~tf.reduce_any(same & earlier, -1)
     counts = tf.cast(first & (positions > 0), sequence.dtype)
-    one_hot_BPL = tf.one_hot(positions, length, dtype=sequence.dtype) * counts[..., None]
+    one_hot_BPL = (
+        tf.one_hot(positions, length, dtype=sequence.dtype) * counts[..., None]
+    )
     written = tf.reduce_sum(one_hot_BPL, 1)
     values = tf.reduce_sum(one_hot_BPL * updates[..., None], 1)
     return sequence * (1 - written) + values

@@ -42,7 +42,7 @@ def zero_sums(has_discriminator: bool) -> Sums:
 
 
 def batch_sums(inputs: Inputs, masked: Masked, output: PretrainingOutput) -> Sums:
-    """Numerators, denominators and histograms of one batch; all float32 and additive."""
+    """Numerators, denominators and histograms of one batch: float32, additive."""
     mlm, weights = output.mlm, masked.masked_lm_weights
     argmax = tf.argmax(mlm.logits, -1, output_type=tf.int32)
     sums = {

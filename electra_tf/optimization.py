@@ -1,4 +1,4 @@
-"""The original's optimizer: Adam without bias correction, with decoupled weight decay."""
+"""The original's optimizer: Adam, no bias correction, decoupled weight decay."""
 
 import re
 from collections.abc import Sequence
@@ -69,7 +69,9 @@ class AdamWeightDecay:
     @staticmethod
     def _slot(item: tuple[str, tf.Variable], kind: str) -> tf.Variable:
         name, variable = item
-        return tf.Variable(tf.zeros(variable.shape), name=f"{name}/{kind}", trainable=False)
+        return tf.Variable(
+            tf.zeros(variable.shape), name=f"{name}/{kind}", trainable=False
+        )
 
     @property
     def named_slots(self) -> dict[str, tf.Variable]:
@@ -79,7 +81,8 @@ class AdamWeightDecay:
         """One update, from the final gradients; call it in a replica's step.
 
         Args:
-          gradients: as many as there are variables, in their order, equal on all replicas.
+          gradients: as many as there are variables, in their order, equal on all
+            replicas.
         """
         tf.distribute.get_replica_context().merge_call(
             self._apply_everywhere, args=(list(gradients), lr)
@@ -95,8 +98,8 @@ class AdamWeightDecay:
 
 
 def _update(variable, m, v, gradient, lr, decay) -> None:
-    # Written out: TensorFlow's fused Adam rounds 1 - b2 in float32, which moves the update
-    # by 2e-5 of itself.
+    # Written out: TensorFlow's fused Adam rounds 1 - b2 in float32, which moves the
+    # update by 2e-5 of itself.
     next_m = _BETA_1 * m + (1.0 - _BETA_1) * gradient
     next_v = _BETA_2 * v + (1.0 - _BETA_2) * tf.square(gradient)
     update = next_m / (tf.sqrt(next_v) + _EPSILON)

@@ -1,7 +1,7 @@
-"""Generator, discriminator and their losses: one pretraining step without its randomness.
+"""Generator, discriminator and their losses: one step without its randomness.
 
-B batch, L sequence length, P masked slots a row, V vocabulary, H hidden, E embedding size.
-"""
+B batch, L sequence length, P masked slots a row, V vocabulary, H hidden, E embedding
+size."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -62,9 +62,11 @@ class PretrainingOutput(NamedTuple):
 
 
 class TokenHead(tf.Module):
-    """Hidden states -> logits over the vocabulary, with the embedding table as output."""
+    """Hidden states -> logits over the vocabulary, by the embedding table."""
 
-    def __init__(self, scope: str, in_size: int, embeddings: Embeddings, init: Initializer):
+    def __init__(
+        self, scope: str, in_size: int, embeddings: Embeddings, init: Initializer
+    ):
         super().__init__()
         vocab_size, size = embeddings.word.shape
         self.dense = Dense(f"{scope}/dense", in_size, size, init)
@@ -87,7 +89,9 @@ class ReplacedTokenHead(tf.Module):
     def __init__(self, config: TransformerConfig, init: Initializer):
         super().__init__()
         scope = "discriminator_predictions"
-        self.dense = Dense(f"{scope}/dense", config.hidden_size, config.hidden_size, init)
+        self.dense = Dense(
+            f"{scope}/dense", config.hidden_size, config.hidden_size, init
+        )
         self.dense_1 = Dense(f"{scope}/dense_1", config.hidden_size, 1, init)
 
     def __call__(self, hidden: tf.Tensor) -> tf.Tensor:
@@ -143,7 +147,7 @@ class UniformGenerator(tf.Module):
 
 
 def masked_lm_output(logits: tf.Tensor, masked: Masked) -> MaskedLMOutput:
-    """L_MLM = sum_i -log p_G(x_i | x^masked): equation 1 of the paper, as a weighted sum."""
+    """L_MLM = sum_i -log p_G(x_i | x^masked), section 2 of the paper."""
     nll = tf.nn.sparse_softmax_cross_entropy_with_logits(masked.masked_lm_ids, logits)
     weights = masked.masked_lm_weights
     return MaskedLMOutput(
@@ -154,7 +158,7 @@ def masked_lm_output(logits: tf.Tensor, masked: Masked) -> MaskedLMOutput:
 def discriminator_output(
     logits: tf.Tensor, is_fake_tokens: tf.Tensor, input_mask: tf.Tensor
 ) -> DiscriminatorOutput:
-    """L_Disc: sigmoid cross-entropy of real against replaced over all real positions."""
+    """L_Disc: sigmoid cross-entropy, real against replaced, over real positions."""
     weights = tf.cast(input_mask, tf.float32)
     losses = weights * tf.nn.sigmoid_cross_entropy_with_logits(
         labels=tf.cast(is_fake_tokens, tf.float32), logits=logits

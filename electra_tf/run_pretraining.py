@@ -1,7 +1,7 @@
 """TFRecords -> an ELECTRA generator and discriminator.
 
-Reads the folders `tfrecords` and `vocab` under --data_dir. The same command again goes on
-from the last checkpoint.
+Reads the folders `tfrecords` and `vocab` under --data_dir. The same command again goes
+on from the last checkpoint.
 
   python -m electra_tf.run_pretraining --config=configs/demo.toml --data_dir=W \\
       --model_dir=W/model --hparams='{"num_train_steps": 1000}'
@@ -22,7 +22,9 @@ _HPARAMS = flags.DEFINE_string(
     "hparams", "", "Changes to the preset: a JSON object, or a file that holds one."
 )
 _DATA_DIR = flags.DEFINE_string(
-    "data_dir", None, "Folder with tfrecords/ (build_tfrecords) and vocab/ (train_vocab)."
+    "data_dir",
+    None,
+    "Folder with tfrecords/ (build_tfrecords) and vocab/ (train_vocab).",
 )
 _MODEL_DIR = flags.DEFINE_string(
     "model_dir", None, "Folder of the run: new, or a run to go on with."

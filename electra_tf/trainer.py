@@ -88,8 +88,8 @@ class Trainer:
         with tf.GradientTape() as tape:
             inputs, masked, output = self._forward(batch, step, training=True)
             loss = self.replica_loss(output)
-        # The slices of an embedding's gradient are summed before the norm is taken, as the
-        # original does on TPU.
+        # The slices of an embedding's gradient are summed before the norm is taken, as
+        # the original does on TPU.
         gradients = [tf.convert_to_tensor(g) for g in tape.gradient(loss, variables)]
         norm = self.apply_gradients(gradients, learning_rate(step, self.config))
         sums = metrics.batch_sums(inputs, masked, output)
@@ -110,8 +110,8 @@ class Trainer:
     def replica_loss(self, output: PretrainingOutput) -> tf.Tensor:
         """This replica's part of L = gen_weight L_MLM + disc_weight L_Disc.
 
-        Sums are divided by the token counts of all replicas, so that the parts, and their
-        gradients, add up to those of one device with the whole batch.
+        Sums are divided by the token counts of all replicas, so that the parts, and
+        their gradients, add up to those of one device with the whole batch.
         """
         config = self.config
         weight = _all_reduce(output.generator_weight_sum)
@@ -153,11 +153,15 @@ class MetricsLog:
 
     def __init__(self, model_dir: str, step: int):
         self._path = os.path.join(model_dir, METRICS_FILE)
-        lines = files.read_text(self._path).splitlines() if files.exists(self._path) else []
+        lines = (
+            files.read_text(self._path).splitlines() if files.exists(self._path) else []
+        )
         kept = [line for line in lines if json.loads(line)["step"] <= step]
         files.write_text(self._path, "".join(line + "\n" for line in kept))
         self._has_eval_at = {
-            record["step"] for record in map(json.loads, kept) if record["kind"] == "eval"
+            record["step"]
+            for record in map(json.loads, kept)
+            if record["kind"] == "eval"
         }
 
     def has_eval(self, step: int) -> bool:
@@ -199,20 +203,21 @@ def train(
     distributed = trainer.strategy.experimental_distribute_dataset(train_dataset)
     iterator = iter(distributed) if step < config.num_train_steps else None
     while step < config.num_train_steps:
-        next_save = (step // config.save_checkpoints_steps + 1) * config.save_checkpoints_steps
-        count = min(config.iterations_per_loop, config.num_train_steps - step, next_save - step)
+        saves_after = config.save_checkpoints_steps
+        stop = min(config.num_train_steps, (step // saves_after + 1) * saves_after)
+        count = min(config.iterations_per_loop, stop - step)
         begin = time.monotonic()
         sums = trainer.train_steps(iterator, step, count)
         step += count
         values = _summary(config, step, sums, time.monotonic() - begin)
         if not math.isfinite(values["loss"]):
             raise UserError(
-                f"the loss is {values['loss']} between steps {step - count} and {step}. "
-                f"Checkpoints in {model_dir} are untouched: begin again from there with a "
-                "lower learning_rate or a longer warm-up"
+                f"the loss is {values['loss']} between steps {step - count} and "
+                f"{step}. Checkpoints in {model_dir} are untouched: begin again from "
+                "there with a lower learning_rate or a longer warm-up"
             )
         log.write("train", step, values)
-        if step % config.save_checkpoints_steps == 0 or step == config.num_train_steps:
+        if step == stop:
             save()
     evaluate()
 

@@ -1,8 +1,8 @@
 """Every number of the recordings of the original, from the masks and samples it drew.
 
-Each *.npz in $ELECTRA_GOLDEN_DIR (default: golden/ beside this file) holds some optimizer
-steps of google-research/electra: its batches, masks, samples, and what it made of them.
-"""
+Each *.npz in $ELECTRA_GOLDEN_DIR (default: golden/ beside this file) holds some
+optimizer steps of google-research/electra: its batches, masks, samples, and what it
+made of them."""
 
 import dataclasses
 import itertools
@@ -43,7 +43,9 @@ class Deviations:
     largest: dict[str, float] = dataclasses.field(default_factory=dict)
     bounds: dict[str, float] = dataclasses.field(default_factory=dict)
 
-    def check(self, kind: str, ours: np.ndarray, theirs: np.ndarray, bound: float) -> None:
+    def check(
+        self, kind: str, ours: np.ndarray, theirs: np.ndarray, bound: float
+    ) -> None:
         """Relative to the largest magnitude in `theirs`."""
         ours, theirs = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
         assert ours.shape == theirs.shape, kind
@@ -82,7 +84,9 @@ def test_recording(path: pathlib.Path):
     seen = Deviations()
     for t in range(meta["steps"]):
         recorded = {
-            key.split("/", 1)[1]: data[key] for key in data.files if key.startswith(f"step{t}/")
+            key.split("/", 1)[1]: data[key]
+            for key in data.files
+            if key.startswith(f"step{t}/")
         }
         check_step(run, meta, meta["start_step"] + t, recorded, seen)
     print(f"\n{path.stem}: largest relative deviations")
@@ -106,8 +110,8 @@ def check_step(run, meta: dict, step: int, recorded: dict, seen: Deviations) -> 
     sampled = tf.gather(recorded["fake_ids"], recorded["pos"], batch_dims=1)
     output, raw_gradients = forward_and_backward(run, inputs, masked, sampled)
 
-    # Unsummed slices stay as they are: the recordings were made without a TPU, where the
-    # original clips by the norm of what its gather's gradient gives.
+    # Unsummed slices stay as they are: the recordings were made without a TPU, where
+    # the original clips by the norm of what its gather's gradient gives.
     names = list(run.model.named_variables)
     gradients = {
         name: tf.convert_to_tensor(gradient).numpy()
@@ -143,9 +147,9 @@ def closest_update(
 ) -> list[np.ndarray]:
     """Makes the update with the learning rate the original happened to use.
 
-    Its global_step is a reference variable that nothing orders against its increment, so
-    each of the schedule's two factors sees the step before or after it. Which one differs
-    from step to step within the recordings.
+    Its global_step is a reference variable that nothing orders against its increment,
+    so each of the schedule's two factors sees the step before or after it. Which one
+    differs from step to step within the recordings.
     """
     state = run.checkpoint_variables
     before = {name: variable.numpy() for name, variable in state.items()}
@@ -172,7 +176,9 @@ def closest_update(
     return best[1]
 
 
-def check_discriminator(output, inputs: Inputs, recorded: dict, seen: Deviations) -> None:
+def check_discriminator(
+    output, inputs: Inputs, recorded: dict, seen: Deviations
+) -> None:
     discriminator = output.discriminator
     assert np.array_equal(output.corrupted.input_ids, recorded["fake_ids"])
     assert np.array_equal(output.corrupted.is_fake_tokens, recorded["is_fake"])
@@ -186,7 +192,7 @@ def check_discriminator(output, inputs: Inputs, recorded: dict, seen: Deviations
 
 
 def forward_and_backward(run, inputs: Inputs, masked: Masked, sampled: tf.Tensor):
-    """The model's output, and its gradients in the variables' order, before clipping."""
+    """The model's output, and gradients in the variables' order, before clipping."""
     variables = list(run.model.named_variables.values())
     with tf.GradientTape() as tape:
         output = run.model(inputs, masked, lambda logits: sampled, None)

@@ -1,8 +1,8 @@
 """Checkpoint -> `discriminator` and `generator` folders that transformers loads.
 
-Each folder holds model.safetensors, config.json and the tokenizer's files. Writing needs
-neither torch nor transformers; checking, on by default, needs both: it loads the folders
-and compares their logits and token ids with the trained model's on real text.
+Each folder holds model.safetensors, config.json and the tokenizer's files. Writing
+needs neither torch nor transformers; checking, on by default, needs both: it loads the
+folders and compares their logits and token ids with the trained model's on real text.
 
   python tools/convert_to_pytorch.py --model_dir=W/model --output_dir=W/hf
 """
@@ -26,13 +26,21 @@ from electra_tf.config import PretrainingConfig, TransformerConfig
 from electra_tf.pretraining_model import PretrainingModel
 
 DISCRIMINATOR, GENERATOR = "discriminator", "generator"
+_ARCHITECTURES = {
+    DISCRIMINATOR: "ElectraForPreTraining",
+    GENERATOR: "ElectraForMaskedLM",
+}
 _MAX_DIFFERENCE = 1e-4
 _NUM_TEXTS = 32
 
-# TensorFlow name, without its scope -> PyTorch name, in this order. Kernels are transposed.
+# TensorFlow name, without its scope -> PyTorch name, in this order. Kernels are
+# transposed.
 _RENAMES = (
     (r"^(electra|generator)/", "electra/"),
-    (r"^discriminator_predictions/dense_1/", "discriminator_predictions/dense_prediction/"),
+    (
+        r"^discriminator_predictions/dense_1/",
+        "discriminator_predictions/dense_prediction/",
+    ),
     (r"^generator_predictions/output_bias$", "generator_lm_head/bias"),
     (r"/layer_(\d+)/", r"/layer/\1/"),
     (r"_embeddings$", "_embeddings/weight"),
@@ -69,8 +77,8 @@ def networks(config: PretrainingConfig) -> dict[str, TransformerConfig]:
     """
     if not config.electra_objective:
         raise UserError(
-            "only runs with electra_objective become ELECTRA folders: transformers has no "
-            "class for the electric objective, and a masked LM alone has no discriminator"
+            "only runs with electra_objective become ELECTRA folders: transformers has "
+            "no class for the electric objective, and a masked LM has no discriminator"
         )
     found = {DISCRIMINATOR: config.discriminator()}
     if not config.uniform_generator:
@@ -98,9 +106,8 @@ def electra_config(
     """config.json of one network."""
     small_table = kind == GENERATOR and config.untied_generator_embeddings
     size = transformer.hidden_size if small_table else config.resolved_embedding_size
-    architecture = "ElectraForPreTraining" if kind == DISCRIMINATOR else "ElectraForMaskedLM"
     return {
-        "architectures": [architecture],
+        "architectures": [_ARCHITECTURES[kind]],
         "model_type": "electra",
         "vocab_size": transformer.vocab_size,
         "embedding_size": size,
@@ -185,26 +192,27 @@ def verify(
       The largest absolute difference of logits, by network.
 
     Raises:
-      UserError: token ids differ, parameters are missing or left over, or logits differ.
+      UserError: token ids differ, parameters are missing or left over, or logits
+        differ.
     """
     try:
         import torch
         import transformers
     except ImportError as error:
         raise UserError(
-            f"checking needs {error.name}: pip install 'korean-electra-tf[verify]', or say "
-            "--noverify"
+            f"checking needs {error.name}: pip install 'korean-electra-tf[verify]', or "
+            "say --noverify"
         ) from error
-    classes = {
-        DISCRIMINATOR: (transformers.ElectraForPreTraining, model.discriminator_logits),
-        GENERATOR: (transformers.ElectraForMaskedLM, model.generator_logits),
+    our_logits = {
+        DISCRIMINATOR: model.discriminator_logits,
+        GENERATOR: model.generator_logits,
     }
     differences = {}
     for kind in networks(model.config):
         folder = os.path.join(output_dir, kind)
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
         check_ids(tokenizer, samples, folder)
-        loader, logits = classes[kind]
+        loader = getattr(transformers, _ARCHITECTURES[kind])
         theirs, info = loader.from_pretrained(folder, output_loading_info=True)
         for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
             if info[what]:
@@ -218,7 +226,7 @@ def verify(
         with torch.no_grad():
             expected = theirs.eval()(**batch).logits.numpy()
         mask = batch["attention_mask"].numpy().astype(bool)
-        ours = logits(
+        ours = our_logits[kind](
             *(
                 tf.constant(batch[name].numpy(), tf.int32)
                 for name in ("input_ids", "attention_mask", "token_type_ids")
@@ -243,8 +251,8 @@ def check_ids(tokenizer: Any, samples: Iterable[dict[str, Any]], folder: str) ->
         ids = tokenizer(sample["text"], add_special_tokens=False)["input_ids"]
         if ids != sample["ids"]:
             raise UserError(
-                f"{folder}: the tokenizer gives {ids[:20]} for {sample['text'][:80]!r}, "
-                f"training used {sample['ids'][:20]}"
+                f"{folder}: the tokenizer gives {ids[:20]} for "
+                f"{sample['text'][:80]!r}, training used {sample['ids'][:20]}"
             )
 
 
@@ -276,8 +284,8 @@ def convert(model_dir: str, output_dir: str, step: int | None, check: bool) -> N
         if check:
             for kind, difference in verify(model, temporary, samples).items():
                 logging.info(
-                    "%s: loaded by transformers; %d texts give the same ids, logits differ "
-                    "by at most %.1e",
+                    "%s: loaded by transformers; %d texts give the same ids, logits "
+                    "differ by at most %.1e",
                     kind,
                     len(samples),
                     difference,

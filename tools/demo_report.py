@@ -1,4 +1,4 @@
-"""Shows that the demo's models work: what they fill in, what they find odd, how they learnt.
+"""Shows that the demo's models work: what they fill in, and what they find odd.
 
 Uses the exported folders as anyone would, with transformers alone, on sentences of the
 bundled corpus's grammar that the training text never held.
@@ -38,7 +38,9 @@ class Models:
             os.path.join(folder, kind) for kind in (GENERATOR, DISCRIMINATOR)
         )
         self.tokenizer = transformers.AutoTokenizer.from_pretrained(discriminator)
-        self.generator = transformers.ElectraForMaskedLM.from_pretrained(generator).eval()
+        self.generator = transformers.ElectraForMaskedLM.from_pretrained(
+            generator
+        ).eval()
         self.discriminator = transformers.ElectraForPreTraining.from_pretrained(
             discriminator
         ).eval()
@@ -46,7 +48,9 @@ class Models:
     def is_token(self, word: str) -> bool:
         return len(self.tokenizer.tokenize(word)) == 1
 
-    def fillers(self, words: list[str], index: int, count: int) -> list[tuple[str, float]]:
+    def fillers(
+        self, words: list[str], index: int, count: int
+    ) -> list[tuple[str, float]]:
         """The generator's best tokens for one hidden word, with probabilities."""
         masked = [*words[:index], self.tokenizer.mask_token, *words[index + 1 :]]
         batch = self.tokenizer(" ".join(masked), return_tensors="pt")
@@ -57,7 +61,9 @@ class Models:
         tokens = self.tokenizer.convert_ids_to_tokens(best.indices.tolist())
         return list(zip(tokens, best.values.tolist(), strict=True))
 
-    def token_scores(self, words: list[str]) -> tuple[list[tuple[str, float]], list[float]]:
+    def token_scores(
+        self, words: list[str]
+    ) -> tuple[list[tuple[str, float]], list[float]]:
         """P(replaced) of every token, and of every word (that of its worst token)."""
         pieces = [self.tokenizer.tokenize(word) for word in words]
         batch = self.tokenizer(" ".join(words), return_tensors="pt")
@@ -98,7 +104,9 @@ def read_metrics(model_dir: str) -> dict[str, list[dict[str, Any]]]:
     """
     text = files.read_text(os.path.join(model_dir, METRICS_FILE))
     lines = [json.loads(line) for line in text.splitlines()]
-    kinds = {kind: [r for r in lines if r["kind"] == kind] for kind in ("train", "eval")}
+    kinds = {
+        kind: [r for r in lines if r["kind"] == kind] for kind in ("train", "eval")
+    }
     if len(kinds["eval"]) < 2:
         raise UserError(f"{model_dir} holds no evaluation of the start and the end")
     return kinds
@@ -106,8 +114,8 @@ def read_metrics(model_dir: str) -> dict[str, list[dict[str, Any]]]:
 
 def print_evaluation(evaluations: list[dict[str, Any]]) -> None:
     first, last = evaluations[0], evaluations[-1]
-    print(f"\n{'held-out records':28} {'step %d' % first['step']:>10} "
-          f"{'step %d' % last['step']:>10}")  # fmt: skip
+    steps = [f"step {record['step']}" for record in (first, last)]
+    print(f"\n{'held-out records':28} {steps[0]:>10} {steps[1]:>10}")
     for name, value in last.items():
         if name not in ("kind", "step"):
             print(f"{name:28} {first[name]:10.4f} {value:10.4f}")
@@ -143,7 +151,9 @@ def main() -> None:
     plot(metrics, curves)
     print(f"\ncurves: {curves}")
     print(f"generator's first filler is grammatical: {counts['filler']} of {len(held)}")
-    print(f"replaced word has the highest score:     {counts['replaced']} of {len(held)}")
+    print(
+        f"replaced word has the highest score:     {counts['replaced']} of {len(held)}"
+    )
     if min(counts.values()) < _WANTED:
         logging.warning("expected at least %d of %d of each", _WANTED, len(held))
 
