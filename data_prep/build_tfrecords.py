@@ -87,7 +87,8 @@ class _SplitWriter:
         self.name = f"{split}/{name}"
         self._path = os.path.join(job.output_dir, split, name)
         self._writer = stack.enter_context(tf.io.TFRecordWriter(self._path + ".tmp"))
-        self.counts = Counter(dict.fromkeys(("examples", "tokens"), 0))
+        counted = ("documents", "examples", "tokens", "unk_tokens")
+        self.counts = Counter(dict.fromkeys(counted, 0))
 
     def write(self, document: corpus.Document, line_ids: list[list[int]]) -> None:
         self.counts["documents"] += 1
@@ -164,7 +165,8 @@ def build_tfrecords() -> None:
     if vocab.fingerprint(vocab_file) != vocabulary["vocab_sha256"]:
         raise UserError(f"{vocab_file} was changed since train_vocab wrote it")
     output_dir = _OUTPUT_DIR.value
-    manifest.prepare_output_dir(output_dir, _OVERWRITE.value)
+    inputs = (_INPUT_DIR.value, _VOCAB_DIR.value)
+    manifest.prepare_output_dir(output_dir, _OVERWRITE.value, inputs)
     for split in (TRAIN, EVAL):
         files.makedirs(os.path.join(output_dir, split))
     jobs = [
@@ -231,14 +233,12 @@ def _totals(entries: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
 
 
 def _check_splits(counts: dict[str, dict[str, int]]) -> None:
-    documents = sum(split["documents"] for split in counts.values() if split)
-    if not counts[TRAIN].get("examples") or (
-        _EVAL_FRACTION.value and not counts[EVAL].get("examples")
-    ):
+    documents = sum(split["documents"] for split in counts.values())
+    train, held_out = (counts[split]["examples"] for split in (TRAIN, EVAL))
+    if not train or (_EVAL_FRACTION.value and not held_out):
         raise UserError(
             f"--eval_fraction={_EVAL_FRACTION.value} of {documents} documents leaves "
-            f"{counts[TRAIN].get('examples', 0)} training and "
-            f"{counts[EVAL].get('examples', 0)} evaluation examples: both are needed. "
+            f"{train} training and {held_out} evaluation examples: both are needed. "
             "Choose another share, or 0 to train without evaluation"
         )
 

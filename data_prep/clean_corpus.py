@@ -115,7 +115,7 @@ def clean_corpus() -> None:
     )
     if not options.text_field and any(".txt" not in path for path in paths):
         raise UserError("--text_field is needed: the name of the text's field")
-    manifest.check_output_dir(_OUTPUT_DIR.value, _OVERWRITE.value)
+    manifest.check_output_dir(_OUTPUT_DIR.value, _OVERWRITE.value, paths)
     reader = corpus.Reader(paths, options)
     documents = reader.documents()
     # The first document shows wrong fields and formats before anything is removed.

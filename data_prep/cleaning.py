@@ -45,7 +45,9 @@ _MAYBE_EMOJI = re.compile("[^\x00-\x7f가-힣ㄱ-ㆎ]")
 def _emoji_pattern() -> re.Pattern:
     """Whole sequences of the emoji package's table, longest first."""
     sequences = sorted(emoji.EMOJI_DATA, key=len, reverse=True)
-    return re.compile("(" + "|".join(map(re.escape, sequences)) + ")")
+    # Most characters begin no emoji: they are spared the thousands of alternatives.
+    first = re.escape("".join(sorted({sequence[0] for sequence in sequences})))
+    return re.compile(f"((?=[{first}])(?:{'|'.join(map(re.escape, sequences))}))")
 
 
 def _split_emoji(text: str) -> list[str]:
@@ -115,7 +117,9 @@ def _keep(hanja: bool) -> Rule:
 
 
 def _remove_urls() -> Rule:
-    return lambda text: _URL.sub(" ", text)
+    # A keycap emoji begins with a character that a URL may hold.
+    remove = _outside_emoji(lambda text: _URL.sub(" ", text))
+    return lambda text: remove(text) if _URL.search(text) else text
 
 
 def _shorten_runs(max_run: int) -> Rule:

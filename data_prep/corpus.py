@@ -9,6 +9,7 @@ import gzip
 import io
 import json
 import os
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
@@ -81,6 +82,34 @@ def _format_of(path: str) -> str:
     return extension
 
 
+class _ZstdFile(io.RawIOBase):
+    """All frames of a .zst; zstandard's own reader takes a cut one for a whole one."""
+
+    def __init__(self, raw: BinaryIO):
+        self._raw = raw
+        self._frame: Any = None
+        self._compressed = self._text = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._text:
+            self._compressed = self._compressed or self._raw.read(1 << 17)
+            if not self._compressed:
+                if self._frame:
+                    raise EOFError("the last frame has no end")
+                return 0
+            self._frame = self._frame or zstandard.ZstdDecompressor().decompressobj()
+            self._text = self._frame.decompress(self._compressed)
+            self._compressed = self._frame.unused_data
+            if self._frame.eof:
+                self._frame = None
+        size = min(len(buffer), len(self._text))
+        buffer[:size], self._text = self._text[:size], self._text[size:]
+        return size
+
+
 @contextlib.contextmanager
 def _open_lines(path: str) -> Iterator[tuple[BinaryIO, BinaryIO]]:
     """(decompressed stream, raw file whose position tells the progress)."""
@@ -88,10 +117,7 @@ def _open_lines(path: str) -> Iterator[tuple[BinaryIO, BinaryIO]]:
         if path.endswith(".gz"):
             stream = io.BufferedReader(gzip.GzipFile(fileobj=raw), 1 << 20)
         elif path.endswith(".zst"):
-            reader = zstandard.ZstdDecompressor().stream_reader(
-                raw, read_across_frames=True, closefd=False
-            )
-            stream = io.BufferedReader(reader, 1 << 20)
+            stream = io.BufferedReader(_ZstdFile(raw), 1 << 20)
         else:
             stream = raw
         yield stream, raw
@@ -146,7 +172,7 @@ class Reader:
             for number, line in enumerate(stream, 1):
                 yield number, self._decode(path, line, number, offset)
                 offset += len(line)
-        except (EOFError, gzip.BadGzipFile, zstandard.ZstdError, OSError) as error:
+        except (EOFError, OSError, zlib.error, zstandard.ZstdError) as error:
             raise UserError(
                 f"{path}: cannot be read past byte {offset} of its text ({error}): "
                 "the file is damaged or cut short; copy it again"
@@ -201,7 +227,7 @@ class Reader:
     ) -> Iterator[Document]:
         """Joins consecutive records with one group value."""
         document: Document = []
-        current = None
+        current: Any = object()  # equals no group
         for number, record in records:
             self.counts["records"] += 1
             text = _field(
@@ -251,7 +277,7 @@ def _json_records(
             continue
         try:
             record = json.loads(line)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{path}: line {number} is not JSON: {error}") from error
         if not isinstance(record, dict):
             raise UserError(

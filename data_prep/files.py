@@ -108,4 +108,7 @@ def read_json(path: str) -> Any:
 
 
 def write_json(path: str, value: Any) -> None:
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+    text = json.dumps(value, ensure_ascii=False, indent=1) + "\n"
+    with atomic_writer(path) as handle:
+        # Half a surrogate pair, which JSON can hold, becomes its JSON escape.
+        handle.write(text.encode("utf-8", errors="backslashreplace"))

@@ -6,6 +6,7 @@ SHA-256. The next stage refuses a folder without one, or whose files do not matc
 
 import hashlib
 import os
+from collections.abc import Iterable
 from typing import Any, BinaryIO
 
 from data_prep import files
@@ -43,12 +44,17 @@ def file_entry(directory: str, name: str, **counts: int) -> dict[str, Any]:
     return {"name": name, "bytes": length, "sha256": digest.hexdigest(), **counts}
 
 
-def check_output_dir(path: str, overwrite: bool) -> None:
+def check_output_dir(path: str, overwrite: bool, inputs: Iterable[str] = ()) -> None:
     """Refuses, changing nothing, a path that `prepare_output_dir` would refuse.
 
     Raises:
-      UserError: the path is a file, or a folder that holds something.
+      UserError: the path is a file, or a folder that holds something, or holds or is
+        one of the `inputs`.
     """
+    whole = os.path.join(os.path.realpath(path), "")
+    for source in inputs:
+        if os.path.join(os.path.realpath(source), "").startswith(whole):
+            raise UserError(f"--output_dir={path} holds the input {source}")
     if files.exists(path) and not files.isdir(path):
         raise UserError(f"--output_dir={path} is a file, a folder is needed")
     if files.listdir(path) and not overwrite:
@@ -58,9 +64,9 @@ def check_output_dir(path: str, overwrite: bool) -> None:
         )
 
 
-def prepare_output_dir(path: str, overwrite: bool) -> None:
+def prepare_output_dir(path: str, overwrite: bool, inputs: Iterable[str] = ()) -> None:
     """Makes `path` an empty folder; call it once the input is known to be good."""
-    check_output_dir(path, overwrite)
+    check_output_dir(path, overwrite, inputs)
     names = files.listdir(path)
     # The manifest goes first: a half-removed folder must not look complete.
     for name in sorted(names, key=lambda name: name != NAME):
@@ -89,7 +95,13 @@ def read(path: str, stage: str) -> dict[str, Any]:
             f"{path} has no {NAME}: data_prep.{stage} did not finish there. "
             "Run it again (with --overwrite)"
         )
-    manifest = files.read_json(os.path.join(path, NAME))
+    try:
+        manifest = files.read_json(os.path.join(path, NAME))
+    except ValueError as error:
+        raise UserError(
+            f"{os.path.join(path, NAME)} is damaged ({error}): make the folder again, "
+            "or copy the file again"
+        ) from error
     if manifest.get("stage") != stage:
         raise UserError(
             f"{path} was made by data_prep.{manifest.get('stage')}, "

@@ -41,12 +41,13 @@ def _lines(clean: dict, progress: Progress) -> Iterator[str]:
 
 def train_vocab() -> None:
     clean = manifest.read(_INPUT_DIR.value, "clean_corpus")
-    manifest.check_output_dir(_OUTPUT_DIR.value, _OVERWRITE.value)
+    inputs = (_INPUT_DIR.value,)
+    manifest.check_output_dir(_OUTPUT_DIR.value, _OVERWRITE.value, inputs)
     total = sum(entry["bytes"] for entry in clean["files"])
-    alphabet: set[str] = set()
+    alphabet = vocab.Alphabet()
     with Progress("counting characters", total, "B") as progress:
         for line in _lines(clean, progress):
-            alphabet.update(line)
+            alphabet.add(line)
     kept = min(len(alphabet), _LIMIT_ALPHABET.value)
     if kept + len(vocab.SPECIAL_TOKENS) >= _VOCAB_SIZE.value:
         raise UserError(
@@ -58,6 +59,7 @@ def train_vocab() -> None:
     with Progress("counting words", total, "B") as progress:
         tokens = vocab.train(
             vocab.batches(_lines(clean, progress)),
+            alphabet,
             vocab_size=_VOCAB_SIZE.value,
             limit_alphabet=_LIMIT_ALPHABET.value,
             min_frequency=_MIN_FREQUENCY.value,

@@ -5,6 +5,7 @@ jamo."""
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -19,27 +20,63 @@ VOCAB_FILE = "vocab.txt"
 TOKENIZER_FILE = "tokenizer.json"
 
 
+class Alphabet:
+    """The characters of a corpus, and which of them are neighbours."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._neighbours: set[tuple[str, str]] = set()
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def add(self, line: str) -> None:
+        self._counts.update(line.replace(" ", ""))
+        self._neighbours.update(zip(line, line[1:], strict=False))
+
+    def most_frequent(self, limit: int) -> list[str]:
+        """Characters by falling count, equal counts by code point.
+
+        Without those that the tokenizer drops, such as the joiners of emoji.
+        """
+        seen = [c for c in self._counts if _words(f"a{c}a") != ["aa"]]
+        return sorted(seen, key=lambda c: (-self._counts[c], c))[:limit]
+
+    def inside_words(self) -> set[str]:
+        """Characters that follow another one of the same word."""
+        joined = {c for c in self._counts if len(_words(f"a{c}a")) == 1}
+        return {c for before, c in self._neighbours if {before, c} <= joined}
+
+
 def train(
     batches: Iterable[list[str]],
+    alphabet: Alphabet,
     vocab_size: int,
     limit_alphabet: int,
     min_frequency: int,
 ) -> list[str]:
     """WordPiece tokens, special tokens first, at most `vocab_size` if possible.
 
+    The trainer alone breaks ties by the order of a hash table, which differs from run
+    to run; naming all single-character tokens beforehand leaves it no choice.
+
     Args:
       batches: lists of lines.
+      alphabet: has seen these lines.
       vocab_size: wanted size; fewer come out of a small corpus.
       limit_alphabet: characters kept, the most frequent first.
       min_frequency: pairs seen less often are not merged.
     """
+    kept = alphabet.most_frequent(limit_alphabet)
+    inside = sorted(alphabet.inside_words().intersection(kept))
     tokenizer = _wordpiece(None)
     tokenizer.train_from_iterator(
         batches,
         vocab_size=vocab_size,
-        limit_alphabet=limit_alphabet,
+        limit_alphabet=len(kept),
+        initial_alphabet=kept,
         min_frequency=min_frequency,
-        special_tokens=list(SPECIAL_TOKENS),
+        special_tokens=[*SPECIAL_TOKENS, *sorted(kept), *("##" + c for c in inside)],
         show_progress=False,
     )
     ids = tokenizer.get_vocab()
@@ -94,6 +131,13 @@ def load_tokenizer(vocab_file: str) -> BertWordPieceTokenizer:
 
 def _wordpiece(vocab: dict[str, int] | None) -> BertWordPieceTokenizer:
     return BertWordPieceTokenizer(vocab, lowercase=False, strip_accents=False)
+
+
+def _words(text: str) -> list[str]:
+    """What the tokenizer takes for words, and cuts into tokens one by one."""
+    tokenizer = _wordpiece(None)
+    normal = tokenizer.normalizer.normalize_str(text)
+    return [word for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(normal)]
 
 
 def fingerprint(vocab_file: str) -> str:

@@ -25,6 +25,8 @@ from electra_tf.pretraining_model import PretrainingModel
 
 CONFIG_FILE = "config.json"
 GLOBAL_STEP = "global_step"
+# What TensorFlow raises for a missing, cut or altered checkpoint file.
+_UNREADABLE = (tf.errors.OpError, IndexError, RuntimeError, ValueError)
 _INDEX = re.compile(r"^model\.ckpt-(\d+)\.index$")
 
 # What may change when a run goes on: none of it alters what was trained so far.
@@ -71,9 +73,15 @@ def save(
         for name in files.listdir(model_dir):
             if name.startswith(f"model.ckpt-{old}."):
                 files.remove(os.path.join(model_dir, name))
-    tf.compat.v1.train.update_checkpoint_state(
-        model_dir, path, [prefix(model_dir, step) for step in steps(model_dir)]
-    )
+    _write_state(model_dir)
+
+
+def _write_state(model_dir: str) -> None:
+    """The file `checkpoint`, by which TensorFlow's own tools find the newest one."""
+    names = [f'"model.ckpt-{step}"' for step in steps(model_dir)]
+    lines = [f"model_checkpoint_path: {names[-1]}"]
+    lines += [f"all_model_checkpoint_paths: {name}" for name in names]
+    files.write_text(os.path.join(model_dir, "checkpoint"), "\n".join(lines) + "\n")
 
 
 def load(path: str, variables: dict[str, tf.Variable]) -> int:
@@ -107,11 +115,11 @@ def restore_or_initialise(model_dir: str, variables: dict[str, tf.Variable]) -> 
             load(prefix(model_dir, step), variables)
             logging.info("continuing from %s", prefix(model_dir, step))
             return step
-        except tf.errors.OpError as error:
+        except _UNREADABLE as error:
             logging.error(
                 "%s cannot be read (%s), trying the one before",
                 prefix(model_dir, step),
-                error.message,
+                error,
             )
     if found:
         raise UserError(
@@ -130,20 +138,34 @@ def open_run(
       UserError: the folder holds something else, or a run of another config or data.
     """
     described = {"config": config.to_dict(), "data": _describe(data)}
-    config_path = os.path.join(model_dir, CONFIG_FILE)
-    if files.exists(config_path):
-        _check_same_run(model_dir, described)
-    elif files.listdir(model_dir):
+    held = [name for name in files.listdir(model_dir) if not name.endswith(".tmp")]
+    before = _read_run(model_dir)
+    if before is not None:
+        _check_same_run(model_dir, before, described)
+    elif held:
         raise UserError(
             f"--model_dir={model_dir} is not empty and no run of this program: it "
-            f"holds {files.listdir(model_dir)[0]!r}. Name another folder, or say "
-            "--overwrite to remove what is there"
+            f"holds {held[0]!r}. Name another folder, or say --overwrite to remove "
+            "what is there"
         )
     files.makedirs(model_dir)
+    # The config first: a folder that a kill left half made is then known for a run.
+    files.write_json(os.path.join(model_dir, CONFIG_FILE), described)
     for source, name in (("vocab", vocab.VOCAB_FILE), ("tfrecords", SAMPLES_FILE)):
         text = files.read_text(os.path.join(data_dir, source, name))
         files.write_text(os.path.join(model_dir, name), text)
-    files.write_json(config_path, described)
+
+
+def _read_run(model_dir: str) -> dict[str, Any] | None:
+    """A run's config.json; None if there is none, or another program's."""
+    path = os.path.join(model_dir, CONFIG_FILE)
+    if not files.exists(path):
+        return None
+    try:
+        found = files.read_json(path)
+        return found if isinstance(found["config"] | found["data"], dict) else None
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _describe(data: dict[str, Any]) -> dict[str, Any]:
@@ -151,8 +173,9 @@ def _describe(data: dict[str, Any]) -> dict[str, Any]:
     return {name: data[name] for name in names}
 
 
-def _check_same_run(model_dir: str, described: dict[str, Any]) -> None:
-    before = files.read_json(os.path.join(model_dir, CONFIG_FILE))
+def _check_same_run(
+    model_dir: str, before: dict[str, Any], described: dict[str, Any]
+) -> None:
     changes = [
         f"{name}: {before[part].get(name)!r} there, {value!r} now"
         for part in ("config", "data")
@@ -167,16 +190,20 @@ def _check_same_run(model_dir: str, described: dict[str, Any]) -> None:
         )
 
 
-def read_config(model_dir: str) -> PretrainingConfig:
-    """The config a run was trained with.
+def read_run(model_dir: str) -> tuple[PretrainingConfig, dict[str, Any]]:
+    """The config a run was trained with, and what its data was.
 
     Raises:
       UserError: no run is there.
     """
     path = os.path.join(model_dir, CONFIG_FILE)
-    if not files.exists(path):
-        raise UserError(f"{path} does not exist: run_pretraining writes it")
-    return config_lib.from_dict(files.read_json(path)["config"], path)
+    found = _read_run(model_dir)
+    if found is None:
+        raise UserError(
+            f"{path} is not there, or not as run_pretraining writes it: name the folder "
+            "of a run"
+        )
+    return config_lib.from_dict(found["config"], path), found["data"]
 
 
 def load_model(model_dir: str, step: int | None = None) -> tuple[PretrainingModel, int]:
@@ -186,8 +213,7 @@ def load_model(model_dir: str, step: int | None = None) -> tuple[PretrainingMode
       UserError: no such run or checkpoint, or the vocabulary is not the one trained
         with.
     """
-    config = read_config(model_dir)
-    data = files.read_json(os.path.join(model_dir, CONFIG_FILE))["data"]
+    config, data = read_run(model_dir)
     vocab_file = os.path.join(model_dir, vocab.VOCAB_FILE)
     if vocab.fingerprint(vocab_file) != data["vocab_sha256"]:
         raise UserError(

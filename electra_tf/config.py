@@ -3,7 +3,9 @@
 import dataclasses
 import difflib
 import json
+import math
 import sys
+import typing
 from typing import Any
 
 from absl import logging
@@ -62,6 +64,16 @@ class TransformerConfig:
     initializer_range: float = 0.02
 
     def __post_init__(self) -> None:
+        for name in (
+            "hidden_size",
+            "num_hidden_layers",
+            "num_attention_heads",
+            "intermediate_size",
+            "max_position_embeddings",
+            "type_vocab_size",
+        ):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name}={getattr(self, name)} must be at least 1")
         if self.hidden_size % self.num_attention_heads:
             raise UserError(
                 f"hidden_size {self.hidden_size} is not a multiple of "
@@ -78,11 +90,13 @@ class TransformerConfig:
 
 @dataclasses.dataclass(frozen=True)
 class PretrainingConfig:
-    """Every setting of a pretraining run. docs of the original's names:
-    configs/README.md.
+    """Every setting of a pretraining run, under the original's names.
 
-    `vocab_size` 0 means the vocabulary's own; `embedding_size` 0 means 128 for small
-    and the hidden size otherwise; `keep_checkpoint_max` 0 keeps all.
+    `per_replica_loss` normalises and clips on each core before averaging, as the
+    original does on TPU; otherwise several replicas make the update that one would.
+    `electric_objective` implies `two_tower_generator`. `vocab_size` 0 means the
+    vocabulary's own; `embedding_size` 0 means 128 for small and the hidden size
+    otherwise; `keep_checkpoint_max` 0 keeps all.
     """
 
     # Objective
@@ -109,6 +123,7 @@ class PretrainingConfig:
     lr_decay_power: float = 1.0
     weight_decay_rate: float = 0.01
     num_warmup_steps: int = 10_000
+    per_replica_loss: bool = False
     # Run
     max_seq_length: int = 128
     train_batch_size: int = 128
@@ -138,16 +153,26 @@ class PretrainingConfig:
             raise UserError(
                 f"model_size={self.model_size!r}: choose {', '.join(_MODEL_SIZES)}"
             )
-        names = {field.name for field in dataclasses.fields(TransformerConfig)}
-        check_names(self.model_hparam_overrides, names, "model_hparam_overrides")
+        types = typing.get_type_hints(TransformerConfig)
+        check_names(self.model_hparam_overrides, set(types), "model_hparam_overrides")
+        for name, value in self.model_hparam_overrides.items():
+            _typed(name, value, types[name](), "model_hparam_overrides")
         if self.electra_objective and self.electric_objective:
             raise UserError(
                 "electra_objective and electric_objective exclude each other"
             )
         if self.two_tower_generator and not self.electric_objective:
             raise UserError("two_tower_generator belongs to electric_objective")
+        if self.electric_objective and not self.uses_small_generator:
+            raise UserError(
+                "electric_objective needs its two-tower generator: leave "
+                "untied_generator true and uniform_generator false"
+            )
 
     def _check_ranges(self) -> None:
+        for name, value in vars(self).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise UserError(f"{name}={value} must be a finite number")
         for name in (
             "max_seq_length",
             "train_batch_size",
@@ -175,6 +200,11 @@ class PretrainingConfig:
                 raise UserError(f"{name}={getattr(self, name)} must not be negative")
         if not 0 < self.mask_prob < 1:
             raise UserError(f"mask_prob={self.mask_prob} must be between 0 and 1")
+        if self.max_predictions_per_seq < 1:
+            raise UserError(
+                f"max_seq_length={self.max_seq_length} with mask_prob={self.mask_prob} "
+                "masks no position at all: raise one of them"
+            )
 
     @property
     def max_predictions_per_seq(self) -> int:

@@ -28,10 +28,11 @@ def read_manifest(data_dir: str, config: PretrainingConfig) -> dict[str, Any]:
             f"the config says max_seq_length={config.max_seq_length}: build it again, "
             "or change the config"
         )
-    if config.vocab_size not in (0, found["vocab_size"]):
+    vocab_size = config.discriminator().vocab_size
+    if vocab_size not in (0, found["vocab_size"]):
         raise UserError(
             f"{tfrecords} was built with a vocabulary of {found['vocab_size']} tokens, "
-            f"the config says vocab_size={config.vocab_size}: say --hparams="
+            f"the config says vocab_size={vocab_size}: say --hparams="
             f"'{{\"vocab_size\": {found['vocab_size']}}}' if the data is right"
         )
     vocabulary = manifest.read(os.path.join(data_dir, "vocab"), "train_vocab")
@@ -61,8 +62,8 @@ def train_dataset(
 ) -> tf.data.Dataset:
     """Endless shuffled batches {feature: int32 [B, L]}, from the given step on.
 
-    The order depends on the seed alone: a resumed run reads what the killed one would
-    have."""
+    The order depends on the config's seed (and TensorFlow's global one, which nothing
+    here sets): a resumed run reads what the killed one would have."""
     paths = _paths(data_dir, found, TRAIN)
     dataset = tf.data.Dataset.from_tensor_slices(paths)
     dataset = dataset.shuffle(len(paths), seed=config.seed)

@@ -1,7 +1,7 @@
 """The original's optimizer: Adam, no bias correction, decoupled weight decay."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import tensorflow as tf
 
@@ -53,15 +53,38 @@ def learning_rate(step: tf.Tensor, config: PretrainingConfig) -> tf.Tensor:
     return config.learning_rate * decay * warmup_factor(step, config)
 
 
+def layerwise_rates(names: Iterable[str], num_layers: int, decay: float) -> list[float]:
+    """decay^(num_layers + 2 - depth) per variable, to be multiplied by the rate.
+
+    Depth is 0 for embeddings, i + 1 for layer i, and num_layers + 2 for anything that
+    follows the encoder. The top layer gets the decay twice, as in the original.
+    """
+
+    def depth(name: str) -> int:
+        layer = re.search(r"/encoder/layer_(\d+)/", name)
+        if layer:
+            return int(layer[1]) + 1
+        return 0 if re.search("/embeddings(_project)?/", name) else num_layers + 2
+
+    return [decay ** (num_layers + 2 - depth(name)) for name in names]
+
+
 class AdamWeightDecay:
     """m and v slots under `<name>/adam_m` and `<name>/adam_v`.
 
     m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2
-    p = p - lr * (m / (sqrt(v) + epsilon) + weight_decay_rate * p)
+    p = p - lr * rate * (m / (sqrt(v) + epsilon) + weight_decay_rate * p)
     """
 
-    def __init__(self, variables: dict[str, tf.Variable], weight_decay_rate: float):
+    def __init__(
+        self,
+        variables: dict[str, tf.Variable],
+        weight_decay_rate: float,
+        rates: Sequence[float] | None = None,
+    ):
+        """rates: a factor of the learning rate per variable, from `layerwise_rates`."""
         self._variables = list(variables.values())
+        self._rates = [1.0] * len(variables) if rates is None else list(rates)
         self._decay = [weight_decay_rate if decays(name) else 0.0 for name in variables]
         self._m = [self._slot(name, "adam_m") for name in variables.items()]
         self._v = [self._slot(name, "adam_v") for name in variables.items()]
@@ -89,15 +112,21 @@ class AdamWeightDecay:
         )
 
     def _apply_everywhere(self, strategy, gradients: list, lr) -> None:
-        for variable, m, v, gradient, decay in zip(
-            self._variables, self._m, self._v, gradients, self._decay, strict=True
+        for variable, m, v, gradient, decay, rate in zip(
+            self._variables,
+            self._m,
+            self._v,
+            gradients,
+            self._decay,
+            self._rates,
+            strict=True,
         ):
             strategy.extended.update(
-                variable, _update, args=(m, v, gradient, lr, decay), group=False
+                variable, _update, args=(m, v, gradient, lr, decay, rate), group=False
             )
 
 
-def _update(variable, m, v, gradient, lr, decay) -> None:
+def _update(variable, m, v, gradient, lr, decay: float, rate: float) -> None:
     # Written out: TensorFlow's fused Adam rounds 1 - b2 in float32, which moves the
     # update by 2e-5 of itself.
     next_m = _BETA_1 * m + (1.0 - _BETA_1) * gradient
@@ -107,4 +136,4 @@ def _update(variable, m, v, gradient, lr, decay) -> None:
         update += decay * variable
     m.assign(next_m)
     v.assign(next_v)
-    variable.assign_sub(lr * update)
+    variable.assign_sub(lr * rate * update)

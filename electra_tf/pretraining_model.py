@@ -3,6 +3,7 @@
 B batch, L sequence length, P masked slots a row, V vocabulary, H hidden, E embedding
 size."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ from electra_tf.encoder import (
 from electra_tf.masking import Corrupted, Inputs, Masked
 
 _EPSILON = 1e-6
+_TOWERS = ("ltr", "rtl")
 
 # logits [B, P, V] -> sampled ids int32 [B, P]
 Sampler = Callable[[tf.Tensor], tf.Tensor]
@@ -46,12 +48,21 @@ class DiscriminatorOutput(NamedTuple):
     weight_sum: tf.Tensor  # float32 []
 
 
-class PretrainingOutput(NamedTuple):
-    """Everything one forward pass knows; `discriminator` is None for masked LM only.
+class GeneratorOutput(NamedTuple):
+    """What a generator says of one batch.
 
-    `generator` holds what gen_weight weighs: the same as `mlm`, except for the electric
-    objective, whose cloze loss runs over all candidates.
+    loss_sum / (weight_sum + 1e-6) is what gen_weight weighs: the masked LM's loss, or
+    the cloze loss over all candidates, whose logits are then given too.
     """
+
+    mlm: MaskedLMOutput
+    loss_sum: tf.Tensor
+    weight_sum: tf.Tensor
+    cloze_logits: tf.Tensor | None = None  # float32 [B, L, V]
+
+
+class PretrainingOutput(NamedTuple):
+    """Everything one forward pass knows; `discriminator` is None for masked LM only."""
 
     mlm: MaskedLMOutput
     generator_loss_sum: tf.Tensor
@@ -124,12 +135,13 @@ class MaskedLMGenerator(tf.Module):
 
     def __call__(
         self, inputs: Inputs, masked: Masked, random: RandomStream | None
-    ) -> MaskedLMOutput:
+    ) -> GeneratorOutput:
         hidden = self.hidden(
             masked.input_ids, inputs.input_mask, inputs.segment_ids, random
         )
         at_slots = tf.gather(hidden, masked.masked_lm_positions, batch_dims=1)
-        return masked_lm_output(self.head(at_slots), masked)
+        mlm = masked_lm_output(self.head(at_slots), masked)
+        return GeneratorOutput(mlm, mlm.loss_sum, mlm.weight_sum)
 
 
 class UniformGenerator(tf.Module):
@@ -141,9 +153,77 @@ class UniformGenerator(tf.Module):
 
     def __call__(
         self, inputs: Inputs, masked: Masked, random: RandomStream | None
-    ) -> MaskedLMOutput:
+    ) -> GeneratorOutput:
         shape = [*shape_of(masked.masked_lm_positions), self._vocab_size]
-        return masked_lm_output(tf.zeros(shape), masked)
+        mlm = masked_lm_output(tf.zeros(shape), masked)
+        return GeneratorOutput(mlm, mlm.loss_sum, mlm.weight_sum)
+
+
+class Tower(NamedTuple):
+    """One direction of the two-tower generator."""
+
+    embeddings: Embeddings
+    encoder: Encoder
+
+
+class TwoTowerGenerator(tf.Module):
+    """Electric's cloze model: reads the unmasked input from both ends.
+
+    Position i is predicted from the left tower at i - 1 and the right one at i + 1,
+    which have not seen it (Clark et al. 2020, "Pre-Training Transformers as
+    Energy-Based Cloze Models", section 3).
+    """
+
+    def __init__(self, left: Tower, right: Tower, head: TokenHead):
+        super().__init__()
+        self.left, self.right, self.head = left, right, head
+
+    def __call__(
+        self, inputs: Inputs, masked: Masked, random: RandomStream | None
+    ) -> GeneratorOutput:
+        length = shape_of(inputs.input_ids)[1]
+        square = tf.ones([1, length, length])
+        hidden = []
+        for tower, lower, upper, shift in (
+            (self.left, -1, 0, 1),
+            (self.right, 0, -1, -1),
+        ):
+            mask_BLL = tf.linalg.band_part(square, lower, upper)
+            mask_BLL *= attend_to_all(inputs.input_mask)
+            embedded = tower.embeddings(inputs.input_ids, inputs.segment_ids, random)
+            states = tower.encoder(embedded, mask_BLL, random)
+            hidden.append(tf.roll(states, shift, axis=1))
+        cloze_logits = self.head(tf.concat(hidden, -1))
+        nll = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            inputs.input_ids, cloze_logits
+        )
+        weights = tf.cast(masking.candidates(inputs), tf.float32)
+        at_slots = tf.gather(cloze_logits, masked.masked_lm_positions, batch_dims=1)
+        return GeneratorOutput(
+            masked_lm_output(at_slots, masked),
+            tf.reduce_sum(weights * nll),
+            tf.reduce_sum(weights),
+            cloze_logits,
+        )
+
+
+def noise_log_odds(
+    cloze_logits: tf.Tensor, input_ids: tf.Tensor, mask_prob: float
+) -> tf.Tensor:
+    """log q(x_i | context) + log(mask_prob / (1 - mask_prob)), without gradient.
+
+    Added to Electric's discriminator logit, it makes that logit an energy: the noise
+    contrastive estimation of section 3.
+
+    Args:
+      cloze_logits: float32 [B, L, V].
+      input_ids: int32 [B, L], the corrupted ones.
+
+    Returns:
+      float32 [B, L].
+    """
+    log_q = -tf.nn.sparse_softmax_cross_entropy_with_logits(input_ids, cloze_logits)
+    return tf.stop_gradient(log_q) + math.log(mask_prob / (1.0 - mask_prob))
 
 
 def masked_lm_output(logits: tf.Tensor, masked: Masked) -> MaskedLMOutput:
@@ -197,14 +277,25 @@ class PretrainingModel(tf.Module):
         if not config.uses_small_generator:
             token_head = TokenHead(head, full.hidden_size, self.embeddings, init)
             return MaskedLMGenerator(self.embeddings, self.encoder, token_head)
-        small = config.generator()
-        embeddings, size = self.embeddings, config.resolved_embedding_size
-        if config.untied_generator_embeddings:
+        hidden_size = config.generator().hidden_size
+        if config.electric_objective:
+            left, right = (self._build_tower(f"generator_{d}", init) for d in _TOWERS)
+            token_head = TokenHead(
+                "cloze_predictions", 2 * hidden_size, left.embeddings, init
+            )
+            return TwoTowerGenerator(left, right, token_head)
+        tower = self._build_tower("generator", init)
+        token_head = TokenHead(head, hidden_size, tower.embeddings, init)
+        return MaskedLMGenerator(tower.embeddings, tower.encoder, token_head)
+
+    def _build_tower(self, scope: str, init: Initializer) -> Tower:
+        """A small encoder, on the discriminator's embeddings or its own."""
+        small = self.config.generator()
+        embeddings, size = self.embeddings, self.config.resolved_embedding_size
+        if self.config.untied_generator_embeddings:
             size = small.hidden_size
-            embeddings = Embeddings("generator", small, size, init)
-        encoder = Encoder("generator", small, size, init)
-        token_head = TokenHead(head, small.hidden_size, embeddings, init)
-        return MaskedLMGenerator(embeddings, encoder, token_head)
+            embeddings = Embeddings(scope, small, size, init)
+        return Tower(embeddings, Encoder(scope, small, size, init))
 
     @property
     def named_variables(self) -> dict[str, tf.Variable]:
@@ -244,17 +335,26 @@ class PretrainingModel(tf.Module):
           sample: gives the tokens that replace the drawn ones.
           random: for dropout; None for evaluation.
         """
-        mlm = self.generator(inputs, masked, random)
-        sampled_ids = sample(mlm.logits)
+        generated = self.generator(inputs, masked, random)
+        sampled_ids = sample(generated.mlm.logits)
         corrupted = masking.corrupt(inputs, masked, sampled_ids, self.config)
         discriminator = None
         if self.discriminator_head is not None:
             logits = self.discriminator_logits(
                 corrupted.input_ids, inputs.input_mask, inputs.segment_ids, random
             )
+            if generated.cloze_logits is not None:
+                logits += noise_log_odds(
+                    generated.cloze_logits, corrupted.input_ids, self.config.mask_prob
+                )
             discriminator = discriminator_output(
                 logits, corrupted.is_fake_tokens, inputs.input_mask
             )
         return PretrainingOutput(
-            mlm, mlm.loss_sum, mlm.weight_sum, sampled_ids, corrupted, discriminator
+            generated.mlm,
+            generated.loss_sum,
+            generated.weight_sum,
+            sampled_ids,
+            corrupted,
+            discriminator,
         )

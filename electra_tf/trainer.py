@@ -102,8 +102,13 @@ class Trainer:
 
     def apply_gradients(self, gradients: list[tf.Tensor], lr: tf.Tensor) -> tf.Tensor:
         """Adds up the replicas' gradients, clips them, updates; returns their norm."""
-        gradients = _all_reduce(gradients)
-        gradients, norm = tf.clip_by_global_norm(gradients, _CLIP_NORM)
+        if self.config.per_replica_loss:
+            gradients, norm = tf.clip_by_global_norm(gradients, _CLIP_NORM)
+            share = 1.0 / self.strategy.num_replicas_in_sync
+            gradients = _all_reduce([gradient * share for gradient in gradients])
+        else:
+            gradients = _all_reduce(gradients)
+            gradients, norm = tf.clip_by_global_norm(gradients, _CLIP_NORM)
         self.optimizer.apply(list(map(tf.convert_to_tensor, gradients)), lr)
         return norm
 
@@ -111,13 +116,15 @@ class Trainer:
         """This replica's part of L = gen_weight L_MLM + disc_weight L_Disc.
 
         Sums are divided by the token counts of all replicas, so that the parts, and
-        their gradients, add up to those of one device with the whole batch.
+        their gradients, add up to those of one device with the whole batch; with
+        per_replica_loss by this replica's own.
         """
         config = self.config
-        weight = _all_reduce(output.generator_weight_sum)
+        count = (lambda weight: weight) if config.per_replica_loss else _all_reduce
+        weight = count(output.generator_weight_sum)
         loss = config.gen_weight * mean(output.generator_loss_sum, weight)
         if output.discriminator is not None:
-            weight = _all_reduce(output.discriminator.weight_sum)
+            weight = count(output.discriminator.weight_sum)
             loss += config.disc_weight * mean(output.discriminator.loss_sum, weight)
         return loss
 
@@ -144,8 +151,28 @@ class Trainer:
 
 
 def _all_reduce(value: Any) -> Any:
+    """Adds a tensor, or each of a list of tensors, over the replicas."""
+
+    def reduce(strategy: tf.distribute.Strategy, *tensors: Any) -> tuple:
+        pairs = [(tensor, tensor) for tensor in tensors]
+        total = tf.distribute.ReduceOp.SUM
+        return tuple(strategy.extended.batch_reduce_to(total, pairs))
+
+    tensors = value if isinstance(value, list) else [value]
     context = tf.distribute.get_replica_context()
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+    reduced = list(context.merge_call(reduce, args=tuple(tensors)))
+    return reduced if isinstance(value, list) else reduced[0]
+
+
+def _read_records(path: str) -> list[dict[str, Any]]:
+    """The lines of a metrics file; a last one that a kill cut short is left out."""
+    records = []
+    for line in files.read_text(path).splitlines() if files.exists(path) else []:
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:
+            logging.warning("%s: dropping a line that was cut short: %s", path, line)
+    return records
 
 
 class MetricsLog:
@@ -153,16 +180,9 @@ class MetricsLog:
 
     def __init__(self, model_dir: str, step: int):
         self._path = os.path.join(model_dir, METRICS_FILE)
-        lines = (
-            files.read_text(self._path).splitlines() if files.exists(self._path) else []
-        )
-        kept = [line for line in lines if json.loads(line)["step"] <= step]
-        files.write_text(self._path, "".join(line + "\n" for line in kept))
-        self._has_eval_at = {
-            record["step"]
-            for record in map(json.loads, kept)
-            if record["kind"] == "eval"
-        }
+        records = [r for r in _read_records(self._path) if r["step"] <= step]
+        files.write_text(self._path, "".join(json.dumps(r) + "\n" for r in records))
+        self._has_eval_at = {r["step"] for r in records if r["kind"] == "eval"}
 
     def has_eval(self, step: int) -> bool:
         return step in self._has_eval_at

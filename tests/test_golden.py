@@ -119,7 +119,7 @@ def check_step(run, meta: dict, step: int, recorded: dict, seen: Deviations) -> 
     }
     loss = run.replica_loss(output)
     seen.check("total", loss, recorded["total"], FORWARD)
-    mlm_loss = output.generator_loss_sum / (output.generator_weight_sum + 1e-6)
+    mlm_loss = output.mlm.loss_sum / (output.mlm.weight_sum + 1e-6)
     seen.check("mlm_loss", mlm_loss, recorded["mlm_loss"], FORWARD)
     seen.check("mlm_per", output.mlm.nll, recorded["mlm_per"], FORWARD)
     assert np.array_equal(np.argmax(output.mlm.logits, -1), recorded["mlm_preds"])

@@ -297,7 +297,7 @@ def convert(model_dir: str, output_dir: str, step: int | None, check: bool) -> N
 def main() -> None:
     output_dir, overwrite = flags.FLAGS.output_dir, flags.FLAGS.overwrite
     manifest.check_output_dir(output_dir, overwrite)
-    networks(checkpoints.read_config(flags.FLAGS.model_dir))
+    networks(checkpoints.read_run(flags.FLAGS.model_dir)[0])
     manifest.prepare_output_dir(output_dir, overwrite)
     convert(flags.FLAGS.model_dir, output_dir, flags.FLAGS.step, flags.FLAGS.verify)
 

@@ -102,7 +102,10 @@ def read_metrics(model_dir: str) -> dict[str, list[dict[str, Any]]]:
     Raises:
       UserError: training never finished an evaluation there.
     """
-    text = files.read_text(os.path.join(model_dir, METRICS_FILE))
+    path = os.path.join(model_dir, METRICS_FILE)
+    if not files.exists(path):
+        raise UserError(f"{path} does not exist: run_pretraining writes it")
+    text = files.read_text(path)
     lines = [json.loads(line) for line in text.splitlines()]
     kinds = {
         kind: [r for r in lines if r["kind"] == kind] for kind in ("train", "eval")

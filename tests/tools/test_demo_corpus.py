@@ -258,4 +258,4 @@ def test_script_writes_the_generated_records(tmp_path):
 def test_script_refuses_stray_arguments():
     done = _run("stray")
     assert done.returncode != 0
-    assert "Unexpected arguments: stray" in done.stdout + done.stderr
+    assert "unexpected argument 'stray'" in done.stdout + done.stderr

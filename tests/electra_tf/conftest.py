@@ -1,0 +1,39 @@
+"""What is expensive to make, made once."""
+
+import pathlib
+
+import pytest
+import tiny
+
+from electra_tf import distribution, trainer
+from electra_tf.pretraining_model import PretrainingModel
+
+TRAIN_SHARDS = [list(range(10)), list(range(10, 30)), list(range(30, 48))]
+EVAL_SHARDS = [[100, 101, 102], [103, 104, 105]]
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory) -> pathlib.Path:
+    """48 training and 6 held-out records in shards, and their vocabulary. Read-only."""
+    folder = tmp_path_factory.mktemp("data")
+    tiny.write_data(folder, {"train": TRAIN_SHARDS, "eval": EVAL_SHARDS})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model() -> PretrainingModel:
+    """A tiny ELECTRA whose weights are large enough to matter. Read-only."""
+    model = PretrainingModel(tiny.config())
+    tiny.set_random_values(model.named_variables)
+    return model
+
+
+@pytest.fixture(scope="session")
+def cpu():
+    return distribution.make_strategy("cpu")
+
+
+@pytest.fixture(scope="module")
+def untrained(cpu) -> trainer.Trainer:
+    """A trainer at its start, with nothing compiled yet."""
+    return trainer.Trainer(tiny.config(), cpu)

@@ -1,0 +1,169 @@
+"""The order of examples, resumption, padding, and data that do not fit the config."""
+
+import collections
+import itertools
+import pathlib
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+
+from data_prep.cli import UserError
+from electra_tf import input_pipeline
+
+PER_EPOCH = 48 // 8
+
+
+def found(data_dir: pathlib.Path):
+    return input_pipeline.read_manifest(str(data_dir), tiny.config())
+
+
+def read_batches(
+    data_dir, count: int, start_step: int = 0, **changes
+) -> list[list[int]]:
+    """Numbers of the examples in the first batches."""
+    dataset = input_pipeline.train_dataset(
+        str(data_dir), found(data_dir), tiny.config(**changes), start_step
+    )
+    batches = itertools.islice(dataset.as_numpy_iterator(), count)
+    return [tiny.example_numbers(batch["input_ids"]) for batch in batches]
+
+
+def test_batches_hold_the_records_as_they_were_written(data_dir):
+    config = tiny.config()
+    dataset = input_pipeline.train_dataset(str(data_dir), found(data_dir), config, 0)
+    spec = tf.TensorSpec([8, tiny.LENGTH], tf.int32)
+    assert dict(dataset.element_spec) == dict.fromkeys(
+        ("input_ids", "input_mask", "segment_ids"), spec
+    )
+    batch = next(dataset.as_numpy_iterator())
+    for i, number in enumerate(tiny.example_numbers(batch["input_ids"])):
+        ids = tiny.example(number).input_ids
+        padding = [0] * (tiny.LENGTH - len(ids))
+        assert batch["input_ids"][i].tolist() == ids + padding
+        assert batch["input_mask"][i].tolist() == [1] * len(ids) + padding
+        assert not batch["segment_ids"][i].any()
+
+
+def test_seed_decides_the_order(data_dir):
+    first = read_batches(data_dir, 10)
+    assert read_batches(data_dir, 10) == first
+    assert read_batches(data_dir, 10, seed=1) != first
+    flat = sum(first, [])
+    assert flat != sorted(flat)
+
+
+@pytest.mark.parametrize("start", [1, 4, PER_EPOCH, 2 * PER_EPOCH + 3])
+def test_start_step_skips_batches(data_dir, start):
+    whole = read_batches(data_dir, start + 4)
+    assert read_batches(data_dir, 4, start_step=start) == whole[start:]
+
+
+def test_every_example_once_per_epoch(data_dir):
+    batches = read_batches(data_dir, 3 * PER_EPOCH)
+    epochs = [
+        sum(batches[i : i + PER_EPOCH], []) for i in (0, PER_EPOCH, 2 * PER_EPOCH)
+    ]
+    for epoch in epochs:
+        assert collections.Counter(epoch) == collections.Counter(range(48))
+    assert epochs[0] != epochs[1] != epochs[2]
+
+
+def test_held_out_records_are_not_trained_on(data_dir):
+    assert max(sum(read_batches(data_dir, 2 * PER_EPOCH), [])) < 100
+
+
+def eval_batches(data_dir, **changes) -> list[dict[str, np.ndarray]]:
+    config = tiny.config(**changes)
+    dataset = input_pipeline.eval_dataset(str(data_dir), found(data_dir), config)
+    spec = tf.TensorSpec([config.eval_batch_size, tiny.LENGTH], tf.int32)
+    assert set(dataset.element_spec.values()) == {spec}
+    return list(dataset.as_numpy_iterator())
+
+
+def test_last_batch_of_evaluation_is_filled_with_empty_rows(data_dir):
+    first, last = eval_batches(data_dir, eval_batch_size=4)
+    assert tiny.example_numbers(first["input_ids"]) == [100, 101, 102, 103]
+    assert tiny.example_numbers(last["input_ids"][:2]) == [104, 105]
+    for values in last.values():
+        assert values.shape == (4, tiny.LENGTH)
+        assert not values[2:].any()
+
+
+def test_full_last_batch_is_left_alone(data_dir):
+    batches = eval_batches(data_dir, eval_batch_size=3)
+    assert [len(batch["input_ids"]) for batch in batches] == [3, 3]
+    assert all(batch["input_mask"].any(-1).all() for batch in batches)
+
+
+def test_evaluation_reads_as_many_batches_as_it_is_told(data_dir):
+    assert len(eval_batches(data_dir, eval_batch_size=2, num_eval_steps=2)) == 2
+
+
+def read_manifest(data_dir, **changes):
+    return input_pipeline.read_manifest(str(data_dir), tiny.config(**changes))
+
+
+def test_vocab_size_may_be_left_to_the_data(data_dir):
+    assert read_manifest(data_dir, vocab_size=0)["vocab_size"] == tiny.VOCAB_SIZE
+
+
+def test_another_row_length_is_refused(data_dir):
+    with pytest.raises(UserError, match="max_seq_length=16.*max_seq_length=32"):
+        read_manifest(data_dir, max_seq_length=32)
+
+
+def test_another_vocabulary_size_is_refused(data_dir):
+    with pytest.raises(UserError, match="vocabulary of 40 tokens.*vocab_size=50"):
+        read_manifest(data_dir, vocab_size=50)
+
+
+def test_another_vocabulary_size_in_the_overrides_is_refused(data_dir):
+    with pytest.raises(UserError, match="vocab_size"):
+        read_manifest(data_dir, overrides={"vocab_size": 30})
+
+
+@pytest.fixture
+def copied(data_dir, tmp_path) -> pathlib.Path:
+    """The data folder, to be spoilt."""
+    shutil.copytree(data_dir, tmp_path / "copied")
+    return tmp_path / "copied"
+
+
+def test_another_vocabulary_beside_the_records_is_refused(copied):
+    records_sha256 = found(copied)["vocab_sha256"]
+    shutil.rmtree(copied / "vocab")
+    vocab_sha256 = tiny.write_vocab(copied, size=30)
+    with pytest.raises(UserError, match="another vocabulary") as error:
+        found(copied)
+    assert records_sha256[:16] in str(error.value)
+    assert vocab_sha256[:16] in str(error.value)
+
+
+def test_edited_vocabulary_is_refused(copied):
+    path = copied / "vocab" / "vocab.txt"
+    text = path.read_text()
+    path.write_text(text.replace("가", "힣"))  # as many bytes as before
+    with pytest.raises(UserError, match="vocab.txt was changed"):
+        found(copied)
+
+
+def test_unfinished_records_are_refused(copied):
+    (copied / "tfrecords" / "manifest.json").unlink()
+    with pytest.raises(UserError, match="build_tfrecords did not finish"):
+        found(copied)
+
+
+def test_cut_records_are_refused(copied):
+    path = copied / "tfrecords" / "train" / "pretrain_data.tfrecord-1-of-3"
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(UserError, match="tfrecord-1-of-3 has .* bytes, its manifest"):
+        found(copied)
+
+
+def test_missing_vocabulary_is_refused(copied):
+    shutil.rmtree(copied / "vocab")
+    with pytest.raises(UserError, match="vocab is not a folder.*train_vocab"):
+        found(copied)

@@ -1,0 +1,288 @@
+"""Statistics of what is drawn, and the effects of every draw."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+
+from data_prep.vocab import CLS_ID, MASK_ID, SEP_ID
+from electra_tf import masking
+from electra_tf.masking import Inputs, Masked
+
+SEED = tf.constant([11, 7])
+LENGTH = 32
+
+
+def config(**changes):
+    return tiny.config(max_seq_length=LENGTH, **changes)
+
+
+def with_specials(rows: int) -> Inputs:
+    """Rows of all lengths with [MASK], [CLS] and [SEP] strewn in."""
+    lengths = [3 + i % (LENGTH - 2) for i in range(rows)]
+    inputs = tiny.inputs(lengths, LENGTH)
+    rng = np.random.RandomState(1)
+    specials = rng.choice([CLS_ID, SEP_ID, MASK_ID], [rows, LENGTH])
+    strewn = (rng.uniform(size=[rows, LENGTH]) < 0.2) & (inputs.input_mask.numpy() == 1)
+    strewn[:, 1] = False  # leaves every row a candidate
+    ids = np.where(strewn, specials, inputs.input_ids)
+    return inputs._replace(input_ids=tf.constant(ids, tf.int32))
+
+
+def masked_at(positions: list[list[int]], inputs: Inputs, number: int = 99) -> Masked:
+    """A draw of these positions; slots from `number` on hold nothing."""
+    positions = tf.constant(positions)
+    ids = tf.gather(inputs.input_ids, positions, batch_dims=1)
+    used = tf.range(positions.shape[1])[None] < number
+    weights = tf.cast(tf.broadcast_to(used, positions.shape), tf.float32)
+    return Masked(inputs.input_ids, positions, ids, weights)
+
+
+def test_candidates_are_real_tokens_that_are_not_special():
+    inputs = with_specials(200)
+    ids, mask = inputs.input_ids.numpy(), inputs.input_mask.numpy()
+    expected = (mask == 1) & ~np.isin(ids, [CLS_ID, SEP_ID, MASK_ID])
+    assert np.array_equal(masking.candidates(inputs), expected)
+    assert expected.any() and not expected.all()
+
+
+def test_every_drawn_slot_holds_a_candidate_and_its_id():
+    inputs = with_specials(600)
+    drawn = masking.mask(inputs, config(), SEED)
+    positions, weights = drawn.masked_lm_positions, drawn.masked_lm_weights.numpy()
+    allowed = tf.gather(masking.candidates(inputs), positions, batch_dims=1).numpy()
+    assert allowed[weights == 1].all()
+    ids = tf.gather(inputs.input_ids, positions, batch_dims=1).numpy()
+    assert np.array_equal(drawn.masked_lm_ids.numpy()[weights == 1], ids[weights == 1])
+    assert set(np.unique(weights)) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("mask_prob", [0.15, 0.25])
+def test_number_drawn_rounds_half_to_even(mask_prob):
+    lengths = list(range(3, LENGTH + 1))
+    settings = config(mask_prob=mask_prob)
+    drawn = masking.mask(tiny.inputs(lengths, LENGTH), settings, SEED)
+    slots = settings.max_predictions_per_seq
+    wanted = np.round(np.array(lengths, np.float32) * np.float32(mask_prob))
+    expected = np.maximum(1, np.minimum(slots, wanted))
+    numbers = drawn.masked_lm_weights.numpy().sum(-1)
+    assert np.array_equal(numbers, expected)
+    if mask_prob == 0.25:  # halves that go down, halves that go up, and both limits
+        by_length = dict(zip(lengths, numbers, strict=True))
+        assert [by_length[n] for n in (3, 6, 10, 14, 18, 32)] == [1, 2, 2, 4, 4, 8]
+
+
+def test_number_drawn_is_limited_by_the_slots():
+    inputs = tiny.inputs([LENGTH], LENGTH)
+    settings = config(mask_prob=0.15)
+    assert settings.max_predictions_per_seq == 4  # of round(4.8)
+    drawn = masking.mask(inputs, settings, SEED)
+    assert drawn.masked_lm_weights.numpy().tolist() == [[1.0] * 4]
+
+
+def test_slots_past_the_number_hold_nothing():
+    drawn = masking.mask(with_specials(300), config(mask_prob=0.25), SEED)
+    weights = drawn.masked_lm_weights.numpy()
+    assert (np.diff(weights, axis=1) <= 0).all(), "used slots come first"
+    unused = weights == 0
+    assert unused.any()
+    assert not drawn.masked_lm_positions.numpy()[unused].any()
+    assert not drawn.masked_lm_ids.numpy()[unused].any()
+
+
+def test_positions_are_uniform_over_candidates():
+    rows = 4000
+    row = with_specials(LENGTH)
+    inputs = Inputs(*(tf.repeat(values[25:26], rows, axis=0) for values in row))
+    drawn = masking.mask(inputs, config(mask_prob=0.25), SEED)
+    positions = drawn.masked_lm_positions.numpy()[drawn.masked_lm_weights == 1]
+    allowed = np.flatnonzero(masking.candidates(row)[25])
+    counts = np.bincount(positions, minlength=LENGTH)[allowed]
+    assert counts.sum() == len(positions) > 10_000
+    expected = np.full(len(allowed), len(positions) / len(allowed))
+    statistic, bound = tiny.chi_square(counts, expected)
+    assert statistic < bound
+
+
+def test_positions_are_drawn_with_replacement():
+    rows = 2000
+    inputs = tiny.inputs([LENGTH] * rows, LENGTH)
+    drawn = masking.mask(inputs, config(), SEED)
+    positions = drawn.masked_lm_positions.numpy()
+    share = np.mean([len(set(row)) < 4 for row in positions])
+    expected = 1 - (29 / 30) * (28 / 30) * (27 / 30)
+    assert abs(share - expected) < 4 * np.sqrt(expected * (1 - expected) / rows)
+
+
+def test_a_share_of_85_percent_becomes_mask():
+    rows = 80_000
+    settings = config(mask_prob=0.03)
+    assert settings.max_predictions_per_seq == 1
+    inputs = tiny.inputs([LENGTH] * rows, LENGTH)
+    drawn = masking.mask(inputs, settings, SEED)
+    at_slot = tf.gather(drawn.input_ids, drawn.masked_lm_positions, batch_dims=1)
+    at_slot = at_slot.numpy()[:, 0]
+    is_mask = at_slot == MASK_ID
+    assert abs(is_mask.mean() - 0.85) < 3 * np.sqrt(0.85 * 0.15 / rows)
+    assert np.array_equal(at_slot[~is_mask], drawn.masked_lm_ids.numpy()[~is_mask, 0])
+
+
+def test_only_drawn_positions_are_masked():
+    inputs = with_specials(300)
+    drawn = masking.mask(inputs, config(), SEED)
+    changed = np.argwhere(drawn.input_ids != inputs.input_ids)
+    positions = drawn.masked_lm_positions.numpy()
+    assert len(changed)
+    for row, column in changed:
+        assert column in positions[row]
+        assert drawn.input_ids[row, column] == MASK_ID
+
+
+def test_position_0_is_drawn_but_never_replaced():
+    rows = 200
+    ids = tf.fill([rows, LENGTH], 9)
+    one_candidate = tf.one_hot(tf.zeros([rows], tf.int32), LENGTH, dtype=tf.int32)
+    inputs = Inputs(ids * one_candidate, one_candidate, one_candidate * 0)
+    drawn = masking.mask(inputs, config(), SEED)
+    assert drawn.masked_lm_weights.numpy().sum() == rows
+    assert drawn.masked_lm_ids.numpy()[:, 0].tolist() == [9] * rows
+    assert np.array_equal(drawn.input_ids, inputs.input_ids)
+    sampled = tf.fill(drawn.masked_lm_positions.shape, 20)
+    corrupted = masking.corrupt(inputs, drawn, sampled, config())
+    assert np.array_equal(corrupted.input_ids, inputs.input_ids)
+    assert not corrupted.is_fake_tokens.numpy().any()
+
+
+@pytest.mark.parametrize("length", [0, 2])
+def test_row_without_candidates_draws_nothing(length):
+    inputs = tiny.inputs([LENGTH, LENGTH], LENGTH)
+    ids = np.zeros([2, LENGTH], np.int32)
+    ids[0, :length] = [CLS_ID, SEP_ID][:length]
+    ids[1] = inputs.input_ids[1]
+    mask = (ids != 0).astype(np.int32)
+    inputs = Inputs(tf.constant(ids), tf.constant(mask), tf.zeros_like(ids))
+    drawn = masking.mask(inputs, config(), SEED)
+    assert drawn.masked_lm_weights.numpy().sum(-1).tolist() == [0, 4]
+    assert not drawn.masked_lm_positions.numpy()[0].any()
+    assert not drawn.masked_lm_ids.numpy()[0].any()
+    assert np.array_equal(drawn.input_ids[0], ids[0])
+
+
+def test_seed_decides_the_draw():
+    inputs = with_specials(50)
+    first, again, other = (
+        masking.mask(inputs, config(), tf.constant(seed))
+        for seed in ([1, 2], [1, 2], [1, 3])
+    )
+    for a, b in zip(first, again, strict=True):
+        assert np.array_equal(a, b)
+    assert not np.array_equal(first.masked_lm_positions, other.masked_lm_positions)
+    assert not np.array_equal(first.input_ids, other.input_ids)
+
+
+LOGITS = np.array([0.0, 1.0, -1.0, 2.0, 0.5, -0.5, 3.0, 1.5], np.float32)
+SLOTS = 5000
+
+
+def sampled_counts(settings, true_id: int, seed=SEED) -> np.ndarray:
+    logits = tf.tile(tf.constant(LOGITS)[None, None], [4, SLOTS, 1])
+    zeros = tf.zeros([4, SLOTS], tf.int32)
+    drawn = Masked(zeros, zeros, zeros + true_id, tf.ones([4, SLOTS]))
+    sampled = masking.sample(logits, drawn, settings, seed)
+    assert sampled.dtype == tf.int32
+    return np.bincount(sampled.numpy().ravel(), minlength=len(LOGITS))
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    values = np.exp(logits.astype(np.float64))
+    return values / values.sum()
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+def test_samples_follow_the_softmax_at_its_temperature(temperature):
+    counts = sampled_counts(config(temperature=temperature), true_id=1)
+    statistic, bound = tiny.chi_square(
+        counts, softmax(LOGITS / temperature) * 4 * SLOTS
+    )
+    assert statistic < bound
+
+
+def test_true_token_is_never_sampled_where_it_is_not_allowed():
+    counts = sampled_counts(config(disallow_correct=True), true_id=6)
+    assert counts[6] == 0
+    rest = np.delete(np.arange(len(LOGITS)), 6)
+    expected = softmax(LOGITS[rest]) * 4 * SLOTS
+    statistic, bound = tiny.chi_square(counts[rest], expected)
+    assert statistic < bound
+
+
+def test_seed_decides_the_sample():
+    logits = tf.zeros([2, 50, 30])
+    zeros = tf.zeros([2, 50], tf.int32)
+    drawn = Masked(zeros, zeros, zeros, tf.ones([2, 50]))
+    first, again, other = (
+        masking.sample(logits, drawn, config(), tf.constant(seed)).numpy()
+        for seed in ([1, 2], [1, 2], [2, 2])
+    )
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_no_gradient_passes_the_sample():
+    logits = tf.Variable(tf.zeros([1, 4, 30]))
+    inputs = tiny.inputs([LENGTH], LENGTH)
+    with tf.GradientTape() as tape:
+        drawn = masking.mask(inputs, config(), SEED)
+        sampled = masking.sample(logits, drawn, config(), SEED)
+        ids = masking.corrupt(inputs, drawn, sampled, config()).input_ids
+        value = tf.reduce_sum(tf.cast(ids, tf.float32))
+    assert tape.gradient(value, logits) is None
+
+
+def test_fake_where_drawn_and_different():
+    inputs = tiny.inputs([LENGTH], LENGTH)
+    true_ids = inputs.input_ids.numpy()[0]
+    drawn = masked_at([[3, 5, 9]], inputs)
+    sampled = tf.constant(
+        [[true_ids[3], (true_ids[5] + 1) % 40, (true_ids[9] + 2) % 40]]
+    )
+    corrupted = masking.corrupt(inputs, drawn, sampled, config())
+    assert np.flatnonzero(corrupted.is_fake_tokens[0]).tolist() == [5, 9]
+    expected = true_ids.copy()
+    expected[[5, 9]] = sampled.numpy()[0, 1:]
+    assert np.array_equal(corrupted.input_ids[0], expected)
+
+
+def test_electric_is_fake_wherever_drawn():
+    inputs = tiny.inputs([LENGTH], LENGTH)
+    drawn = masked_at([[3, 5, 9, 0]], inputs, number=3)
+    electric = config(electra_objective=False, electric_objective=True)
+    corrupted = masking.corrupt(inputs, drawn, drawn.masked_lm_ids, electric)
+    assert np.flatnonzero(corrupted.is_fake_tokens[0]).tolist() == [3, 5, 9]
+    assert np.array_equal(corrupted.input_ids, inputs.input_ids)
+
+
+def test_of_a_position_drawn_twice_the_first_draw_counts():
+    inputs = tiny.inputs([LENGTH] * 2, LENGTH)
+    true_ids = inputs.input_ids.numpy()
+    drawn = masked_at([[4, 7, 4], [6, 6, 6]], inputs)
+    new = (true_ids[0, 4] + 1) % 40
+    sampled = tf.constant([[new, true_ids[0, 7], true_ids[0, 4]], [4, 3, 2]])
+    corrupted = masking.corrupt(inputs, drawn, sampled, config())
+    expected = true_ids.copy()
+    expected[0, 4], expected[1, 6] = new, 4
+    assert np.array_equal(corrupted.input_ids, expected)
+    assert np.argwhere(corrupted.is_fake_tokens).tolist() == [[0, 4], [1, 6]]
+
+
+def test_undrawn_positions_stay():
+    inputs = with_specials(200)
+    drawn = masking.mask(inputs, config(), SEED)
+    sampled = tf.fill(drawn.masked_lm_positions.shape, MASK_ID)
+    corrupted = masking.corrupt(inputs, drawn, sampled, config())
+    undrawn = np.ones([200, LENGTH], bool)
+    for row, positions in enumerate(drawn.masked_lm_positions.numpy()):
+        undrawn[row, positions[positions > 0]] = False
+    same = corrupted.input_ids.numpy() == inputs.input_ids.numpy()
+    assert same[undrawn].all() and not same[~undrawn].any()
+    assert np.array_equal(corrupted.is_fake_tokens.numpy() == 1, ~undrawn)

@@ -1,0 +1,129 @@
+"""Small configs, batches and data folders the tests of electra_tf share."""
+
+import os
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from data_prep import files, manifest, records, vocab
+from data_prep.packing import Example
+from data_prep.vocab import CLS_ID, SEP_ID
+from electra_tf import config as config_lib
+from electra_tf.config import PretrainingConfig
+from electra_tf.masking import Inputs
+
+VOCAB_SIZE = 40
+LENGTH = 16
+
+_OVERRIDES = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "max_position_embeddings": 32,
+}
+
+
+def config(overrides: dict | None = None, **changes) -> PretrainingConfig:
+    """A config small enough to run in milliseconds, with changes."""
+    values = {
+        "model_hparam_overrides": _OVERRIDES | (overrides or {}),
+        "embedding_size": 16,
+        "generator_hidden_size": 0.5,
+        "vocab_size": VOCAB_SIZE,
+        "max_seq_length": LENGTH,
+        "train_batch_size": 8,
+        "eval_batch_size": 4,
+        "num_warmup_steps": 5,
+    }
+    return config_lib.from_dict(values | changes, "tiny")
+
+
+def inputs(lengths: list[int], seq_length: int = LENGTH, seed: int = 0) -> Inputs:
+    """Random rows [CLS] ... [SEP] of the given lengths, then padding."""
+    rng = np.random.RandomState(seed)
+    shape = [len(lengths), seq_length]
+    mask = (np.arange(seq_length) < np.array(lengths)[:, None]).astype(np.int32)
+    ids = rng.randint(5, VOCAB_SIZE, shape)
+    ids[:, 0] = CLS_ID
+    ids[np.arange(len(lengths)), np.array(lengths) - 1] = SEP_ID
+    segments = (np.arange(seq_length) > np.array(lengths)[:, None] // 2) * mask
+    return Inputs(*(tf.constant(x, tf.int32) for x in (ids * mask, mask, segments)))
+
+
+def set_random_values(variables: dict[str, tf.Variable], seed: int = 0) -> None:
+    """Values large enough that a wrong one shows in the logits."""
+    rng = np.random.RandomState(seed)
+    for name, variable in variables.items():
+        value = rng.standard_normal(variable.shape).astype(np.float32)
+        offset = 1.0 if name.endswith("/gamma") else 0.0
+        variable.assign(offset + 0.2 * value)
+
+
+def tokens(size: int = VOCAB_SIZE) -> list[str]:
+    """Special tokens and Hangul syllables."""
+    return [*vocab.SPECIAL_TOKENS, *(chr(0xAC00 + i) for i in range(size - 5))]
+
+
+def example(number: int) -> Example:
+    """A record that its second and third id tell from any other."""
+    ids = [CLS_ID, 5 + number // 30, 5 + number % 30, SEP_ID]
+    return Example(ids, [0] * len(ids))
+
+
+def example_numbers(input_ids: np.ndarray) -> list[int]:
+    """Inverse of `example` over a batch."""
+    return [int(30 * (row[1] - 5) + row[2] - 5) for row in input_ids]
+
+
+def write_vocab(data_dir: pathlib.Path, size: int = VOCAB_SIZE) -> str:
+    """What train_vocab leaves; returns the SHA-256 of the vocabulary."""
+    folder = str(data_dir / "vocab")
+    files.makedirs(folder)
+    entries = vocab.save(folder, tokens(size))
+    sha256 = vocab.fingerprint(os.path.join(folder, vocab.VOCAB_FILE))
+    values = {"vocab_size": size, "vocab_sha256": sha256, "files": entries}
+    manifest.write(folder, "train_vocab", values)
+    return sha256
+
+
+def write_data(data_dir: pathlib.Path, shards: dict[str, list[list[int]]]) -> None:
+    """What train_vocab and build_tfrecords leave.
+
+    Args:
+      shards: split -> a list of example numbers per shard.
+    """
+    sha256 = write_vocab(data_dir)
+    folder = data_dir / "tfrecords"
+    entries = []
+    for split, split_shards in shards.items():
+        files.makedirs(str(folder / split))
+        for index, numbers in enumerate(split_shards):
+            name = f"{split}/{records.file_name(index, len(split_shards))}"
+            with tf.io.TFRecordWriter(str(folder / name)) as writer:
+                for number in numbers:
+                    writer.write(records.encode(example(number), LENGTH))
+            entries.append(manifest.file_entry(str(folder), name))
+    files.write_text(str(folder / records.SAMPLES_FILE), '{"text": "가", "ids": [5]}\n')
+    entries.append(manifest.file_entry(str(folder), records.SAMPLES_FILE))
+    values = {
+        "max_seq_length": LENGTH,
+        "vocab_size": VOCAB_SIZE,
+        "vocab_sha256": sha256,
+        "eval_fraction": 0.1,
+        "seed": 0,
+        "recipe": {},
+        "recipe_hash": "0" * 8,
+        "counts": {},
+        "files": entries,
+    }
+    manifest.write(str(folder), "build_tfrecords", values)
+
+
+def chi_square(counts: np.ndarray, expected: np.ndarray) -> tuple[float, float]:
+    """The statistic, and a bound that chance passes less than once in 10^5 times."""
+    statistic = float(((counts - expected) ** 2 / expected).sum())
+    freedom = len(counts) - 1
+    # Wilson and Hilferty's approximation of the quantile at 4.3 sigma
+    spread = 2 / (9 * freedom)
+    return statistic, freedom * (1 - spread + 4.3 * spread**0.5) ** 3

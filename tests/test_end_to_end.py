@@ -1,0 +1,605 @@
+"""The commands as users run them, from raw text to folders that transformers loads.
+
+Every stage is a process of its own, on a corpus and a model small enough for seconds.
+"""
+
+import concurrent.futures
+import dataclasses
+import hashlib
+import json
+import math
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tools import demo_corpus
+
+ROOT = pathlib.Path(__file__).parents[1]
+TIMEOUT = 300
+MAX_SEQ_LENGTH = 32
+NUM_STEPS = 120
+SAVE_STEPS = 4
+HPARAMS = {
+    "model_hparam_overrides": {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "max_position_embeddings": 40,
+    },
+    "embedding_size": 24,
+    "max_seq_length": MAX_SEQ_LENGTH,
+    "train_batch_size": 8,
+    "eval_batch_size": 8,
+    "num_train_steps": NUM_STEPS,
+    "num_eval_steps": 2,
+    "num_warmup_steps": 10,
+    "iterations_per_loop": 3,
+    "save_checkpoints_steps": SAVE_STEPS,
+}
+# What google-research/electra calls its evaluation results.
+METRICS = {
+    "masked_lm_accuracy",
+    "masked_lm_loss",
+    "sampled_masked_lm_accuracy",
+    "disc_loss",
+    "disc_auc",
+    "disc_accuracy",
+    "disc_precision",
+    "disc_recall",
+    "loss",
+}
+# The lines of two runs differ in how long the steps took.
+TIMINGS = {"steps_per_second", "examples_per_second", "eta_seconds"}
+ARCHITECTURES = {
+    "discriminator": "ElectraForPreTraining",
+    "generator": "ElectraForMaskedLM",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Finished:
+    """A process that ended."""
+
+    code: int
+    output: str
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1"}
+
+
+def _run(argv: list[Any]) -> Finished:
+    done = subprocess.run(
+        [sys.executable, *map(str, argv)],
+        cwd=ROOT,
+        env=_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        timeout=TIMEOUT,
+    )
+    return Finished(done.returncode, done.stdout)
+
+
+def _run_well(argv: list[Any]) -> Finished:
+    done = _run(argv)
+    assert done.code == 0, f"{argv}\n{done.output}"
+    return done
+
+
+def _trainer(
+    data_dir: pathlib.Path,
+    model_dir: pathlib.Path,
+    config: str | pathlib.Path = "configs/demo.toml",
+    **hparams: Any,
+) -> list[Any]:
+    """The trainer's command line."""
+    return [
+        "-m",
+        "electra_tf.run_pretraining",
+        f"--config={config}",
+        f"--data_dir={data_dir}",
+        f"--model_dir={model_dir}",
+        f"--hparams={json.dumps({**HPARAMS, **hparams})}",
+    ]
+
+
+def _converter(model_dir: pathlib.Path, output_dir: pathlib.Path) -> list[Any]:
+    return [
+        "tools/convert_to_pytorch.py",
+        f"--model_dir={model_dir}",
+        f"--output_dir={output_dir}",
+    ]
+
+
+def _vocab(work: pathlib.Path, name: str, size: int) -> list[Any]:
+    return [
+        "-m",
+        "data_prep.train_vocab",
+        f"--input_dir={work / 'clean'}",
+        f"--output_dir={work / name}",
+        f"--vocab_size={size}",
+    ]
+
+
+def _prepare(work: pathlib.Path) -> None:
+    """Raw text -> records."""
+    corpus = demo_corpus.generate(seed=1, num_threads=300)
+    demo_corpus.write_jsonl(corpus, str(work / "raw.jsonl"))
+    _run_well(
+        [
+            "-m",
+            "data_prep.clean_corpus",
+            f"--input={work / 'raw.jsonl'}",
+            "--text_field=text",
+            "--group_field=thread_id",
+            f"--output_dir={work / 'clean'}",
+        ]
+    )
+    _run_well(_vocab(work, "vocab", size=1000))
+    _run_well(
+        [
+            "-m",
+            "data_prep.build_tfrecords",
+            f"--input_dir={work / 'clean'}",
+            f"--vocab_dir={work / 'vocab'}",
+            f"--output_dir={work / 'tfrecords'}",
+            f"--max_seq_length={MAX_SEQ_LENGTH}",
+            "--eval_fraction=0.05",
+        ]
+    )
+
+
+def _train_and_convert(work: pathlib.Path) -> None:
+    _run_well(_trainer(work, work / "model"))
+    _run_well(_converter(work / "model", work / "hf"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Killed:
+    """A run that was killed, and the same command again."""
+
+    code: int
+    delay: float  # Seconds between its first checkpoint and its death.
+    steps: list[int]  # Of the checkpoints it left.
+    again: Finished
+
+
+def _steps(model_dir: pathlib.Path) -> list[int]:
+    names = [path.name for path in model_dir.glob("model.ckpt-*.index")]
+    return sorted(int(re.findall(r"\d+", name)[0]) for name in names)
+
+
+def _train_and_kill(work: pathlib.Path) -> Killed:
+    model_dir, delay = work / "killed", random.uniform(0, 0.3)
+    argv = _trainer(work, model_dir)
+    process = subprocess.Popen(
+        [sys.executable, *argv],
+        cwd=ROOT,
+        env=_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + TIMEOUT
+    try:
+        while process.poll() is None and not _steps(model_dir):
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        time.sleep(delay)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    steps = _steps(model_dir)
+    return Killed(process.returncode, delay, steps, _run(argv))
+
+
+@dataclasses.dataclass(frozen=True)
+class Chain:
+    """What the commands left, in folders of `work` called by the stage."""
+
+    work: pathlib.Path
+    killed: Killed
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory) -> Chain:
+    work = tmp_path_factory.mktemp("work")
+    _prepare(work)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        finished = pool.submit(_train_and_convert, work)
+        killed = pool.submit(_train_and_kill, work)
+        finished.result()
+        return Chain(work, killed.result())
+
+
+def _json(path: pathlib.Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _json_lines(path: pathlib.Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def _metrics(model_dir: pathlib.Path, kind: str) -> list[dict[str, Any]]:
+    """The lines of one kind, without how long anything took."""
+    return [
+        {name: value for name, value in line.items() if name not in TIMINGS}
+        for line in _json_lines(model_dir / "metrics.jsonl")
+        if line["kind"] == kind
+    ]
+
+
+def test_one_vocabulary_goes_from_text_to_exported_folders(chain):
+    vocab = _json(chain.work / "vocab" / "manifest.json")
+    tfrecords = _json(chain.work / "tfrecords" / "manifest.json")
+    run = _json(chain.work / "model" / "config.json")
+    sizes = [tfrecords["vocab_size"], run["data"]["vocab_size"]]
+    sizes.append(run["config"]["vocab_size"])
+    files = [chain.work / "model" / "vocab.txt"]
+    for kind in ARCHITECTURES:
+        sizes.append(_json(chain.work / "hf" / kind / "config.json")["vocab_size"])
+        files.append(chain.work / "hf" / kind / "vocab.txt")
+    assert set(sizes) == {vocab["vocab_size"]} == {1000}
+    hashes = [tfrecords["vocab_sha256"], run["data"]["vocab_sha256"]]
+    hashes += [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+    assert set(hashes) == {vocab["vocab_sha256"]}
+
+
+def test_one_recipe_goes_from_text_to_the_run(chain):
+    recipe = _json(chain.work / "clean" / "manifest.json")["recipe_hash"]
+    for stage in ("vocab", "tfrecords"):
+        assert _json(chain.work / stage / "manifest.json")["recipe_hash"] == recipe
+    data = _json(chain.work / "model" / "config.json")["data"]
+    assert data["recipe_hash"] == recipe
+
+
+def test_resolved_config_lies_beside_the_checkpoints(chain):
+    found = _json(chain.work / "model" / "config.json")["config"]
+    assert {name: found[name] for name in HPARAMS} == HPARAMS
+    assert found["learning_rate"] == 1e-3  # of the preset
+    assert found["disc_weight"] == 50.0  # a default
+    assert _steps(chain.work / "model") == [NUM_STEPS - 4 * k for k in (4, 3, 2, 1, 0)]
+
+
+def test_evaluation_at_the_start_and_the_end_has_the_originals_metrics(chain):
+    first, last = _metrics(chain.work / "model", "eval")
+    assert (first["step"], last["step"]) == (0, NUM_STEPS)
+    for record in (first, last):
+        assert METRICS <= set(record)
+        assert all(math.isfinite(record[name]) for name in METRICS)
+    assert first["masked_lm_loss"] == pytest.approx(math.log(1000), abs=0.3)
+    assert first["disc_loss"] == pytest.approx(math.log(2), abs=0.1)
+    assert last["loss"] < first["loss"]
+
+
+def test_training_is_logged_by_loop_up_to_each_checkpoint(chain):
+    steps = [record["step"] for record in _metrics(chain.work / "model", "train")]
+    ends = range(SAVE_STEPS, NUM_STEPS + 1, SAVE_STEPS)
+    assert steps == [step for end in ends for step in (end - 1, end)]
+
+
+def test_killed_run_left_a_checkpoint_and_was_not_done(chain):
+    assert chain.killed.code == -signal.SIGKILL
+    assert chain.killed.steps and max(chain.killed.steps) < NUM_STEPS
+
+
+def test_same_command_goes_on_after_a_kill(chain):
+    killed = chain.killed
+    assert killed.again.code == 0, f"{killed.delay}\n{killed.again.output}"
+    newest = re.escape(str(chain.work / "killed" / "model.ckpt-"))
+    found = re.findall(f"continuing from {newest}(\\d+)", killed.again.output)
+    assert [int(step) for step in found] == [max(killed.steps)]
+    assert _steps(chain.work / "killed") == _steps(chain.work / "model")
+
+
+def _weights(model_dir: pathlib.Path) -> dict[str, np.ndarray]:
+    reader = tf.train.load_checkpoint(str(model_dir / f"model.ckpt-{NUM_STEPS}"))
+    return {n: reader.get_tensor(n) for n in reader.get_variable_to_shape_map()}
+
+
+def test_killed_run_ends_with_the_weights_of_one_that_was_not(chain):
+    ours, theirs = (_weights(chain.work / name) for name in ("killed", "model"))
+    assert set(ours) == set(theirs)
+    wrong = [name for name in ours if not np.array_equal(ours[name], theirs[name])]
+    assert not wrong, f"killed at {chain.killed.steps} after {chain.killed.delay} s"
+
+
+def test_killed_run_ends_with_the_metrics_of_one_that_was_not(chain):
+    for kind in ("train", "eval"):
+        ours, theirs = (
+            _metrics(chain.work / name, kind) for name in ("killed", "model")
+        )
+        assert ours == theirs
+
+
+def _contents(folder: pathlib.Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_finished_run_trains_nothing_when_asked_again(chain):
+    model_dir = chain.work / "model"
+    before = _contents(model_dir)
+    times = {path: path.stat().st_mtime_ns for path in model_dir.glob("model.ckpt-*")}
+    done = _run_well(_trainer(chain.work, model_dir))
+    assert f"already at step {NUM_STEPS} of {NUM_STEPS}" in done.output
+    assert "train step" not in done.output and "eval step" not in done.output
+    assert _contents(model_dir) == before
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+
+
+# Runs elsewhere, with nothing of this project in reach.
+_LOAD = """
+import json, sys
+import torch, transformers
+
+folder, architecture, samples = sys.argv[1:]
+tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+result = {"different": [], "new_unknown": []}
+for line in open(samples, encoding="utf-8"):
+    sample = json.loads(line)
+    ids = tokenizer(sample["text"], add_special_tokens=False)["input_ids"]
+    if ids != sample["ids"]:
+        result["different"].append(sample["text"])
+    unknown = tokenizer.unk_token_id
+    if ids.count(unknown) > sample["ids"].count(unknown):
+        result["new_unknown"].append(sample["text"])
+normalizer = json.loads(tokenizer.backend_tokenizer.to_str())["normalizer"]
+result["lowercase"] = normalizer["lowercase"]
+keys = ("missing_keys", "unexpected_keys", "mismatched_keys")
+for name in ("AutoModel", architecture):
+    loader = getattr(transformers, name)
+    model, info = loader.from_pretrained(folder, output_loading_info=True)
+    result[name] = {key: sorted(info[key]) for key in keys}
+    result[name]["architectures"] = model.config.architectures
+batch = tokenizer(["맛있어요", sample["text"]], padding=True, return_tensors="pt")
+with torch.no_grad():
+    logits = model.eval()(**batch).logits
+result["shape"] = list(logits.shape[2:])
+result["finite"] = bool(logits.isfinite().all())
+ours = ("data_prep", "electra_tf", "tools")
+result["ours"] = sorted(m for m in sys.modules if m.split(".")[0] in ours)
+print(json.dumps(result))
+"""
+
+
+@pytest.fixture(scope="module")
+def loaded(chain, tmp_path_factory) -> dict[str, dict[str, Any]]:
+    """What a process that knows only transformers and torch finds, by network."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("PYTHONPATH", "HF_HOME", "HF_HUB_CACHE")
+    }
+    environment |= {"HF_HUB_OFFLINE": "1", "HF_HOME": str(elsewhere / "cache")}
+
+    def load(kind: str) -> dict[str, Any]:
+        samples = chain.work / "model" / "samples.jsonl"
+        folder = chain.work / "hf" / kind
+        done = subprocess.run(
+            [sys.executable, "-c", _LOAD, folder, ARCHITECTURES[kind], samples],
+            cwd=elsewhere,
+            env=environment,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=TIMEOUT,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        return dict(zip(ARCHITECTURES, pool.map(load, ARCHITECTURES), strict=True))
+
+
+@pytest.mark.parametrize("kind", ARCHITECTURES)
+def test_exported_folder_loads_with_transformers_alone(loaded, kind):
+    result = loaded[kind]
+    assert result["ours"] == []
+    whole = result[ARCHITECTURES[kind]]
+    assert whole["architectures"] == [ARCHITECTURES[kind]]
+    for keys in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        assert whole[keys] == []
+    encoder = result["AutoModel"]  # has no head to put the head's parameters in
+    assert encoder["missing_keys"] == encoder["mismatched_keys"] == []
+    heads = (
+        "discriminator_predictions.",
+        "generator_predictions.",
+        "generator_lm_head.",
+    )
+    assert all(key.startswith(heads) for key in encoder["unexpected_keys"])
+    assert result["shape"] == {"discriminator": [], "generator": [1000]}[kind]
+    assert result["finite"]
+
+
+@pytest.mark.parametrize("kind", ARCHITECTURES)
+def test_exported_tokenizer_gives_the_ids_of_training(loaded, chain, kind):
+    samples = _json_lines(chain.work / "model" / "samples.jsonl")
+    text = "".join(sample["text"] for sample in samples)
+    assert len(samples) > 50 and len(set(re.findall("[가-힣]", text))) > 100
+    assert loaded[kind]["different"] == []
+    assert loaded[kind]["new_unknown"] == []
+
+
+@pytest.mark.parametrize("kind", ARCHITECTURES)
+def test_exported_tokenizer_is_cased(loaded, chain, kind):
+    assert loaded[kind]["lowercase"] is False
+    settings = _json(chain.work / "hf" / kind / "tokenizer_config.json")
+    assert settings["do_lower_case"] is False
+    assert settings["strip_accents"] is False
+
+
+@dataclasses.dataclass(frozen=True)
+class Mistake:
+    """A command that must be refused."""
+
+    argv: list[Any]
+    said: list[Any]  # Must all be in its output.
+    absent: pathlib.Path | None = None  # Must not have been made.
+    kept: pathlib.Path | None = None  # A folder that must stay as it is.
+
+
+def _data_dir(work: pathlib.Path, name: str, **folders: pathlib.Path) -> pathlib.Path:
+    """A data_dir with some of its folders elsewhere."""
+    data_dir = work / name
+    data_dir.mkdir()
+    for part in ("vocab", "tfrecords"):
+        (data_dir / part).symlink_to(folders.get(part, work / part))
+    return data_dir
+
+
+def _misspelt_config(work: pathlib.Path) -> Mistake:
+    path = work / "misspelt.toml"
+    path.write_text('model_size = "small"\nlerning_rate = 1e-3\n')
+    model_dir = work / "misspelt_config"
+    argv = _trainer(work, model_dir, config=path)
+    return Mistake(argv, [path, "'lerning_rate'", "mean learning_rate"], model_dir)
+
+
+def _misspelt_hparam(work: pathlib.Path) -> Mistake:
+    model_dir = work / "misspelt_hparam"
+    argv = _trainer(work, model_dir, train_batchsize=8)
+    said = ["--hparams", "'train_batchsize'", "mean train_batch_size"]
+    return Mistake(argv, said, model_dir)
+
+
+def _other_length(work: pathlib.Path) -> Mistake:
+    model_dir = work / "other_length"
+    argv = _trainer(work, model_dir, max_seq_length=16)
+    said = [work / "tfrecords", "--max_seq_length=32", "max_seq_length=16", "again"]
+    return Mistake(argv, said, model_dir)
+
+
+def _other_vocab(work: pathlib.Path) -> Mistake:
+    _run_well(_vocab(work, "vocab_900", size=900))
+    data_dir = _data_dir(work, "mixed_data", vocab=work / "vocab_900")
+    model_dir = work / "other_vocab"
+    hashes = [
+        _json(work / name / "manifest.json")["vocab_sha256"][:16]
+        for name in ("vocab", "vocab_900")
+    ]
+    said = [data_dir / "tfrecords", "another vocabulary", *hashes, "build_tfrecords"]
+    return Mistake(_trainer(data_dir, model_dir), said, model_dir)
+
+
+def _unfinished_records(work: pathlib.Path) -> Mistake:
+    folder = work / "tfrecords_unfinished"
+    shutil.copytree(work / "tfrecords", folder)
+    (folder / "manifest.json").unlink()
+    data_dir = _data_dir(work, "unfinished_data", tfrecords=folder)
+    model_dir = work / "unfinished_records"
+    said = [data_dir / "tfrecords", "manifest.json", "build_tfrecords", "--overwrite"]
+    return Mistake(_trainer(data_dir, model_dir), said, model_dir)
+
+
+def _other_run(work: pathlib.Path) -> Mistake:
+    argv = _trainer(work, work / "model", learning_rate=0.002)
+    said = [work / "model", "learning_rate: 0.001 there, 0.002 now", "--overwrite"]
+    return Mistake(argv, said, kept=work / "model")
+
+
+def _foreign_files(work: pathlib.Path) -> Mistake:
+    model_dir = work / "foreign"
+    model_dir.mkdir()
+    (model_dir / "notes.txt").write_text("mine")
+    said = [model_dir, "'notes.txt'", "--overwrite"]
+    return Mistake(_trainer(work, model_dir), said, kept=model_dir)
+
+
+def _foreign_config(work: pathlib.Path) -> Mistake:
+    """Exported folders, too, have a config.json."""
+    model_dir = work / "hf" / "generator"
+    said = [model_dir, "--overwrite"]
+    return Mistake(_trainer(work, model_dir), said, kept=model_dir)
+
+
+def _no_gpu(work: pathlib.Path) -> Mistake:
+    model_dir = work / "no_gpu"
+    argv = [*_trainer(work, model_dir), "--strategy=gpu"]
+    return Mistake(argv, ["--strategy=gpu", "no GPU"], model_dir)
+
+
+def _stray_argument(work: pathlib.Path) -> Mistake:
+    model_dir = work / "stray"
+    argv = [*_trainer(work, model_dir), "overwrite"]
+    return Mistake(argv, ["unexpected argument 'overwrite'", "--name=value"], model_dir)
+
+
+def _nothing_to_convert(work: pathlib.Path) -> Mistake:
+    output_dir = work / "hf_of_nothing"
+    said = [work / "clean" / "config.json", "run_pretraining"]
+    return Mistake(_converter(work / "clean", output_dir), said, output_dir)
+
+
+def _converted_already(work: pathlib.Path) -> Mistake:
+    output_dir = work / "hf_of_hf"
+    model_dir = work / "hf" / "discriminator"
+    argv = _converter(model_dir, output_dir)
+    return Mistake(argv, [model_dir / "config.json", "run_pretraining"], output_dir)
+
+
+def _full_output(work: pathlib.Path) -> Mistake:
+    output_dir = work / "full"
+    output_dir.mkdir()
+    (output_dir / "notes.txt").write_text("mine")
+    said = [output_dir, "'notes.txt'", "--overwrite"]
+    return Mistake(_converter(work / "model", output_dir), said, kept=output_dir)
+
+
+MISTAKES: dict[str, Callable[[pathlib.Path], Mistake]] = {
+    "misspelt name in a preset": _misspelt_config,
+    "misspelt name in --hparams": _misspelt_hparam,
+    "records of another length": _other_length,
+    "vocabulary of other records": _other_vocab,
+    "unfinished records": _unfinished_records,
+    "folder of a run with another config": _other_run,
+    "folder with foreign files": _foreign_files,
+    "folder with a foreign config.json": _foreign_config,
+    "no GPU": _no_gpu,
+    "stray argument": _stray_argument,
+    "no run to convert": _nothing_to_convert,
+    "exported folder to convert": _converted_already,
+    "output folder not empty": _full_output,
+}
+
+
+@pytest.fixture(scope="module")
+def refusals(chain) -> dict[str, Callable[[], None]]:
+    """What checks each mistake; the commands ran before, two at a time."""
+
+    def attempt(name: str) -> Callable[[], None]:
+        mistake = MISTAKES[name](chain.work)
+        before = _contents(mistake.kept) if mistake.kept else None
+        done = _run(mistake.argv)
+        after = _contents(mistake.kept) if mistake.kept else None
+        made = mistake.absent is not None and mistake.absent.exists()
+
+        def check() -> None:
+            assert "Traceback" not in done.output, done.output
+            assert done.code == 1, done.output
+            for text in map(str, mistake.said):
+                assert text in done.output
+            assert not made, f"{mistake.absent} was made"
+            assert after == before
+
+        return check
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        return dict(zip(MISTAKES, pool.map(attempt, MISTAKES), strict=True))
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistake_is_refused_with_a_message_that_helps(refusals, name):
+    refusals[name]()

@@ -1,0 +1,108 @@
+"""Which package may import which: text preparation knows nothing of models."""
+
+import ast
+import functools
+import pathlib
+from typing import NamedTuple
+
+ROOT = pathlib.Path(__file__).parents[1]
+PACKAGES = ("data_prep", "electra_tf", "tools")
+
+
+class Import(NamedTuple):
+    """One imported module, by its dotted name."""
+
+    importer: str  # A path below ROOT.
+    module: str
+    in_function: bool
+
+
+def _files() -> list[pathlib.Path]:
+    return sorted(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
+
+
+def _modules(node: ast.AST, package: str) -> list[str]:
+    """What a statement imports; `from a import b` counts as `a` and as `a.b`."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    base = node.module or ""
+    if node.level:
+        parts = package.split(".")
+        above = parts[: len(parts) - node.level + 1]
+        base = ".".join([*above, base] if base else above)
+    return [base, *(f"{base}.{alias.name}" for alias in node.names)]
+
+
+def _walk(node: ast.AST, in_function: bool = False):
+    """(node, whether it runs only when some function is called)."""
+    for child in ast.iter_child_nodes(node):
+        yield child, in_function
+        functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+        yield from _walk(child, in_function or isinstance(child, functions))
+
+
+@functools.cache
+def _imports() -> tuple[Import, ...]:
+    found = []
+    for path in _files():
+        relative = path.relative_to(ROOT)
+        package = ".".join(relative.parts[:-1])
+        for node, in_function in _walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for module in _modules(node, package):
+                found.append(Import(str(relative), module, in_function))
+    return tuple(found)
+
+
+def _importing(*tops: str) -> list[Import]:
+    return [i for i in _imports() if i.module.split(".")[0] in tops]
+
+
+def _is_script(path: pathlib.Path) -> bool:
+    """Whether importing the module would define flags."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    guarded = [n for n in tree.body if not isinstance(n, ast.If)]
+    return any(
+        isinstance(node, ast.Call) and ast.unparse(node.func).startswith("flags.DEFINE")
+        for statement in guarded
+        for node in [statement, *(n for n, inside in _walk(statement) if not inside)]
+    )
+
+
+def test_all_three_packages_are_looked_at():
+    assert len(_files()) > 20
+    assert {i.importer.split("/")[0] for i in _imports()} == set(PACKAGES)
+
+
+def test_text_preparation_imports_neither_the_model_nor_the_tools():
+    wrong = [i for i in _importing("electra_tf", "tools") if "data_prep" in i.importer]
+    assert not wrong
+
+
+def test_the_model_imports_no_tools():
+    wrong = [i for i in _importing("tools") if i.importer.startswith("electra_tf")]
+    assert not wrong
+
+
+def test_no_module_imports_a_script():
+    scripts = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in _files()
+        if _is_script(path)
+    }
+    assert "data_prep.clean_corpus" in scripts  # the rule below is not empty
+    assert "electra_tf.run_pretraining" in scripts
+    assert not [i for i in _imports() if i.module in scripts]
+
+
+def test_torch_and_transformers_are_only_for_checking_and_the_report():
+    found = {(i.importer, i.in_function) for i in _importing("torch", "transformers")}
+    assert found == {
+        ("tools/convert_to_pytorch.py", True),
+        ("tools/demo_report.py", False),
+    }
+
+
+def test_only_tools_draw_pictures():
+    assert {i.importer.split("/")[0] for i in _importing("matplotlib")} == {"tools"}

@@ -1,0 +1,359 @@
+"""Checkpoint -> transformers folders: names, shapes, refusals, and the check itself."""
+
+import json
+import os
+import pathlib
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import transformers
+from safetensors.numpy import load_file, save_file
+
+from data_prep import records, vocab
+from data_prep.cli import UserError
+from electra_tf import checkpoints
+from electra_tf.config import PretrainingConfig
+from electra_tf.pretraining_model import PretrainingModel
+from tools import convert_to_pytorch as convert
+
+# No two sizes are equal: a matrix turned or mistaken for another has a wrong shape.
+TINY = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 40,
+    "max_position_embeddings": 20,
+}
+KOREAN = "가나다라마바사아자차카타파하은는이가을를맛있어요정말"
+LATIN = "KOREAelectra"
+LINES = ["가나 다라 마바", "정말 맛있어요", "KOREA 는 electra", "사아 자차 카타 파하!"]
+
+
+def _tokens() -> list[str]:
+    characters = list(dict.fromkeys(KOREAN + LATIN))
+    return [*vocab.SPECIAL_TOKENS, *characters, *("##" + c for c in characters)]
+
+
+def _config(**changes) -> PretrainingConfig:
+    values = {
+        "model_hparam_overrides": TINY,
+        "embedding_size": 24,
+        "vocab_size": len(_tokens()),
+        "generator_hidden_size": 0.5,
+        "max_seq_length": 16,
+    }
+    return PretrainingConfig(**{**values, **changes})
+
+
+CONFIGS = {
+    "small-like": _config(),
+    "base-like": _config(model_size="base", embedding_size=0),
+    "tied": _config(untied_generator=False),
+    "untied embeddings": _config(untied_generator_embeddings=True),
+}
+
+
+def _model(config: PretrainingConfig) -> PretrainingModel:
+    """A model whose every variable counts: biases are not 0, scales not 1."""
+    model = PretrainingModel(config)
+    rng = np.random.default_rng(0)
+    for _, variable in sorted(model.named_variables.items()):
+        noise = rng.normal(0, 0.2, variable.shape).astype(np.float32)
+        variable.assign_add(noise)
+    return model
+
+
+def _values(model: PretrainingModel) -> dict[str, np.ndarray]:
+    return {name: v.numpy() for name, v in model.named_variables.items()}
+
+
+@pytest.fixture(scope="module")
+def model() -> PretrainingModel:
+    return _model(CONFIGS["small-like"])
+
+
+@pytest.fixture
+def vocab_file(tmp_path) -> str:
+    folder = tmp_path / "vocab"
+    folder.mkdir()
+    vocab.save(str(folder), _tokens())
+    return str(folder / vocab.VOCAB_FILE)
+
+
+@pytest.fixture
+def samples(vocab_file) -> list[dict]:
+    tokenizer = vocab.load_tokenizer(vocab_file)
+    return [
+        {"text": line, "ids": tokenizer.encode(line, add_special_tokens=False).ids}
+        for line in LINES
+    ]
+
+
+@pytest.fixture
+def folders(model, vocab_file, tmp_path) -> str:
+    """What write_folders makes of `model`."""
+    output_dir = str(tmp_path / "hf")
+    convert.write_folders(model, vocab_file, output_dir)
+    return output_dir
+
+
+@pytest.mark.parametrize("kind", [convert.DISCRIMINATOR, convert.GENERATOR])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_parameters_are_exactly_those_transformers_expects(name, kind):
+    config = CONFIGS[name]
+    settings = convert.electra_config(config, convert.networks(config)[kind], kind)
+    architecture = getattr(transformers, settings["architectures"][0])
+    theirs = architecture(transformers.ElectraConfig(**settings)).state_dict()
+    theirs.pop("generator_lm_head.weight", None)  # the embedding table
+    ours = convert.state_dict(_values(PretrainingModel(config)), config, kind)
+    shapes = {n: tuple(v.shape) for n, v in theirs.items() if "position_ids" not in n}
+    assert {n: v.shape for n, v in ours.items()} == shapes
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_no_two_variables_of_a_network_get_one_name(name):
+    config = CONFIGS[name]
+    names = PretrainingModel(config).named_variables
+    for kind in convert.networks(config):
+        taken = [n for n in names if convert.network_variables(config, kind).match(n)]
+        assert len({convert.pytorch_name(n) for n in taken}) == len(taken)
+
+
+def test_kernels_are_transposed_and_tables_are_not(model):
+    values = _values(model)
+    state = convert.state_dict(values, model.config, convert.DISCRIMINATOR)
+    layer = "electra/encoder/layer_1"
+    for ours, theirs in (
+        (
+            f"{layer}/attention/self/query/kernel",
+            "electra.encoder.layer.1.attention.self.query.weight",
+        ),
+        (
+            f"{layer}/intermediate/dense/kernel",
+            "electra.encoder.layer.1.intermediate.dense.weight",
+        ),
+        (
+            "discriminator_predictions/dense_1/kernel",
+            "discriminator_predictions.dense_prediction.weight",
+        ),
+    ):
+        np.testing.assert_array_equal(state[theirs], values[ours].T)
+        assert state[theirs].flags.c_contiguous
+    np.testing.assert_array_equal(
+        state["electra.embeddings.word_embeddings.weight"],
+        values["electra/embeddings/word_embeddings"],
+    )
+
+
+def test_generator_shares_the_discriminators_embedding_table(model):
+    values = _values(model)
+    name = "electra.embeddings.word_embeddings.weight"
+    state = convert.state_dict(values, model.config, convert.GENERATOR)
+    table = values["electra/embeddings/word_embeddings"]
+    np.testing.assert_array_equal(state[name], table)
+    untied = _model(CONFIGS["untied embeddings"])
+    values = _values(untied)
+    state = convert.state_dict(values, untied.config, convert.GENERATOR)
+    table = values["generator/embeddings/word_embeddings"]
+    np.testing.assert_array_equal(state[name], table)
+
+
+def test_uniform_generator_gives_only_a_discriminator(vocab_file, tmp_path):
+    config = _config(uniform_generator=True)
+    assert list(convert.networks(config)) == [convert.DISCRIMINATOR]
+    convert.write_folders(PretrainingModel(config), vocab_file, str(tmp_path / "hf"))
+    assert os.listdir(tmp_path / "hf") == [convert.DISCRIMINATOR]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"electra_objective": False},
+        {"electra_objective": False, "electric_objective": True},
+    ],
+    ids=["masked LM only", "electric"],
+)
+def test_runs_that_transformers_has_no_classes_for_are_refused(changes):
+    with pytest.raises(UserError, match="only runs with electra_objective"):
+        convert.networks(_config(**changes))
+
+
+def test_a_variable_that_no_network_takes_is_an_error(model, vocab_file, tmp_path):
+    variables = {**model.named_variables, "other/dense/kernel": tf.Variable([[1.0]])}
+    stub = types.SimpleNamespace(config=model.config, named_variables=variables)
+    with pytest.raises(UserError, match="other/dense/kernel"):
+        convert.write_folders(stub, vocab_file, str(tmp_path / "hf"))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_folders_hold_the_trained_networks(name, vocab_file, samples, tmp_path):
+    model = _model(CONFIGS[name])
+    convert.write_folders(model, vocab_file, str(tmp_path / "hf"))
+    differences = convert.verify(model, str(tmp_path / "hf"), samples)
+    assert set(differences) == {convert.DISCRIMINATOR, convert.GENERATOR}
+    assert max(differences.values()) < 1e-4
+
+
+def _transpose(state: dict[str, np.ndarray], name: str) -> None:
+    state[name] = np.ascontiguousarray(state[name].T)
+
+
+def _swap(state: dict[str, np.ndarray], first: str, second: str) -> None:
+    state[first], state[second] = state[second], state[first]
+
+
+_LAYER = "electra.encoder.layer.0."
+_WRONG_WEIGHTS = {
+    "transposed": lambda s: _transpose(s, _LAYER + "attention.self.value.weight"),
+    "swapped": lambda s: _swap(
+        s, _LAYER + "attention.self.key.weight", _LAYER + "attention.self.query.weight"
+    ),
+    "shifted": lambda s: np.add.at(s["electra.embeddings.LayerNorm.bias"], 0, 0.1),
+    "not a number": lambda s: s[_LAYER + "output.dense.bias"].fill(np.nan),
+}
+
+
+@pytest.mark.parametrize("wrong", _WRONG_WEIGHTS)
+@pytest.mark.parametrize("kind", [convert.DISCRIMINATOR, convert.GENERATOR])
+def test_wrong_weights_are_found(wrong, kind, model, folders, samples):
+    path = os.path.join(folders, kind, "model.safetensors")
+    state = {name: value.copy() for name, value in load_file(path).items()}
+    _WRONG_WEIGHTS[wrong](state)
+    save_file(state, path, metadata={"format": "pt"})
+    with pytest.raises(UserError, match=f"{kind}: logits differ"):
+        convert.verify(model, folders, samples)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda s: s.pop(_LAYER + "output.dense.bias"), "missing_keys"),
+        (lambda s: s.update(extra=np.zeros(3, np.float32)), "unexpected_keys"),
+    ],
+    ids=["missing", "left over"],
+)
+def test_missing_and_left_over_parameters_are_found(
+    change, what, model, folders, samples
+):
+    path = os.path.join(folders, convert.GENERATOR, "model.safetensors")
+    state = load_file(path)
+    change(state)
+    save_file(state, path, metadata={"format": "pt"})
+    with pytest.raises(UserError, match=what):
+        convert.verify(model, folders, samples)
+
+
+def _edit_json(path: pathlib.Path, change) -> None:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    change(content)
+    path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+
+
+@pytest.mark.parametrize("accents", [True, None], ids=["jamo", "lower case alone"])
+def test_a_lower_casing_tokenizer_is_found(accents, model, folders, samples):
+    # Versions of transformers differ in which of the two files they believe.
+    folder = pathlib.Path(folders, convert.DISCRIMINATOR)
+    normalizer = {"lowercase": True, "strip_accents": accents}
+    settings = {"do_lower_case": True, "strip_accents": accents}
+    tokenizer_file = folder / vocab.TOKENIZER_FILE
+    _edit_json(tokenizer_file, lambda c: c["normalizer"].update(normalizer))
+    _edit_json(folder / "tokenizer_config.json", lambda c: c.update(settings))
+    with pytest.raises(UserError, match="the tokenizer gives") as error:
+        convert.verify(model, folders, samples)
+    assert "training used" in str(error.value)
+
+
+def test_the_exported_tokenizer_says_that_it_is_cased(folders):
+    for kind in (convert.DISCRIMINATOR, convert.GENERATOR):
+        folder = pathlib.Path(folders, kind)
+        settings = json.loads((folder / "tokenizer_config.json").read_text())
+        assert settings["do_lower_case"] is False
+        assert settings["strip_accents"] is False
+        whole = json.loads((folder / vocab.TOKENIZER_FILE).read_text("utf-8"))
+        assert whole["normalizer"]["lowercase"] is False
+
+
+def _snapshot(folder: pathlib.Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_publish_copies_whole_files(tmp_path):
+    source = tmp_path / "from"
+    (source / "a" / "b").mkdir(parents=True)
+    (source / "a" / "large").write_bytes(os.urandom((1 << 24) + 17))  # over a block
+    (source / "a" / "b" / "empty").write_bytes(b"")
+    convert.publish(str(source), str(tmp_path / "to" / "new"))
+    assert _snapshot(tmp_path / "to" / "new") == _snapshot(source)
+
+
+def test_a_copy_cut_short_leaves_no_file(tmp_path, monkeypatch):
+    (tmp_path / "from").mkdir()
+    (tmp_path / "from" / "model.safetensors").write_bytes(b"weights")
+
+    def fail(source, target):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(convert.files, "rename", fail)
+    with pytest.raises(OSError, match="disk full"):
+        convert.publish(str(tmp_path / "from"), str(tmp_path / "to"))
+    assert _snapshot(tmp_path / "to") == {}
+
+
+@pytest.fixture
+def model_dir(model, vocab_file, samples, tmp_path) -> pathlib.Path:
+    """A run's folder with one checkpoint."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    text = pathlib.Path(vocab_file).read_text(encoding="utf-8")
+    (folder / vocab.VOCAB_FILE).write_text(text, encoding="utf-8")
+    lines = "".join(json.dumps(sample) + "\n" for sample in samples)
+    (folder / records.SAMPLES_FILE).write_text(lines)
+    data = {"vocab_sha256": vocab.fingerprint(vocab_file)}
+    described = {"config": model.config.to_dict(), "data": data}
+    (folder / checkpoints.CONFIG_FILE).write_text(json.dumps(described))
+    checkpoints.save(str(folder), 7, model.named_variables, keep_max=1)
+    return folder
+
+
+def test_convert_publishes_checked_folders(model_dir, tmp_path):
+    convert.convert(str(model_dir), str(tmp_path / "out"), step=None, check=True)
+    names = {convert.DISCRIMINATOR, convert.GENERATOR}
+    assert set(os.listdir(tmp_path / "out")) == names
+    for name in names:
+        assert set(os.listdir(tmp_path / "out" / name)) == {
+            "config.json",
+            "model.safetensors",
+            "special_tokens_map.json",
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "vocab.txt",
+        }
+
+
+def test_a_failed_check_leaves_no_folders(model_dir, samples, tmp_path):
+    samples[-1]["ids"] = samples[-1]["ids"][::-1]
+    lines = "".join(json.dumps(sample) + "\n" for sample in samples)
+    (model_dir / records.SAMPLES_FILE).write_text(lines)
+    output_dir = tmp_path / "out"
+    output_dir.mkdir()
+    with pytest.raises(UserError, match="training used"):
+        convert.convert(str(model_dir), str(output_dir), step=None, check=True)
+    assert os.listdir(output_dir) == []
+
+
+def test_a_step_without_a_checkpoint_is_refused(model_dir, tmp_path):
+    with pytest.raises(UserError, match=r"no checkpoint 5; it has \[7\]"):
+        convert.convert(str(model_dir), str(tmp_path / "out"), step=5, check=False)
+
+
+def test_a_changed_vocabulary_is_refused(model_dir, tmp_path):
+    with open(model_dir / vocab.VOCAB_FILE, "a", encoding="utf-8") as handle:
+        handle.write("새말\n")
+    with pytest.raises(UserError, match="is not the vocabulary of the run"):
+        convert.convert(str(model_dir), str(tmp_path / "out"), step=None, check=False)
