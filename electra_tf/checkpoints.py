@@ -200,8 +200,8 @@ def read_run(model_dir: str) -> tuple[PretrainingConfig, dict[str, Any]]:
     found = _read_run(model_dir)
     if found is None:
         raise UserError(
-            f"{path} is not there, or not as run_pretraining writes it: name the folder "
-            "of a run"
+            f"{path} is not there, or not as run_pretraining writes it: name a run's "
+            "folder"
         )
     return config_lib.from_dict(found["config"], path), found["data"]
 

@@ -4,6 +4,8 @@ Dimension letters: B batch, L sequence length, H hidden size, E embedding size,
 V vocabulary, N attention heads, D head size; F and T are L, from and to.
 """
 
+import math
+
 import tensorflow as tf
 
 from electra_tf.config import TransformerConfig
@@ -51,25 +53,30 @@ def gelu(x: tf.Tensor) -> tf.Tensor:
     return tf.nn.gelu(x, approximate=False)
 
 
-def _truncated_normal(
-    shape: list[int], stddev: float, name: str, seed: int
-) -> tf.Variable:
-    # The name decides the draw, so that adding a layer leaves the others' start alone.
-    stateless = tf.random.fold_in(
-        [seed, 0], tf.strings.to_hash_bucket_fast(name, 2**31 - 1)
-    )
-    value = tf.random.stateless_truncated_normal(shape, stateless, stddev=stddev)
-    return tf.Variable(value, name=name)
-
-
 class Initializer:
     """Makes variables under the original's names."""
 
     def __init__(self, stddev: float, seed: int):
         self._stddev, self._seed = stddev, seed
 
+    def _stateless_seed(self, name: str) -> tf.Tensor:
+        # The name decides the draw, so that adding a layer leaves the others alone.
+        key = tf.strings.to_hash_bucket_fast(name, 2**31 - 1)
+        return tf.random.fold_in([self._seed, 0], key)
+
     def normal(self, name: str, shape: list[int]) -> tf.Variable:
-        return _truncated_normal(shape, self._stddev, name, self._seed)
+        """Truncated normal of `initializer_range`."""
+        seed = self._stateless_seed(name)
+        value = tf.random.stateless_truncated_normal(shape, seed, stddev=self._stddev)
+        return tf.Variable(value, name=name)
+
+    def glorot(self, name: str, shape: list[int]) -> tf.Variable:
+        """Uniform within sqrt(6 / (in + out)): TensorFlow's default, which the original
+        leaves in place for embeddings_project and the discriminator's last layer."""
+        limit = math.sqrt(6.0 / sum(shape))
+        seed = self._stateless_seed(name)
+        value = tf.random.stateless_uniform(shape, seed, minval=-limit, maxval=limit)
+        return tf.Variable(value, name=name)
 
     @staticmethod
     def zeros(name: str, shape: list[int]) -> tf.Variable:
@@ -83,9 +90,17 @@ class Initializer:
 class Dense(tf.Module):
     """x W + b over the last axis."""
 
-    def __init__(self, scope: str, in_size: int, out_size: int, init: Initializer):
+    def __init__(
+        self,
+        scope: str,
+        in_size: int,
+        out_size: int,
+        init: Initializer,
+        glorot: bool = False,
+    ):
         super().__init__()
-        self.kernel = init.normal(f"{scope}/kernel", [in_size, out_size])
+        make = init.glorot if glorot else init.normal
+        self.kernel = make(f"{scope}/kernel", [in_size, out_size])
         self.bias = init.zeros(f"{scope}/bias", [out_size])
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
@@ -203,7 +218,11 @@ class Encoder(tf.Module):
         self.embeddings_project = None
         if in_size != config.hidden_size:
             self.embeddings_project = Dense(
-                f"{scope}/embeddings_project", in_size, config.hidden_size, init
+                f"{scope}/embeddings_project",
+                in_size,
+                config.hidden_size,
+                init,
+                glorot=True,
             )
         self.layers = [
             Layer(f"{scope}/encoder/layer_{i}", config, init)

@@ -103,7 +103,9 @@ class ReplacedTokenHead(tf.Module):
         self.dense = Dense(
             f"{scope}/dense", config.hidden_size, config.hidden_size, init
         )
-        self.dense_1 = Dense(f"{scope}/dense_1", config.hidden_size, 1, init)
+        self.dense_1 = Dense(
+            f"{scope}/dense_1", config.hidden_size, 1, init, glorot=True
+        )
 
     def __call__(self, hidden: tf.Tensor) -> tf.Tensor:
         """[B, L, H] -> float32 [B, L]."""

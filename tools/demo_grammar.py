@@ -6,7 +6,7 @@ Particles are not listed; `tools.demo_corpus` picks them by the final consonant.
 """
 
 # Final endings and how often a comment is written in each, then the connective one.
-STYLES = {"어요": 40, "습니다": 25, "네요": 20, "다": 15}
+STYLES = {"어요": 60, "습니다": 40}
 ENDINGS = {"pred": tuple(STYLES), "though": ("지만",)}
 
 # What each domain talks about, and the words that go with it alone. No topic ends in
@@ -155,7 +155,7 @@ NEUTRAL = (
     "호불호가 조금 갈릴 것 같았",
     "가격을 생각하면 그럭저럭 괜찮았",
 )
-AGREEMENT = {"어요": "맞아요", "습니다": "맞습니다", "네요": "그렇네요", "다": "맞다"}
+AGREEMENT = {"어요": "맞아요", "습니다": "맞습니다"}
 
 # For held sentences: words far enough from a domain to be plainly wrong in it.
 WRONG_PREDICATES = {

@@ -182,7 +182,7 @@ def open_run(data_dir, tmp_path):
 def test_new_run_holds_config_vocabulary_and_samples(open_run, data_dir, tmp_path):
     open_run(seed=3)
     run = tmp_path / "run"
-    assert checkpoints.read_config(str(run)) == tiny.config(seed=3)
+    assert checkpoints.read_run(str(run))[0] == tiny.config(seed=3)
     assert (run / "vocab.txt").read_bytes() == (
         data_dir / "vocab" / "vocab.txt"
     ).read_bytes()
@@ -243,7 +243,7 @@ def test_what_alters_no_weight_may_change(open_run, tmp_path):
         "save_checkpoints_steps": 7,
     }
     open_run(**changes)
-    assert checkpoints.read_config(str(tmp_path / "run")) == tiny.config(**changes)
+    assert checkpoints.read_run(str(tmp_path / "run"))[0] == tiny.config(**changes)
 
 
 def test_same_config_goes_on(open_run):
@@ -288,7 +288,7 @@ def test_changed_vocabulary_is_refused(finished):
 
 
 def test_model_of_no_run_is_refused(tmp_path):
-    with pytest.raises(UserError, match="config.json does not exist"):
+    with pytest.raises(UserError, match="config.json is not there"):
         checkpoints.load_model(str(tmp_path))
 
 
