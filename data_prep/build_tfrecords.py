@@ -22,7 +22,17 @@ from typing import Any
 import tensorflow as tf
 from absl import flags, logging
 
-from data_prep import cli, corpus, files, manifest, packing, parallel, records, vocab
+from data_prep import (
+    cli,
+    corpus,
+    files,
+    manifest,
+    packing,
+    parallel,
+    records,
+    shards,
+    vocab,
+)
 from data_prep.cli import UserError
 from data_prep.progress import Progress
 from data_prep.records import EVAL, SAMPLES_FILE, TRAIN
@@ -129,7 +139,7 @@ def _tokenized(
 
     pending: list[corpus.Document] = []
     num_lines = 0
-    for document in corpus.read_shard(job.input_path):
+    for document in shards.read_shard(job.input_path):
         pending.append(document)
         num_lines += len(document)
         if num_lines >= _BATCH_LINES:

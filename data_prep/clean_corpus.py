@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 
 from absl import flags, logging
 
-from data_prep import cleaning, cli, corpus, dedup, manifest, parallel
+from data_prep import cleaning, cli, corpus, dedup, manifest, parallel, shards
 from data_prep.cli import UserError
 from data_prep.progress import Progress
 
@@ -131,7 +131,7 @@ def clean_corpus() -> None:
     seen = dedup.ExactDeduplicator()
     with (
         Progress("cleaning", reader.total_bytes, "B") as progress,
-        corpus.ShardWriter(_OUTPUT_DIR.value, _SHARD_MIB.value << 20) as writer,
+        shards.ShardWriter(_OUTPUT_DIR.value, _SHARD_MIB.value << 20) as writer,
     ):
         work = functools.partial(clean_batch, recipe.name)
         batches = _batches(itertools.chain([first], documents))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from absl import flags, logging
 
-from data_prep import cli, corpus, manifest, vocab
+from data_prep import cli, manifest, shards, vocab
 from data_prep.cli import UserError
 from data_prep.progress import Progress
 
@@ -35,7 +35,7 @@ flags.mark_flags_as_required(["input_dir", "output_dir"])
 def _lines(clean: dict, progress: Progress) -> Iterator[str]:
     for entry in clean["files"]:
         path = os.path.join(_INPUT_DIR.value, entry["name"])
-        for document in corpus.read_shard(path, progress.update):
+        for document in shards.read_shard(path, progress.update):
             yield from document
 
 

@@ -11,7 +11,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_prep import corpus, manifest
+from data_prep import corpus, manifest, shards
 from data_prep.cli import UserError
 from data_prep.corpus import ReadOptions
 
@@ -220,7 +220,7 @@ def test_shards_round_trip_and_match_their_entries(
     tmp_path_factory, documents, shard_bytes
 ):
     folder = str(tmp_path_factory.mktemp("shards"))
-    with corpus.ShardWriter(folder, shard_bytes) as writer:
+    with shards.ShardWriter(folder, shard_bytes) as writer:
         for document in documents:
             writer.write(document)
     names = [entry["name"] for entry in writer.entries]
@@ -236,7 +236,7 @@ def test_shards_round_trip_and_match_their_entries(
         counts = {key: entry[key] for key in ("lines", "documents")}
         assert entry == manifest.file_entry(folder, entry["name"], **counts)
         reported: list[int] = []
-        shard = list(corpus.read_shard(path, reported.append))
+        shard = list(shards.read_shard(path, reported.append))
         assert counts == {"lines": sum(map(len, shard)), "documents": len(shard)}
         assert sum(reported) == len(data)
         found += shard
@@ -246,7 +246,7 @@ def test_shards_round_trip_and_match_their_entries(
 
 def test_shards_of_a_failed_run_have_no_half_written_file(tmp_path):
     with pytest.raises(RuntimeError):
-        with corpus.ShardWriter(str(tmp_path), 10) as writer:
+        with shards.ShardWriter(str(tmp_path), 10) as writer:
             writer.write(["가나다라마바사"])
             writer.write(["가"])
             raise RuntimeError

@@ -13,7 +13,7 @@ import types
 import pytest
 import tensorflow as tf
 
-from data_prep import cleaning, corpus, manifest, records, vocab
+from data_prep import cleaning, manifest, records, shards, vocab
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -166,7 +166,7 @@ def test_held_out_documents_are_never_trained_on(large):
     for name in sorted(snapshot(large.clean)):
         if name == "manifest.json":
             continue
-        for document in corpus.read_shard(os.path.join(large.clean, name)):
+        for document in shards.read_shard(os.path.join(large.clean, name)):
             data = "\n".join(document).encode()
             digest = hashlib.blake2b(data, digest_size=8).digest()
             held_out = int.from_bytes(digest, "little") < 0.05 * 2**64
@@ -273,7 +273,7 @@ def test_cleaning_counts_what_it_changes_and_drops(write, run_stage, tmp_path):
     assert found["dropped_lines"] == {"low_hangul": 1, "too_short": 2}
     assert found["dropped_samples"]["too_short"] == ["가", "라\ud83d"]
     assert found["changed_lines"] == {"keep": 1, "shorten_runs": 1, "squeeze_space": 1}
-    shard = corpus.read_shard(os.path.join(folder, "corpus-00000.txt"))
+    shard = shards.read_shard(os.path.join(folder, "corpus-00000.txt"))
     assert list(shard) == [["가나다라마"], ["ㅋㅋㅋ 가나"]]
 
 
