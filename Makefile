@@ -35,9 +35,9 @@ demo: $(READY) ## the whole pipeline on a bundled corpus, under build/demo (abou
 	$(BIN)/python -m data_prep.clean_corpus --input=$(DEMO)/raw.jsonl \
 	  --text_field=text --group_field=thread_id --output_dir=$(DEMO)/clean --overwrite
 	$(BIN)/python -m data_prep.train_vocab --input_dir=$(DEMO)/clean \
-	  --output_dir=$(DEMO)/vocab --vocab_size=2500 --overwrite
+	  --output_dir=$(DEMO)/vocab --vocab_size=2000 --overwrite
 	$(BIN)/python -m data_prep.build_tfrecords --input_dir=$(DEMO)/clean \
-	  --vocab_dir=$(DEMO)/vocab --output_dir=$(DEMO)/tfrecords --max_seq_length=64 --overwrite
+	  --vocab_dir=$(DEMO)/vocab --output_dir=$(DEMO)/tfrecords --max_seq_length=32 --overwrite
 	$(BIN)/python -m electra_tf.run_pretraining --config=configs/demo.toml \
 	  --data_dir=$(DEMO) --model_dir=$(DEMO)/model --overwrite
 	$(BIN)/python tools/convert_to_pytorch.py --model_dir=$(DEMO)/model \
