@@ -268,7 +268,7 @@ def test_one_recipe_goes_from_text_to_the_run(chain):
 def test_resolved_config_lies_beside_the_checkpoints(chain):
     found = _json(chain.work / "model" / "config.json")["config"]
     assert {name: found[name] for name in HPARAMS} == HPARAMS
-    assert found["learning_rate"] == 1e-3  # of the preset
+    assert found["learning_rate"] == 2e-3  # of the preset
     assert found["disc_weight"] == 50.0  # a default
     assert _steps(chain.work / "model") == [NUM_STEPS - 4 * k for k in (4, 3, 2, 1, 0)]
 
@@ -505,8 +505,8 @@ def _unfinished_records(work: pathlib.Path) -> Mistake:
 
 
 def _other_run(work: pathlib.Path) -> Mistake:
-    argv = _trainer(work, work / "model", learning_rate=0.002)
-    said = [work / "model", "learning_rate: 0.001 there, 0.002 now", "--overwrite"]
+    argv = _trainer(work, work / "model", learning_rate=0.003)
+    said = [work / "model", "learning_rate: 0.002 there, 0.003 now", "--overwrite"]
     return Mistake(argv, said, kept=work / "model")
 
 

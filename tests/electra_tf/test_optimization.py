@@ -119,3 +119,30 @@ def test_rate_0_updates_the_slots_only():
     optimizer.apply([tf.constant([[2.0]])], tf.constant(0.0))
     assert variables["a/kernel"].numpy() == 1.0
     np.testing.assert_allclose(optimizer.named_slots["a/kernel/adam_m"], [[0.2]])
+
+
+def test_layerwise_rates_are_the_recorded_ones():
+    path = pathlib.Path(__file__).parents[1] / "golden" / "schedules.json"
+    recorded = json.loads(path.read_text())["layer_lrs"]
+    names = {
+        "/embeddings/": "electra/embeddings/word_embeddings",
+        "/embeddings_project/": "electra/embeddings_project/kernel",
+        "task_specific/": "task_specific/nsmc/logits/kernel",
+    }
+    for i in range(12):
+        name = f"electra/encoder/layer_{i}/attention/self/query/kernel"
+        names[f"encoder/layer_{i}/"] = name
+    assert set(names) == set(recorded)
+    rates = optimization.layerwise_rates(names.values(), num_layers=12, decay=0.8)
+    for key, rate in zip(names, rates, strict=True):
+        assert rate == pytest.approx(recorded[key], rel=1e-6)
+
+
+def test_a_variables_rate_scales_its_whole_update():
+    updates = []
+    for rate in (1.0, 0.25):
+        variable = tf.Variable([1.0, -2.0], name="a/kernel")
+        adam = optimization.AdamWeightDecay({"a/kernel": variable}, 0.01, rates=[rate])
+        adam.apply([tf.constant([0.5, 0.1])], tf.constant(0.1))
+        updates.append(variable.numpy() - [1.0, -2.0])
+    np.testing.assert_allclose(updates[1], 0.25 * updates[0], rtol=1e-5)
