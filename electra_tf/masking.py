@@ -148,8 +148,7 @@ def _scatter(
     """Writes updates [B, P] into sequence [B, L]; position 0 never changes.
 
     Where a position was drawn several times, the floor of its updates' mean is written,
-    as the original does. Of two sampled ids that makes an unrelated one: an easy fake,
-    and about one in ten. They keep the discriminator from giving up early on.
+    as the original does. Of two sampled ids that makes an unrelated one, an easy fake.
     """
     length = shape_of(sequence)[1]
     counts = tf.cast(positions > 0, sequence.dtype)
