@@ -9,6 +9,8 @@ from data_prep import files
 from data_prep.corpus import Document
 from data_prep.manifest import HashingWriter
 
+_BLOCK_BYTES = 1 << 20
+
 
 class ShardWriter:
     """Writes documents to shards of about `shard_bytes`; a shard holds whole documents.
@@ -60,16 +62,14 @@ class ShardWriter:
 def read_shard(
     path: str, on_bytes: Callable[[int], None] = lambda n: None
 ) -> Iterator[Document]:
-    """Documents of one clean shard; reports the bytes of each to `on_bytes`."""
-    document: Document = []
+    """Documents of one clean shard; reports the bytes it reads to `on_bytes`."""
+    rest = b""
     with files.open_binary(path) as handle:
-        for raw in handle:
-            on_bytes(len(raw))
-            line = raw.decode("utf-8").rstrip("\n")
-            if line:
-                document.append(line)
-            else:
-                yield document
-                document = []
-    if document:
-        yield document
+        while block := handle.read(max(_BLOCK_BYTES, len(rest))):
+            on_bytes(len(block))
+            whole, separator, rest = (rest + block).rpartition(b"\n\n")
+            if separator:
+                for document in whole.decode("utf-8").split("\n\n"):
+                    yield document.split("\n")
+    if rest:
+        yield rest.decode("utf-8").removesuffix("\n").split("\n")

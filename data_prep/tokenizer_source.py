@@ -93,8 +93,8 @@ def _from_folder(path: str) -> dict[str, Any]:
         description = _from_vocab_file(os.path.join(path, VOCAB_FILE))
     else:
         raise UserError(
-            f"--vocab_dir={path}: there is neither {manifest.NAME} (of train_vocab) nor "
-            f"{TOKENIZER_FILE} nor {VOCAB_FILE} (of a published tokenizer)"
+            f"--vocab_dir={path}: there is neither {manifest.NAME} (of train_vocab) "
+            f"nor {TOKENIZER_FILE} nor {VOCAB_FILE} (of a published tokenizer)"
         )
     config_file = os.path.join(path, _CONFIG_FILE)
     settings = _read_json(config_file) if files.exists(config_file) else {}
