@@ -16,6 +16,14 @@ _CONFIG_FILE = "tokenizer_config.json"
 # Classes that transformers 5 builds from their settings, whatever tokenizer.json says.
 _REBUILT = ("BertTokenizer", "ElectraTokenizer", "DistilBertTokenizer")
 
+_BERT_NORMALIZER = {
+    "type": "BertNormalizer",
+    "clean_text": True,
+    "handle_chinese_chars": True,
+    "strip_accents": None,
+    "lowercase": True,
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class Source:
@@ -117,18 +125,13 @@ def _with_settings(
         "strip_accents": "strip_accents",
         "tokenize_chinese_chars": "handle_chinese_chars",
     }
+    said = {names[key]: settings[key] for key in names if key in settings}
+    kind = settings.get("tokenizer_class", "").removesuffix("Fast")
     normalizer = description["normalizer"] or {}
-    if settings.get("tokenizer_class", "").removesuffix("Fast") in _REBUILT:
-        normalizer = {
-            "type": "BertNormalizer",
-            "clean_text": True,
-            "handle_chinese_chars": True,
-            "strip_accents": None,
-            "lowercase": True,
-        }
+    if kind in _REBUILT:
+        normalizer = {**_BERT_NORMALIZER, **said}
         description = {**description, "pre_tokenizer": {"type": "BertPreTokenizer"}}
-    if normalizer.get("type") == "BertNormalizer":
-        said = {names[key]: settings[key] for key in names if key in settings}
+    elif not kind and normalizer.get("type") == "BertNormalizer":
         normalizer = {**normalizer, **said}
     # Files often hold the 512 tokens of the model they were made for.
     whole_lines = {"truncation": None, "padding": None}

@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from data_prep import manifest, records, vocab
+from data_prep import files, manifest, records, vocab
 from data_prep.cli import UserError
 from data_prep.records import EVAL, TRAIN
 from electra_tf.config import PretrainingConfig
@@ -18,7 +18,8 @@ def read_manifest(data_dir: str, config: PretrainingConfig) -> dict[str, Any]:
     """The records' manifest, checked against the config and its vocabulary.
 
     Raises:
-      UserError: incomplete data, another max_seq_length, or a changed vocabulary.
+      UserError: incomplete data, another max_seq_length, or a vocabulary changed or
+        trained since.
     """
     tfrecords = os.path.join(data_dir, "tfrecords")
     found = manifest.read(tfrecords, "build_tfrecords")
@@ -38,7 +39,23 @@ def read_manifest(data_dir: str, config: PretrainingConfig) -> dict[str, Any]:
     vocab_file = os.path.join(tfrecords, vocab.VOCAB_FILE)
     if vocab.fingerprint(vocab_file) != found["vocab_sha256"]:
         raise UserError(f"{vocab_file} was changed since build_tfrecords wrote it")
+    vocab_dir = os.path.join(data_dir, "vocab")
+    if files.exists(os.path.join(vocab_dir, manifest.NAME)):
+        sha256 = manifest.read(vocab_dir, "train_vocab")["vocab_sha256"]
+        _check_newest_vocabulary(tfrecords, found["vocab_sha256"], vocab_dir, sha256)
     return found
+
+
+def _check_newest_vocabulary(
+    tfrecords: str, built_with: str, vocab_dir: str, sha256: str
+) -> None:
+    """Records name their vocabulary; one trained since then is hardly for nothing."""
+    if sha256 != built_with:
+        raise UserError(
+            f"{tfrecords} was built with another vocabulary (SHA-256 "
+            f"{built_with[:16]}...) than {vocab_dir} ({sha256[:16]}...): run "
+            "build_tfrecords again, or move that folder away if the records are right"
+        )
 
 
 def _paths(data_dir: str, found: dict[str, Any], split: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 import collections
 import itertools
+import os
 import pathlib
 import shutil
 
@@ -10,6 +11,7 @@ import pytest
 import tensorflow as tf
 import tiny
 
+from data_prep import manifest, vocab
 from data_prep.cli import UserError
 from electra_tf import input_pipeline
 
@@ -130,6 +132,27 @@ def copied(data_dir, tmp_path) -> pathlib.Path:
     """The data folder, to be spoilt."""
     shutil.copytree(data_dir, tmp_path / "copied")
     return tmp_path / "copied"
+
+
+def write_vocab(data_dir: pathlib.Path, tokens: list[str]) -> None:
+    """What train_vocab leaves."""
+    folder = str(data_dir / "vocab")
+    os.mkdir(folder)
+    entries = vocab.save(folder, tokens)
+    sha256 = vocab.fingerprint(os.path.join(folder, vocab.VOCAB_FILE))
+    values = {"vocab_size": len(tokens), "vocab_sha256": sha256, "files": entries}
+    manifest.write(folder, "train_vocab", values)
+
+
+def test_vocabulary_trained_since_is_refused(copied):
+    write_vocab(copied, tiny.tokens(30))
+    with pytest.raises(UserError, match="another vocabulary.* move that folder away"):
+        found(copied)
+
+
+def test_vocabulary_of_the_records_may_stand_beside_them(copied):
+    write_vocab(copied, tiny.tokens())
+    assert found(copied)["vocab_size"] == tiny.VOCAB_SIZE
 
 
 def test_edited_vocabulary_is_refused(copied):
