@@ -19,7 +19,6 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import tensorflow as tf
 from absl import flags, logging
 
 from data_prep import (
@@ -30,16 +29,30 @@ from data_prep import (
     packing,
     parallel,
     records,
+    resume,
     shards,
+    tfrecord,
+    tokenizer_source,
     vocab,
 )
 from data_prep.cli import UserError
 from data_prep.progress import Progress
+from data_prep.ragged import Ragged
 from data_prep.records import EVAL, SAMPLES_FILE, TRAIN
+from data_prep.tokenization import LineTokenizer
 
 _INPUT_DIR = flags.DEFINE_string("input_dir", None, "Folder made by clean_corpus.")
-_VOCAB_DIR = flags.DEFINE_string("vocab_dir", None, "Folder made by train_vocab.")
-_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder to write, new or empty.")
+_VOCAB_DIR = flags.DEFINE_string(
+    "vocab_dir",
+    None,
+    "Folder made by train_vocab, or of a published WordPiece tokenizer (Hugging Face), "
+    "or a vocab.txt.",
+)
+_OUTPUT_DIR = flags.DEFINE_string(
+    "output_dir",
+    None,
+    "Folder to write: new or empty, or of the same command, which then goes on.",
+)
 _MAX_SEQ_LENGTH = flags.DEFINE_integer(
     "max_seq_length",
     128,
@@ -54,6 +67,9 @@ _EVAL_FRACTION = flags.DEFINE_float(
     upper_bound=0.5,
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the packer's draws.")
+_COMPRESSION = flags.DEFINE_enum(
+    "compression", "none", ["none", "gzip"], "Of the TFRecord files."
+)
 _NUM_WORKERS = flags.DEFINE_integer(
     "num_workers", os.cpu_count(), "Processes.", lower_bound=1
 )
@@ -61,7 +77,7 @@ _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Remove what --output_dir hol
 flags.mark_flags_as_required(["input_dir", "vocab_dir", "output_dir"])
 
 _NUM_SAMPLES = 200
-_BATCH_LINES = 4_000
+_BATCH_CHARACTERS = 500_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,13 +85,18 @@ class Job:
     """What a worker needs for one clean shard."""
 
     input_path: str
-    output_dir: str
     index: int
     num_shards: int
-    vocab_file: str
+    tokenizer_file: str
     max_seq_length: int
     eval_fraction: float
     seed: int
+    compression: str
+    work_log: resume.WorkLog
+
+    @property
+    def name(self) -> str:
+        return f"shard-{self.index:05d}"
 
 
 def is_held_out(document: corpus.Document, eval_fraction: float) -> bool:
@@ -93,138 +114,133 @@ class _SplitWriter:
         self._max_seq_length = job.max_seq_length
         rng = random.Random(f"{job.seed}/{split}/{job.index}")
         self._packer = packing.ExamplePacker(job.max_seq_length, rng)
-        name = records.file_name(job.index, job.num_shards)
-        self.name = f"{split}/{name}"
-        self._path = os.path.join(job.output_dir, split, name)
-        self._writer = stack.enter_context(tf.io.TFRecordWriter(self._path + ".tmp"))
-        counted = ("documents", "examples", "tokens", "unk_tokens")
-        self.counts = Counter(dict.fromkeys(counted, 0))
+        self._waiting: list[packing.Segments] = []
+        self._name = f"{split}/{records.file_name(job.index, job.num_shards)}"
+        path = os.path.join(job.work_log.output_dir, self._name)
+        opened = tfrecord.open_writer(path, job.compression)
+        self._writer = stack.enter_context(opened)
+        counted = ("documents", "examples", "tokens", "unk_tokens", "truncated_tokens")
+        self._counts = Counter(dict.fromkeys(counted, 0))
 
-    def write(self, document: corpus.Document, line_ids: list[list[int]]) -> None:
-        self.counts["documents"] += 1
-        for ids in line_ids:
-            self.counts["unk_tokens"] += ids.count(vocab.UNK_ID)
-            self._write(self._packer.add_line(ids))
-        self._write(self._packer.end_document())
+    def add(self, lengths: list[int], first_line: int) -> None:
+        """Packs a document of a batch; `lengths` are tokens per line."""
+        self._counts["documents"] += 1
+        self._waiting += self._packer.pack(lengths, first_line)
 
-    def _write(self, example: packing.Example | None) -> None:
-        if example is None:
-            return
-        self._writer.write(records.encode(example, self._max_seq_length))
-        self.counts["examples"] += 1
-        self.counts["tokens"] += len(example.input_ids)
+    def write(self, lines: Ragged) -> None:
+        """Writes what was packed of a batch, whose lines these are."""
+        examples = packing.build(self._waiting, lines, self._max_seq_length)
+        self._waiting = []
+        self._writer.write(records.encode(examples, self._max_seq_length))
+        self._counts["examples"] += len(examples.input_ids)
+        self._counts["tokens"] += len(examples.input_ids.values)
+        self._counts["unk_tokens"] += examples.unk_tokens
+        self._counts["truncated_tokens"] += examples.truncated_tokens
 
-    def finish(self) -> None:
-        """Gives the closed file its name."""
-        self.counts["truncated_tokens"] = self._packer.truncated_tokens
-        files.rename(self._path + ".tmp", self._path)
+    def entry(self) -> dict[str, Any]:
+        """The manifest's line, once the file is closed."""
+        return self._writer.entry(self._name, **self._counts)
 
 
 @functools.cache
-def _tokenizer(vocab_file: str):
-    return vocab.load_tokenizer(vocab_file)
+def _tokenizer(tokenizer_file: str) -> LineTokenizer:
+    return LineTokenizer(files.read_text(tokenizer_file))
 
 
-def _tokenized(
-    job: Job,
-) -> Iterator[tuple[corpus.Document, list[list[int]]]]:
-    """(document, token ids per line), tokenized many lines at a time."""
-    encode = _tokenizer(job.vocab_file)._tokenizer.encode_batch_fast
-
-    def flush(documents: list[corpus.Document]) -> Iterator:
-        lines = [line for document in documents for line in document]
-        encodings = iter(encode(lines, add_special_tokens=False))
-        for document in documents:
-            yield document, [next(encodings).ids for _ in document]
-
-    pending: list[corpus.Document] = []
-    num_lines = 0
-    for document in shards.read_shard(job.input_path):
-        pending.append(document)
-        num_lines += len(document)
-        if num_lines >= _BATCH_LINES:
-            yield from flush(pending)
-            pending, num_lines = [], 0
-    yield from flush(pending)
+def _batches(path: str) -> Iterator[list[corpus.Document]]:
+    batch: list[corpus.Document] = []
+    characters = 0
+    for document in shards.read_shard(path):
+        batch.append(document)
+        characters += sum(map(len, document))
+        if characters > _BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
 
 
-def build_shard(job: Job) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def build_shard(job: Job) -> dict[str, Any]:
     """Builds one shard's two files; returns manifest entries and sample lines."""
+    if (done := job.work_log.done(job.name)) is not None:
+        return done
+    tokenize = _tokenizer(job.tokenizer_file)
     samples: list[dict[str, Any]] = []
     with contextlib.ExitStack() as stack:
         splits = {name: _SplitWriter(job, name, stack) for name in (TRAIN, EVAL)}
-        for document, line_ids in _tokenized(job):
-            split = EVAL if is_held_out(document, job.eval_fraction) else TRAIN
-            splits[split].write(document, line_ids)
-            sampled = split == EVAL or not job.eval_fraction
-            if sampled and len(samples) < _NUM_SAMPLES:
-                pairs = zip(document, line_ids, strict=True)
-                samples += [{"text": text, "ids": ids} for text, ids in pairs]
-    entries = []
-    for writer in splits.values():
-        writer.finish()
-        entry = manifest.file_entry(job.output_dir, writer.name, **writer.counts)
-        entries.append(entry)
-    return entries, samples[:_NUM_SAMPLES]
+        for documents in _batches(job.input_path):
+            lines = tokenize([line for document in documents for line in document])
+            lengths = lines.lengths.tolist()
+            start = 0
+            for document in documents:
+                split = EVAL if is_held_out(document, job.eval_fraction) else TRAIN
+                splits[split].add(lengths[start : start + len(document)], start)
+                sampled = split == EVAL or not job.eval_fraction
+                if sampled and len(samples) < _NUM_SAMPLES:
+                    samples += _samples(document, lines, start)
+                start += len(document)
+            for writer in splits.values():
+                writer.write(lines)
+    entries = [writer.entry() for writer in splits.values()]
+    made = {"entries": entries, "samples": samples[:_NUM_SAMPLES]}
+    job.work_log.finish(job.name, made)
+    return made
+
+
+def _samples(
+    document: corpus.Document, lines: Ragged, start: int
+) -> list[dict[str, Any]]:
+    """A document's lines with their ids; `start` is the number of its first."""
+    return [
+        {"text": text, "ids": lines.row(number).tolist()}
+        for number, text in enumerate(document, start)
+    ]
 
 
 def build_tfrecords() -> None:
     clean = manifest.read(_INPUT_DIR.value, "clean_corpus")
-    vocabulary = manifest.read(_VOCAB_DIR.value, "train_vocab")
-    vocab_file = os.path.join(_VOCAB_DIR.value, vocab.VOCAB_FILE)
-    if vocab.fingerprint(vocab_file) != vocabulary["vocab_sha256"]:
-        raise UserError(f"{vocab_file} was changed since train_vocab wrote it")
-    output_dir = _OUTPUT_DIR.value
-    inputs = (_INPUT_DIR.value, _VOCAB_DIR.value)
-    manifest.prepare_output_dir(output_dir, _OVERWRITE.value, inputs)
-    for split in (TRAIN, EVAL):
-        files.makedirs(os.path.join(output_dir, split))
-    jobs = [
-        Job(
-            input_path=os.path.join(_INPUT_DIR.value, entry["name"]),
-            output_dir=output_dir,
-            index=index,
-            num_shards=len(clean["files"]),
-            vocab_file=vocab_file,
-            max_seq_length=_MAX_SEQ_LENGTH.value,
-            eval_fraction=_EVAL_FRACTION.value,
-            seed=_SEED.value,
-        )
-        for index, entry in enumerate(clean["files"])
-    ]
-    entries: list[dict[str, Any]] = []
+    source = tokenizer_source.load(_VOCAB_DIR.value)
+    config = {
+        "max_seq_length": _MAX_SEQ_LENGTH.value,
+        "eval_fraction": _EVAL_FRACTION.value,
+        "seed": _SEED.value,
+        "compression": "" if _COMPRESSION.value == "none" else "GZIP",
+        "vocab_sha256": source.vocab_sha256,
+        "tokenizer_sha256": source.tokenizer_sha256,
+        "clean_sha256": manifest.content_hash(clean),
+    }
+    work_log = resume.begin(
+        _OUTPUT_DIR.value,
+        "build_tfrecords",
+        config,
+        _OVERWRITE.value,
+        (_INPUT_DIR.value, _VOCAB_DIR.value),
+    )
+    if work_log.is_complete:
+        return
+    entries = _write_tokenizer(source, work_log.output_dir)
     samples: list[dict[str, Any]] = []
-    total = sum(entry["bytes"] for entry in clean["files"])
-    workers = min(_NUM_WORKERS.value, len(jobs))
-    with Progress("building records", total, "B") as progress:
-        results = parallel.ordered_map(build_shard, jobs, workers)
-        for (shard_entries, shard_samples), entry in zip(
-            results, clean["files"], strict=True
-        ):
-            entries += shard_entries
-            samples = (samples + shard_samples)[:_NUM_SAMPLES]
-            progress.update(entry["bytes"])
+    for made in _build_shards(clean, work_log):
+        entries += made["entries"]
+        samples = (samples + made["samples"])[:_NUM_SAMPLES]
     counts = _totals(entries)
     _check_splits(counts)
     files.write_text(
-        os.path.join(output_dir, SAMPLES_FILE),
+        os.path.join(work_log.output_dir, SAMPLES_FILE),
         "".join(json.dumps(sample, ensure_ascii=False) + "\n" for sample in samples),
     )
-    entries.append(manifest.file_entry(output_dir, SAMPLES_FILE))
-    manifest.write(
-        output_dir,
-        "build_tfrecords",
+    entries.append(manifest.file_entry(work_log.output_dir, SAMPLES_FILE))
+    settings = ("max_seq_length", "eval_fraction", "seed", "compression")
+    work_log.complete(
         {
-            "max_seq_length": _MAX_SEQ_LENGTH.value,
-            "vocab_size": vocabulary["vocab_size"],
-            "vocab_sha256": vocabulary["vocab_sha256"],
-            "eval_fraction": _EVAL_FRACTION.value,
-            "seed": _SEED.value,
+            **{name: config[name] for name in settings},
+            "vocab_size": len(source.tokens),
+            "vocab_sha256": source.vocab_sha256,
             "recipe": clean["recipe"],
             "recipe_hash": clean["recipe_hash"],
             "counts": counts,
             "files": entries,
-        },
+        }
     )
     for split, split_counts in counts.items():
         positions = split_counts["examples"] * _MAX_SEQ_LENGTH.value
@@ -232,13 +248,55 @@ def build_tfrecords() -> None:
         logging.info("%s: %s, %.1f %% non-pad", split, split_counts, share)
 
 
+def _write_tokenizer(
+    source: tokenizer_source.Source, output_dir: str
+) -> list[dict[str, Any]]:
+    """The records' own copy: what the trainer and the export use."""
+    contents = {
+        vocab.VOCAB_FILE: source.vocab_text,
+        vocab.TOKENIZER_FILE: source.tokenizer_json,
+    }
+    for name, text in contents.items():
+        files.write_text(os.path.join(output_dir, name), text)
+    return [manifest.file_entry(output_dir, name) for name in contents]
+
+
+def _build_shards(
+    clean: dict[str, Any], work_log: resume.WorkLog
+) -> Iterator[dict[str, Any]]:
+    for split in (TRAIN, EVAL):
+        files.makedirs(os.path.join(work_log.output_dir, split))
+    shard_files = clean["files"]
+    jobs = [
+        Job(
+            input_path=os.path.join(_INPUT_DIR.value, entry["name"]),
+            index=index,
+            num_shards=len(shard_files),
+            tokenizer_file=os.path.join(work_log.output_dir, vocab.TOKENIZER_FILE),
+            max_seq_length=_MAX_SEQ_LENGTH.value,
+            eval_fraction=_EVAL_FRACTION.value,
+            seed=_SEED.value,
+            compression=work_log.config["compression"],
+            work_log=work_log,
+        )
+        for index, entry in enumerate(shard_files)
+    ]
+    total = sum(entry["bytes"] for entry in shard_files)
+    workers = min(_NUM_WORKERS.value, len(jobs))
+    with Progress("building records", total, "B") as progress:
+        results = parallel.ordered_map(build_shard, jobs, workers)
+        for made, entry in zip(results, shard_files, strict=True):
+            yield made
+            progress.update(entry["bytes"])
+
+
 def _totals(entries: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
     totals: dict[str, Counter] = {TRAIN: Counter(), EVAL: Counter()}
     for entry in entries:
-        counts = {
-            k: v for k, v in entry.items() if k not in ("name", "bytes", "sha256")
-        }
-        totals[entry["name"].split("/")[0]].update(counts)
+        split = entry["name"].split("/")[0]
+        if split in totals:
+            named = {"name", "bytes", "sha256"}
+            totals[split].update({k: v for k, v in entry.items() if k not in named})
     return {split: dict(counter) for split, counter in totals.items()}
 
 
@@ -249,7 +307,7 @@ def _check_splits(counts: dict[str, dict[str, int]]) -> None:
         raise UserError(
             f"--eval_fraction={_EVAL_FRACTION.value} of {documents} documents leaves "
             f"{train} training and {held_out} evaluation examples: both are needed. "
-            "Choose another share, or 0 to train without evaluation"
+            "Choose another share, or 0 to train without evaluation (and --overwrite)"
         )
 
 

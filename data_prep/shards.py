@@ -10,6 +10,8 @@ Document = list[str]
 
 _GAP = re.compile("\n{3,}")
 
+_BLOCK_BYTES = 1 << 20
+
 
 def to_text(documents: Iterable[Document]) -> str:
     text = "\n\n".join(map("\n".join, documents))
@@ -51,16 +53,14 @@ def without_documents(text: str, dropped: Iterable[int]) -> str:
 def read_shard(
     path: str, on_bytes: Callable[[int], None] = lambda n: None
 ) -> Iterator[Document]:
-    """Documents of one clean shard; reports the bytes of each to `on_bytes`."""
-    document: Document = []
+    """Documents of one clean shard; reports the bytes it reads to `on_bytes`."""
+    rest = b""
     with files.open_binary(path) as handle:
-        for raw in handle:
-            on_bytes(len(raw))
-            line = raw.decode("utf-8").rstrip("\n")
-            if line:
-                document.append(line)
-            else:
-                yield document
-                document = []
-    if document:
-        yield document
+        while block := handle.read(max(_BLOCK_BYTES, len(rest))):
+            on_bytes(len(block))
+            whole, separator, rest = (rest + block).rpartition(b"\n\n")
+            if separator:
+                for document in whole.decode("utf-8").split("\n\n"):
+                    yield document.split("\n")
+    if rest:
+        yield rest.decode("utf-8").removesuffix("\n").split("\n")
