@@ -30,7 +30,6 @@ from data_prep import (
 from data_prep.clean_part import clean_part
 from data_prep.clean_settings import CleanSettings, Work
 from data_prep.cli import UserError
-from data_prep.corpus import Bundle
 from data_prep.executors import Executor
 
 # Tests make it smaller.
@@ -71,13 +70,14 @@ def begin(
 
 
 def _check_first_records(settings: CleanSettings, paths: Sequence[str]) -> None:
-    """Parses the first block of the input: wrong fields and formats show there."""
-    reader = corpus.Reader(settings.txt_documents, slice_bytes=1 << 20)
-    for path in paths:
-        for part in reader.parts(Bundle(0, (path,))):
-            raw_records.parse(part.slices[0], settings.record_options())
-            return
-    raise UserError(f"no text in {', '.join(paths[:5])}: every file is empty")
+    """Reads up to the first text: wrong fields and formats show there."""
+    reader = corpus.Reader(settings.txt_documents, slice_bytes=MEBIBYTE)
+    for bundle in corpus.bundles(paths, 0):
+        for part in reader.parts(bundle):
+            records = raw_records.parse(part.slices[0], settings.record_options())
+            if any(records.documents):
+                return
+    raise UserError(f"no text in {', '.join(paths[:5])}: every line is empty")
 
 
 def run(

@@ -42,7 +42,7 @@ class CleanSettings:
         "Invalid UTF-8: stop with file, line and byte, or replace the bytes and count.",
         choices=("strict", "replace"),
     )
-    recipe: str = flag("default", "Cleaning recipe.", choices=tuple(RECIPES))
+    recipe: str = flag("default", f"Cleaning recipe: {', '.join(RECIPES)}.")
     mask_pii: tuple[str, ...] = flag(
         (),
         "Personal data to replace by special tokens: all, or kinds of "

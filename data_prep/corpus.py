@@ -120,7 +120,7 @@ def bundles(paths: Iterable[str], size: int) -> list[Bundle]:
     room = 0
     for path in paths:
         length = files.size(path)
-        if length > room:
+        if not groups or length > room:
             groups.append([])
             room = size
         groups[-1].append(path)

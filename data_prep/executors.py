@@ -15,8 +15,19 @@ from data_prep.progress import Progress
 class Executor(Protocol):
     """Runs functions over many items."""
 
-    def map(self, name: str, function: Callable, items: Sequence) -> list[Any]:
-        """[function(item)], in the items' order; `name` is for the progress."""
+    def map(
+        self,
+        name: str,
+        function: Callable,
+        items: Sequence,
+        sizes: Sequence[int] | None = None,
+    ) -> list[Any]:
+        """[function(item)], in the items' order.
+
+        Args:
+          name: of the phase, for the progress.
+          sizes: bytes of each item, if the progress is to be told in them.
+        """
 
     def map_parts(
         self, reader: Reader, bundles: Sequence[Bundle], function: Callable[[Part], str]
@@ -33,12 +44,20 @@ class LocalExecutor:
     def __init__(self, workers: parallel.Workers):
         self._workers = workers
 
-    def map(self, name: str, function: Callable, items: Sequence) -> list[Any]:
+    def map(
+        self,
+        name: str,
+        function: Callable,
+        items: Sequence,
+        sizes: Sequence[int] | None = None,
+    ) -> list[Any]:
         results = []
-        with Progress(name, len(items), " items") as progress:
-            for result in self._workers.map(function, items):
+        unit, sizes = ("B", sizes) if sizes else (" items", [1] * len(items))
+        with Progress(name, sum(sizes), unit) as progress:
+            found = self._workers.map(function, items)
+            for result, size in zip(found, sizes, strict=True):
                 results.append(result)
-                progress.update(1)
+                progress.update(size)
         return results
 
     def map_parts(

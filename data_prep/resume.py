@@ -98,6 +98,9 @@ def begin(
         _check_same(output_dir, files.read_json(config_path), stage, config)
         logging.info("%s: going on where an earlier run stopped", output_dir)
         return work_log
+    # Killed before it began: the folder for the records, and nothing to lose.
+    if files.listdir(output_dir) == [FOLDER]:
+        files.remove(os.path.join(output_dir, FOLDER))
     manifest.prepare_output_dir(output_dir, overwrite, inputs)
     files.makedirs(os.path.dirname(config_path))
     files.write_json(config_path, {"stage": stage, "config": config})

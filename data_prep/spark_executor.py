@@ -62,7 +62,13 @@ class SparkExecutor:
     def __init__(self, spark: Any):
         self._spark = spark
 
-    def map(self, name: str, function: Callable, items: Sequence) -> list[Any]:
+    def map(
+        self,
+        name: str,
+        function: Callable,
+        items: Sequence,
+        sizes: Sequence[int] | None = None,
+    ) -> list[Any]:
         tasks = self._spark.sparkContext.parallelize(items, max(1, len(items)))
         return self._run(name, len(items), tasks.map(function).collect)
 

@@ -140,3 +140,10 @@ def test_workers_record_for_themselves(tmp_path):
     copy = pickle.loads(pickle.dumps(begin(tmp_path)))
     payload = finish(copy, 3)
     assert begin(tmp_path).done("shard-3") == payload
+
+
+def test_a_run_killed_before_it_began_is_begun(folder):
+    files.makedirs(f"{folder}/{resume.FOLDER}")
+    files.write_text(f"{folder}/{resume.FOLDER}/config.json.tmp", "{")
+    assert not begin(folder).is_complete
+    assert files.exists(f"{folder}/{resume.FOLDER}/config.json")

@@ -440,11 +440,13 @@ def test_cleaning_counts_what_it_changes_and_drops(write, run_stage, tmp_path):
     )
     assert code == 0, log
     found = manifest.read(folder, "clean_corpus")
-    assert found["written"] == {"documents": 2, "duplicate_lines": 1, "lines": 2}
-    assert found["dropped_lines"] == {"low_hangul": 1, "too_short": 2}
-    assert found["dropped_samples"]["too_short"] == ["가", "라\ud83d"]
-    assert found["changed_lines"] == {"keep": 1, "shorten_runs": 1, "squeeze_space": 1}
-    shard = shards.read_shard(os.path.join(folder, "corpus-00000.txt"))
+    assert found["written"]["documents"] == found["written"]["lines"] == 2
+    dropped = {reason: counts["lines"] for reason, counts in found["dropped"].items()}
+    assert dropped == {"low_hangul": 1, "too_short": 2, "duplicate": 1}
+    assert set(found["samples"]["too_short"]) == {"가", "라\ud83d"}
+    changed = {rule: counts["lines"] for rule, counts in found["rules"].items()}
+    assert changed == {"keep": 1, "shorten_runs": 1, "squeeze_space": 1}
+    shard = shards.read_shard(os.path.join(folder, "corpus-00000-00000.txt"))
     assert list(shard) == [["가나다라마"], ["ㅋㅋㅋ 가나"]]
 
 
@@ -532,8 +534,8 @@ def test_output_folder_that_holds_the_input_is_refused(small, run_stage, stage):
         (lambda folder: shutil.rmtree(folder), "is not a folder"),
         (lambda folder: os.remove(f"{folder}/manifest.json"), "did not finish there"),
         (lambda folder: os.truncate(f"{folder}/manifest.json", 50), "is damaged"),
-        (lambda folder: os.truncate(f"{folder}/corpus-00000.txt", 50), "has 50 bytes"),
-        (lambda folder: os.remove(f"{folder}/corpus-00000.txt"), "is missing"),
+        (lambda folder: os.truncate(f"{folder}/corpus-00000-00000.txt", 50), "has 50 bytes"),
+        (lambda folder: os.remove(f"{folder}/corpus-00000-00000.txt"), "is missing"),
     ],
     ids=["no_folder", "unfinished", "damaged", "truncated", "shard_missing"],
 )

@@ -40,10 +40,12 @@ def write_records(folder: pathlib.Path, rows: list[bytes], compression="") -> No
 
 def write_clean(folder: pathlib.Path) -> None:
     folder.mkdir()
-    with shards.ShardWriter(str(folder), 1 << 20) as writer:
-        writer.write(["가나", "다라"])
-        writer.write(["마바"])
-    manifest.write(str(folder), "clean_corpus", {"files": writer.entries})
+    text = shards.to_text([["가나", "다라"], ["마바"]])
+    (folder / "corpus-00000-00000.txt").write_text(text, encoding="utf-8")
+    entry = manifest.file_entry(
+        str(folder), "corpus-00000-00000.txt", lines=3, documents=2
+    )
+    manifest.write(str(folder), "clean_corpus", {"files": [entry]})
 
 
 @pytest.fixture
@@ -136,7 +138,7 @@ def test_missing_file_is_found(tmp_path, verified):
 
 def test_changed_text_is_found(tmp_path, verified):
     write_clean(tmp_path / "clean")
-    path = tmp_path / "clean" / "corpus-00000.txt"
+    path = tmp_path / "clean" / "corpus-00000-00000.txt"
     path.write_text(path.read_text().replace("나\n다", "나 다"))
     code, errors = verified()
     assert code == 1
@@ -146,7 +148,7 @@ def test_changed_text_is_found(tmp_path, verified):
 
 def test_text_that_is_not_utf_8_is_found(tmp_path, verified):
     write_clean(tmp_path / "clean")
-    path = tmp_path / "clean" / "corpus-00000.txt"
+    path = tmp_path / "clean" / "corpus-00000-00000.txt"
     path.write_bytes(path.read_bytes()[:-2] + b"\xff\n")
     code, errors = verified("clean")
     assert code == 1
