@@ -16,7 +16,16 @@ from collections.abc import Iterable, Iterator
 
 from absl import flags, logging
 
-from data_prep import cleaning, cli, corpus, dedup, manifest, parallel, shards
+from data_prep import (
+    cleaning,
+    cli,
+    corpus,
+    dedup,
+    manifest,
+    parallel,
+    recipes,
+    shards,
+)
 from data_prep.cli import UserError
 from data_prep.progress import Progress
 
@@ -25,7 +34,7 @@ _INPUT = flags.DEFINE_list(
 )
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder to write, new or empty.")
 _RECIPE = flags.DEFINE_string(
-    "recipe", "default", f"Cleaning recipe: {', '.join(cleaning.RECIPES)}."
+    "recipe", "default", f"Cleaning recipe: {', '.join(recipes.RECIPES)}."
 )
 _TEXT_FIELD = flags.DEFINE_string(
     "text_field", "", "The text's field in .jsonl and .tsv."
@@ -68,19 +77,22 @@ _Cleaned = tuple[list[corpus.Document], Counter, Counter, dict[str, list[str]]]
 
 @functools.cache
 def _cleaner(recipe_name: str) -> cleaning.Cleaner:
-    return cleaning.Cleaner(cleaning.get_recipe(recipe_name))
+    return cleaning.Cleaner(recipes.get_recipe(recipe_name))
 
 
 def clean_batch(recipe_name: str, documents: list[corpus.Document]) -> _Cleaned:
     """Cleans documents; counts changed lines per rule and dropped lines per reason."""
     cleaner = _cleaner(recipe_name)
-    changed, dropped, samples = Counter(), Counter(), {}
+    tally, dropped, samples = Counter(), Counter(), {}
+    lines = [line for document in documents for line in document]
+    clean = cleaner.clean_lines(lines, tally)
+    results = zip(clean, cleaner.drop_reasons(clean), strict=True)
+    changed = Counter({rule: n for (rule, what), n in tally.items() if what == "lines"})
     cleaned = []
     for document in documents:
         kept = []
         for line in document:
-            text = cleaner.clean_counting(line, changed)
-            reason = cleaner.drop_reason(text)
+            text, reason = next(results)
             if reason is None:
                 kept.append(text)
             else:
@@ -105,7 +117,7 @@ def _batches(documents: Iterable[corpus.Document]) -> Iterator[list[corpus.Docum
 
 
 def clean_corpus() -> None:
-    recipe = cleaning.get_recipe(_RECIPE.value)
+    recipe = recipes.get_recipe(_RECIPE.value)
     paths = corpus.find_inputs(_INPUT.value)
     options = corpus.ReadOptions(
         text_field=_TEXT_FIELD.value,

@@ -13,7 +13,7 @@ import types
 import pytest
 import tensorflow as tf
 
-from data_prep import cleaning, manifest, records, shards, vocab
+from data_prep import manifest, recipes, records, shards, vocab
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -129,7 +129,7 @@ def test_every_manifest_matches_its_files(large):
 def test_manifests_say_what_was_done(large):
     clean = manifest.read(large.clean, "clean_corpus")
     assert clean["recipe"] == "default"
-    assert clean["recipe_hash"] == cleaning.get_recipe("default").hash()
+    assert clean["recipe_hash"] == recipes.get_recipe("default").hash()
     assert clean["written"]["documents"] == 4800
     assert sum(entry["documents"] for entry in clean["files"]) == 4800
     vocabulary = manifest.read(large.vocab, "train_vocab")
