@@ -15,7 +15,7 @@ import pytest
 import tensorflow as tf
 from tokenizers import Tokenizer
 
-from data_prep import cleaning, manifest, records, shards, vocab
+from data_prep import manifest, recipes, records, shards, vocab
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -131,7 +131,7 @@ def test_every_manifest_matches_its_files(large):
 def test_manifests_say_what_was_done(large):
     clean = manifest.read(large.clean, "clean_corpus")
     assert clean["recipe"] == "default"
-    assert clean["recipe_hash"] == cleaning.get_recipe("default").hash()
+    assert clean["recipe_hash"] == recipes.get_recipe("default").hash()
     assert clean["written"]["documents"] == 4800
     assert sum(entry["documents"] for entry in clean["files"]) == 4800
     vocabulary = manifest.read(large.vocab, "train_vocab")
@@ -534,7 +534,10 @@ def test_output_folder_that_holds_the_input_is_refused(small, run_stage, stage):
         (lambda folder: shutil.rmtree(folder), "is not a folder"),
         (lambda folder: os.remove(f"{folder}/manifest.json"), "did not finish there"),
         (lambda folder: os.truncate(f"{folder}/manifest.json", 50), "is damaged"),
-        (lambda folder: os.truncate(f"{folder}/corpus-00000-00000.txt", 50), "has 50 bytes"),
+        (
+            lambda folder: os.truncate(f"{folder}/corpus-00000-00000.txt", 50),
+            "has 50 bytes",
+        ),
         (lambda folder: os.remove(f"{folder}/corpus-00000-00000.txt"), "is missing"),
     ],
     ids=["no_folder", "unfinished", "damaged", "truncated", "shard_missing"],
