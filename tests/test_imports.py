@@ -59,16 +59,15 @@ def _importing(*tops: str) -> list[Import]:
     return [i for i in _imports() if i.module.split(".")[0] in tops]
 
 
-_DEFINES = ("flags.DEFINE", "cli.define_flags")
-
-
 def _is_script(path: pathlib.Path) -> bool:
     """Whether importing the module would define flags."""
+    defining = ("flags.DEFINE", "cli.define_flags")
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    guarded = [n for n in tree.body if not isinstance(n, ast.If)]
+    later = (ast.If, ast.FunctionDef, ast.ClassDef)
+    at_import = [n for n in tree.body if not isinstance(n, later)]
     return any(
-        isinstance(node, ast.Call) and ast.unparse(node.func).startswith(_DEFINES)
-        for statement in guarded
+        isinstance(node, ast.Call) and ast.unparse(node.func).startswith(defining)
+        for statement in at_import
         for node in [statement, *(n for n, inside in _walk(statement) if not inside)]
     )
 

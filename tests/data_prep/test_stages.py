@@ -52,7 +52,7 @@ def large(run_stage, tmp_path_factory) -> types.SimpleNamespace:
     """All stages on three clean shards; records built by one process and by two."""
     folder = tmp_path_factory.mktemp("large")
     paths = {n: str(folder / n) for n in ("clean", "vocab", "records1", "records2")}
-    (folder / "raw.txt").write_text(raw_text(random_documents(4800)))
+    (folder / "raw.txt").write_text(raw_text(random_documents(7200)))
     made = types.SimpleNamespace(logs={}, **paths)
 
     def run(stage: str, output: str, **options: object) -> None:
@@ -120,7 +120,8 @@ def test_every_manifest_matches_its_files(large):
     stages = ("clean_corpus", "train_vocab", "build_tfrecords", "build_tfrecords")
     folders = (large.clean, large.vocab, large.records1, large.records2)
     for stage, folder in zip(stages, folders, strict=True):
-        entries = manifest.read(folder, stage)["files"]
+        values = manifest.read(folder, stage)
+        entries = values["files"] + values.get("reports", [])
         found = snapshot(folder)
         del found["manifest.json"]
         assert {entry["name"]: entry["sha256"] for entry in entries} == {
@@ -132,8 +133,8 @@ def test_manifests_say_what_was_done(large):
     clean = manifest.read(large.clean, "clean_corpus")
     assert clean["recipe"] == "default"
     assert clean["recipe_hash"] == recipes.get_recipe("default").hash()
-    assert clean["written"]["documents"] == 4800
-    assert sum(entry["documents"] for entry in clean["files"]) == 4800
+    assert clean["written"]["documents"] == 7200
+    assert sum(entry["documents"] for entry in clean["files"]) == 7200
     vocabulary = manifest.read(large.vocab, "train_vocab")
     vocab_file = os.path.join(large.vocab, "vocab.txt")
     assert vocabulary["vocab_size"] == len(vocab.read(vocab_file)) == 2000
@@ -143,7 +144,7 @@ def test_manifests_say_what_was_done(large):
         assert clean[key] == vocabulary[key] == built[key]
     assert built["vocab_sha256"] == vocabulary["vocab_sha256"]
     counts = built["counts"]
-    assert sum(counts[split]["documents"] for split in ("train", "eval")) == 4800
+    assert sum(counts[split]["documents"] for split in ("train", "eval")) == 7200
     for split in ("train", "eval"):
         mask = rows(large.records1, split, 64)["input_mask"]
         assert counts[split]["examples"] == len(mask)
@@ -330,7 +331,7 @@ def test_held_out_documents_are_never_trained_on(large):
 
     def text_of(split: str) -> str:
         lines = rows(large.records1, split, 64)["input_ids"]
-        return "\n".join(" ".join(map(str, line)) for line in lines)
+        return "\n".join(f" {' '.join(map(str, line))} " for line in lines)
 
     text = {split: text_of(split) for split in ("train", "eval")}
     found = {"train": 0, "eval": 0}
@@ -345,7 +346,7 @@ def test_held_out_documents_are_never_trained_on(large):
                 continue
             ids = tokenizer.encode(document[0], add_special_tokens=False).ids[:8]
             inside, outside = ("eval", "train") if held_out else ("train", "eval")
-            part = " ".join(map(str, ids))
+            part = f" {' '.join(map(str, ids))} "
             assert part in text[inside]
             assert part not in text[outside]
             found[inside] += 1
