@@ -77,7 +77,7 @@ _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Remove what --output_dir hol
 flags.mark_flags_as_required(["input_dir", "vocab_dir", "output_dir"])
 
 _NUM_SAMPLES = 200
-_BATCH_CHARACTERS = 500_000
+_BATCH_CHARACTERS = 1_000_000
 
 
 @dataclasses.dataclass(frozen=True)
