@@ -1,7 +1,7 @@
 """Rows of different lengths in one flat array: how tokens travel to the records."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,13 +19,15 @@ class Ragged:
     offsets: np.ndarray
 
     @classmethod
-    def from_lengths(cls, values: np.ndarray, lengths: Iterable[int]) -> "Ragged":
-        return cls(values, _offsets(np.fromiter(lengths, np.int64)))
+    def from_lengths(
+        cls, values: np.ndarray, lengths: np.ndarray | Sequence[int]
+    ) -> "Ragged":
+        return cls(values, _offsets(lengths))
 
     @classmethod
     def from_rows(cls, rows: Sequence[Sequence[int]]) -> "Ragged":
         values = np.fromiter((value for row in rows for value in row), np.int32)
-        return cls.from_lengths(values, map(len, rows))
+        return cls.from_lengths(values, [len(row) for row in rows])
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -41,10 +43,9 @@ class Ragged:
         """The given rows in the given order, repeated ones too."""
         return self._slices(self.offsets[rows], self.lengths[rows])
 
-    def join(self, counts: Iterable[int]) -> "Ragged":
+    def join(self, counts: Sequence[int]) -> "Ragged":
         """Longer rows: the first of counts[0] rows, the next of counts[1], ..."""
-        ends = _offsets(np.fromiter(counts, np.int64))
-        return Ragged(self.values, self.offsets[ends])
+        return Ragged(self.values, self.offsets[_offsets(counts)])
 
     def truncate(self, lengths: np.ndarray) -> "Ragged":
         """The beginnings of all rows, of the given lengths."""
@@ -63,7 +64,7 @@ def concatenate(parts: Sequence[Ragged]) -> Ragged:
     return Ragged(values, _offsets(lengths))
 
 
-def _offsets(lengths: np.ndarray) -> np.ndarray:
+def _offsets(lengths: np.ndarray | Sequence[int]) -> np.ndarray:
     offsets = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=offsets[1:])
     return offsets

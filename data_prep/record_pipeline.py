@@ -10,10 +10,10 @@ from typing import Any
 from absl import logging
 
 from data_prep import files, manifest, resume, tokenizer_source, vocab
-from data_prep.build_shard import NUM_SAMPLES, Job, build_shard
 from data_prep.cli import UserError, flag
 from data_prep.executors import Executor
 from data_prep.records import EVAL, SAMPLES_FILE, TRAIN
+from data_prep.shard_records import NUM_SAMPLES, Job, build_shard
 
 
 @dataclasses.dataclass(frozen=True)

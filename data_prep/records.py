@@ -78,9 +78,9 @@ def _varints(rows: Ragged) -> Ragged:
     is_used = groups > 0
     is_used[:, 0] = True
     octets = (groups & 0x7F | (groups > 0x7F) * np.int32(0x80)).astype(np.uint8)
-    ends = np.zeros(len(rows.values) + 1, np.int64)
-    np.cumsum(is_used.sum(axis=1), out=ends[1:])
-    return Ragged(octets[is_used], ends[rows.offsets])
+    data = octets[is_used]
+    ends = np.concatenate([[0], np.flatnonzero(data < 0x80) + 1])
+    return Ragged(data, ends[rows.offsets])
 
 
 def _varint(value: int) -> bytes:

@@ -45,7 +45,7 @@ class LineTokenizer:
         """Token ids, int32, a line a row. Lines hold no newline."""
         if self._vectorized is None:
             return self._encode_each(lines)
-        text = "".join(line + "\n" for line in lines)
+        text = "\n".join([*lines, ""])
         found, is_odd = self._vectorized(text)
         for token in self._added_tokens:
             if token in text:

@@ -13,6 +13,7 @@ import numpy as np
 from data_prep.ragged import Ragged
 
 _DEAD, _BEGIN, _CONTINUE = range(3)  # Nodes: no token, and the two roots.
+_UNCUT = -1  # The count of pieces of a word that cannot be cut.
 _MULTIPLIER = np.int64(-0x61C8864680B583EB)  # Fibonacci hashing.
 
 
@@ -41,8 +42,7 @@ class WordPiece:
         for root, vocab in ((_BEGIN, first), (_CONTINUE, inner)):
             for token, token_id in vocab.items():
                 ids[self._insert(children, root, token)] = token_id
-        self._ids = np.full(len(children) + 3, -1, np.int32)
-        self._ids[list(ids)] = list(ids.values())
+        self._ids, self._lengths = _longest_tokens(children, ids)
         self._children = _Transitions(children, len(letters) + 2)
 
     def number(self, letter: str) -> int:
@@ -70,42 +70,49 @@ class WordPiece:
         counts = np.ones(len(starts), np.int64)
         node = _BEGIN
         while len(words):
-            ids, lengths = self._longest(letters, at, node)
+            deepest = self._walk(letters, at, node)
+            lengths = self._lengths[deepest]
             at = at + lengths
             is_cut = (lengths > 0) & (at - starts[words] <= self._max_letters)
-            counts[words] = len(pieces) + 1
-            pieces.append((words, np.where(is_cut, ids, self._unk_id)))
-            counts[words[~is_cut]] = -1
+            pieces.append((words, self._ids[deepest]))
+            counts[words] = np.where(is_cut, len(pieces), _UNCUT)
             unfinished = is_cut & goes_on[at]
             words, at, node = words[unfinished], at[unfinished], _CONTINUE
         return self._collect(pieces, counts)
 
-    def _longest(
-        self, letters: np.ndarray, at: np.ndarray, root: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Ids and lengths of the longest tokens at the positions; length 0: none."""
-        ids, lengths = np.zeros(len(at), np.int32), np.zeros(len(at), np.int64)
-        alive, nodes = np.arange(len(at)), np.full(len(at), root)
-        depth = 0
+    def _walk(self, letters: np.ndarray, at: np.ndarray, root: int) -> np.ndarray:
+        """The deepest nodes that the letters from the positions on lead to."""
+        deepest = nodes = np.full(len(at), root)
+        alive = np.arange(len(at))
         while len(alive):
-            nodes = self._children(nodes, letters[at + depth])
-            depth += 1
-            is_alive = nodes != _DEAD
-            alive, nodes, at = alive[is_alive], nodes[is_alive], at[is_alive]
-            found = self._ids[nodes]
-            is_token = found >= 0
-            ids[alive[is_token]] = found[is_token]
-            lengths[alive[is_token]] = depth
-        return ids, lengths
+            nodes = self._children(nodes, letters[at])
+            is_alive = np.flatnonzero(nodes != _DEAD)
+            alive, nodes, at = alive[is_alive], nodes[is_alive], at[is_alive] + 1
+            deepest[alive] = nodes
+        return deepest
 
     def _collect(self, pieces: list, counts: np.ndarray) -> Ragged:
-        """The n-th pieces of words -> rows; a count of -1 is a word that is [UNK]."""
+        """The n-th pieces of words -> rows; a word that cannot be cut is [UNK]."""
         values = np.full(int(np.abs(counts).sum()), self._unk_id, np.int32)
         rows = Ragged.from_lengths(values, np.abs(counts))
         for number, (words, ids) in enumerate(pieces):
             is_kept = counts[words] > 0
             values[rows.offsets[words[is_kept]] + number] = ids[is_kept]
         return rows
+
+
+def _longest_tokens(
+    children: Mapping[tuple[int, int], int], ids: Mapping[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of each node, the longest token on the way to it: id and length, 0 for none."""
+    found = [(0, 0, 0)] * (len(children) + 3)  # The node's depth, then id and length.
+    for (parent, _), node in children.items():  # Parents come first.
+        depth, token_id, length = found[parent]
+        is_token = node in ids
+        token_id, length = (ids[node], depth + 1) if is_token else (token_id, length)
+        found[node] = (depth + 1, token_id, length)
+    _, token_ids, lengths = np.array(found, np.int64).T
+    return token_ids.astype(np.int32), lengths.copy()
 
 
 class _Transitions:
@@ -138,9 +145,9 @@ class _Transitions:
         keys = nodes * self._num_letters + letters
         slots = self._slots(keys)
         found = self._keys[slots]
-        values = self._values[slots]
-        values[found != keys] = _DEAD
-        (open_,) = np.nonzero((found != keys) & (found >= 0))
+        is_other = found != keys
+        values = np.where(is_other, _DEAD, self._values[slots])
+        open_ = np.flatnonzero(is_other & (found >= 0))
         while len(open_):
             slots[open_] = slots[open_] + 1 & self._mask
             found = self._keys[slots[open_]]

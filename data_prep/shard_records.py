@@ -1,4 +1,4 @@
-"""One clean shard -> its TFRecord files for training and for evaluation."""
+"""One clean shard -> its TFRecord files: what a worker of build_tfrecords does."""
 
 import contextlib
 import dataclasses
@@ -17,7 +17,7 @@ from data_prep.shards import Document
 from data_prep.tokenization import LineTokenizer
 
 NUM_SAMPLES = 200
-_BATCH_CHARACTERS = 500_000
+_BATCH_CHARACTERS = 1_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,8 +82,8 @@ class _SplitWriter:
         return self._writer.entry(self._name, **self._counts)
 
 
-@functools.cache
-def _tokenizer(tokenizer_file: str) -> LineTokenizer:
+@functools.lru_cache(maxsize=1)
+def _tokenizer(tokenizer_file: str, sha256: str) -> LineTokenizer:
     return LineTokenizer(files.read_text(tokenizer_file))
 
 
@@ -104,7 +104,8 @@ def build_shard(job: Job) -> dict[str, Any]:
     """Builds one shard's two files; returns manifest entries and sample lines."""
     if (done := job.work_log.done(job.name)) is not None:
         return done
-    tokenize = _tokenizer(job.tokenizer_file)
+    sha256 = job.work_log.config["tokenizer_sha256"]
+    tokenize = _tokenizer(job.tokenizer_file, sha256)
     samples: list[dict[str, Any]] = []
     with contextlib.ExitStack() as stack:
         splits = {name: _SplitWriter(job, name, stack) for name in (TRAIN, EVAL)}
