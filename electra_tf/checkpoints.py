@@ -3,6 +3,7 @@
 A run's folder (model_dir) holds
   config.json       the resolved config and what the data was
   vocab.txt         the vocabulary
+  tokenizer.json    the same, with the tokenizer's options
   samples.jsonl     held-out lines with their token ids, for checking exports
   model.ckpt-N.*    TF1 name-based checkpoints: variables, Adam slots, global_step
   metrics.jsonl     a line per log interval and evaluation
@@ -151,7 +152,12 @@ def open_run(
     files.makedirs(model_dir)
     # The config first: a folder that a kill left half made is then known for a run.
     files.write_json(os.path.join(model_dir, CONFIG_FILE), described)
-    for source, name in (("vocab", vocab.VOCAB_FILE), ("tfrecords", SAMPLES_FILE)):
+    copied = {
+        vocab.VOCAB_FILE: "vocab",
+        vocab.TOKENIZER_FILE: "vocab",
+        SAMPLES_FILE: "tfrecords",
+    }
+    for name, source in copied.items():
         text = files.read_text(os.path.join(data_dir, source, name))
         files.write_text(os.path.join(model_dir, name), text)
 

@@ -130,17 +130,20 @@ def electra_config(
 
 def tokenizer_files(vocab_file: str, max_seq_length: int) -> dict[str, str]:
     """File name -> content. Says what transformers' defaults get wrong for Korean."""
-    special = dict(
+    special: dict[str, str | list[str]] = dict(
         zip(
             ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"),
             vocab.SPECIAL_TOKENS,
             strict=True,
         )
     )
+    options = vocab.read_options(vocab_file)
+    if options.special_tokens:
+        special["additional_special_tokens"] = list(options.special_tokens)
     settings = {
         "tokenizer_class": "ElectraTokenizer",
-        "do_lower_case": False,
-        "strip_accents": False,
+        "do_lower_case": options.lowercase,
+        "strip_accents": options.strip_accents,
         "tokenize_chinese_chars": True,
         "model_max_length": max_seq_length,
         **special,
