@@ -29,8 +29,6 @@ def run_stage() -> Iterator[Stage]:
                 env=environment,
             )
         options = {"num_workers": 1, **options}
-        if stage == "train_vocab":
-            del options["num_workers"]
         args = [f"--{name}={value}" for name, value in options.items()]
         server = servers[stage]
         server.stdin.write(json.dumps(args) + "\n")
