@@ -31,7 +31,7 @@ def words() -> dict[str, int]:
 
 
 def lines() -> list[str]:
-    """Lines of everything that Korean text may hold, and no word over 100 characters."""
+    """Everything that Korean text may hold; no word is over 100 characters."""
     rng = random.Random(1)
     known = list(words())
     odd = [*JAMO, *EMOJI, *"漢字語𠮷·“〜é", "ABC123", "3.5%", "...", "#해"]
