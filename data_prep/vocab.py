@@ -1,12 +1,14 @@
-"""WordPiece vocabularies: training, reading, and the one tokenizer every stage uses.
+"""WordPiece vocabularies: reading, writing, and the one tokenizer every stage uses.
 
-The tokenizer is cased and strips no accents: both would split Hangul syllables into
-jamo."""
+The tokenizer is cased and strips no accents, unless tokenizer.json beside the vocab.txt
+says otherwise: Unicode's decomposition, which stripping needs, splits Hangul syllables
+into jamo."""
 
+import dataclasses
 import hashlib
 import os
-from collections import Counter
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable
 from typing import Any
 
 from tokenizers import BertWordPieceTokenizer
@@ -18,86 +20,43 @@ SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PAD_ID, UNK_ID, CLS_ID, SEP_ID, MASK_ID = range(5)
 VOCAB_FILE = "vocab.txt"
 TOKENIZER_FILE = "tokenizer.json"
+# Longer words become [UNK], in characters; the default of `tokenizers` and of BERT.
+MAX_WORD_LENGTH = 100
+
+_HANGUL_SYLLABLES = re.compile("[가-힣]+")
 
 
-class Alphabet:
-    """The characters of a corpus, and which of them are neighbours."""
+@dataclasses.dataclass(frozen=True)
+class TokenizerOptions:
+    """What a tokenizer has beyond its vocab.txt; tokenizer.json records it.
 
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-        self._neighbours: set[tuple[str, str]] = set()
-
-    def __len__(self) -> int:
-        return len(self._counts)
-
-    def add(self, line: str) -> None:
-        self._counts.update(line.replace(" ", ""))
-        self._neighbours.update(zip(line, line[1:], strict=False))
-
-    def most_frequent(self, limit: int) -> list[str]:
-        """Characters by falling count, equal counts by code point.
-
-        Without those that the tokenizer drops, such as the joiners of emoji.
-        """
-        seen = [c for c in self._counts if _words(f"a{c}a") != ["aa"]]
-        return sorted(seen, key=lambda c: (-self._counts[c], c))[:limit]
-
-    def inside_words(self) -> set[str]:
-        """Characters that follow another one of the same word."""
-        joined = {c for c in self._counts if len(_words(f"a{c}a")) == 1}
-        return {c for before, c in self._neighbours if {before, c} <= joined}
-
-
-def train(
-    batches: Iterable[list[str]],
-    alphabet: Alphabet,
-    vocab_size: int,
-    limit_alphabet: int,
-    min_frequency: int,
-) -> list[str]:
-    """WordPiece tokens, special tokens first, at most `vocab_size` if possible.
-
-    The trainer alone breaks ties by the order of a hash table, which differs from run
-    to run; naming all single-character tokens beforehand leaves it no choice.
-
-    Args:
-      batches: lists of lines.
-      alphabet: has seen these lines.
-      vocab_size: wanted size; fewer come out of a small corpus.
-      limit_alphabet: characters kept, the most frequent first.
-      min_frequency: pairs seen less often are not merged.
+    special_tokens: kept whole wherever they stand, besides the usual five.
     """
-    kept = alphabet.most_frequent(limit_alphabet)
-    inside = sorted(alphabet.inside_words().intersection(kept))
-    tokenizer = _wordpiece(None)
-    tokenizer.train_from_iterator(
-        batches,
-        vocab_size=vocab_size,
-        limit_alphabet=len(kept),
-        initial_alphabet=kept,
-        min_frequency=min_frequency,
-        special_tokens=[*SPECIAL_TOKENS, *sorted(kept), *("##" + c for c in inside)],
-        show_progress=False,
-    )
-    ids = tokenizer.get_vocab()
-    return sorted(ids, key=ids.__getitem__)
+
+    lowercase: bool = False
+    strip_accents: bool = False
+    special_tokens: tuple[str, ...] = ()
 
 
-def check_size(tokens: list[str], vocab_size: int) -> None:
-    """Refuses a vocabulary whose alphabet alone fills it.
+def read_tokens(vocab_file: str) -> list[str]:
+    """Lines of a vocab.txt.
 
     Raises:
-      UserError: single characters and special tokens take all of `vocab_size`.
+      UserError: no line, or an empty or repeated one.
     """
-    alphabet = sum(len(token.removeprefix("##")) == 1 for token in tokens)
-    needed = alphabet + len(SPECIAL_TOKENS)
-    if needed >= vocab_size:
-        raise UserError(
-            f"--vocab_size={vocab_size} leaves no room for a word: the alphabet takes "
-            f"{alphabet} tokens (characters, and characters inside words) and the "
-            f"special tokens {len(SPECIAL_TOKENS)}. Say at "
-            f"least --vocab_size={2 * needed}, or lower --limit_alphabet"
-        )
+    lines = files.read_text(vocab_file).split("\n")
+    tokens = lines[:-1] if lines[-1] == "" else lines
+    if not tokens:
+        raise UserError(f"{vocab_file} is empty: each line is one token")
+    seen: set[str] = set()
+    for number, token in enumerate(tokens, 1):
+        if not token.strip() or token in seen:
+            what = f"repeats {token!r}" if token.strip() else "is empty"
+            raise UserError(
+                f"{vocab_file}: line {number} {what}: each line is one token"
+            )
+        seen.add(token)
+    return tokens
 
 
 def read(vocab_file: str) -> dict[str, int]:
@@ -106,62 +65,132 @@ def read(vocab_file: str) -> dict[str, int]:
     Raises:
       UserError: an empty or repeated line, or special tokens not at 0 to 4.
     """
-    lines = files.read_text(vocab_file).split("\n")
-    tokens = lines[:-1] if lines[-1] == "" else lines
-    vocab: dict[str, int] = {}
-    for number, token in enumerate(tokens, 1):
-        if not token.strip() or token in vocab:
-            what = f"repeats {token!r}" if token.strip() else "is empty"
-            raise UserError(
-                f"{vocab_file}: line {number} {what}: each line is one token"
-            )
-        vocab[token] = number - 1
+    tokens = read_tokens(vocab_file)
     if tuple(tokens[: len(SPECIAL_TOKENS)]) != SPECIAL_TOKENS:
         raise UserError(
             f"{vocab_file} begins with {' '.join(tokens[:5])}; its first five lines "
             f"must be {' '.join(SPECIAL_TOKENS)}"
         )
-    return vocab
+    return {token: i for i, token in enumerate(tokens)}
+
+
+def read_options(vocab_file: str) -> TokenizerOptions:
+    """Options in the tokenizer.json beside a vocab.txt; the defaults where none is.
+
+    Raises:
+      UserError: the tokenizer.json is not as `save` writes it.
+    """
+    saved = _saved_tokenizer(vocab_file)
+    return TokenizerOptions() if saved is None else saved[0]
+
+
+def _saved_tokenizer(vocab_file: str) -> tuple[TokenizerOptions, dict[str, int]] | None:
+    """What the tokenizer.json beside a vocab.txt says, and its tokens."""
+    path = os.path.join(os.path.dirname(vocab_file), TOKENIZER_FILE)
+    if not files.exists(path):
+        return None
+    try:
+        saved = files.read_json(path)
+        normalizer = saved["normalizer"]
+        names = [token["content"] for token in saved["added_tokens"]]
+        options = TokenizerOptions(
+            bool(normalizer["lowercase"]),
+            bool(normalizer["strip_accents"]),
+            tuple(name for name in names if name not in SPECIAL_TOKENS),
+        )
+        return options, saved["model"]["vocab"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path} is not as train_vocab writes it ({error!r}): remove it to use "
+            f"{VOCAB_FILE} alone"
+        ) from error
 
 
 def load_tokenizer(vocab_file: str) -> BertWordPieceTokenizer:
-    """The tokenizer of a vocab.txt, as it is used in training and exported."""
-    return _wordpiece(read(vocab_file))
+    """The tokenizer of a vocab.txt, as it is used in training and exported.
+
+    Raises:
+      UserError: a malformed vocab.txt, or a tokenizer.json beside it with other tokens.
+    """
+    vocab = read(vocab_file)
+    options, saved = _saved_tokenizer(vocab_file) or (TokenizerOptions(), vocab)
+    if saved != vocab:
+        raise UserError(
+            f"{vocab_file} and the {TOKENIZER_FILE} beside it hold different tokens: "
+            f"copy both from one folder, or remove {TOKENIZER_FILE}"
+        )
+    return _wordpiece(vocab, options)
 
 
-def _wordpiece(vocab: dict[str, int] | None) -> BertWordPieceTokenizer:
-    return BertWordPieceTokenizer(vocab, lowercase=False, strip_accents=False)
+def _wordpiece(
+    vocab: dict[str, int] | None, options: TokenizerOptions = TokenizerOptions()
+) -> BertWordPieceTokenizer:
+    tokenizer = BertWordPieceTokenizer(
+        vocab, lowercase=options.lowercase, strip_accents=options.strip_accents
+    )
+    tokenizer.add_special_tokens(list(options.special_tokens))
+    return tokenizer
 
 
-def _words(text: str) -> list[str]:
-    """What the tokenizer takes for words, and cuts into tokens one by one."""
-    tokenizer = _wordpiece(None)
-    normal = tokenizer.normalizer.normalize_str(text)
-    return [word for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(normal)]
+def word_splitter(options: TokenizerOptions) -> Callable[[str], list[str]]:
+    """text -> what the tokenizer takes for words, and cuts into tokens one by one.
+
+    Special tokens are left out: no piece of them is to be learned.
+    """
+    tokenizer = _wordpiece(None, options)
+    normalize = tokenizer.normalizer.normalize_str
+    pre_tokenize = tokenizer.pre_tokenizer.pre_tokenize_str
+    special = [re.escape(token) for token in (*SPECIAL_TOKENS, *options.special_tokens)]
+    cut = re.compile("|".join(sorted(special, key=len, reverse=True))).split
+
+    def split(text: str) -> list[str]:
+        if not options.strip_accents and _HANGUL_SYLLABLES.fullmatch(text):
+            return [text]  # Four words in five; the general way takes ten times longer.
+        parts = (pre_tokenize(normalize(part)) for part in cut(text) if part)
+        return [word for words in parts for word, _ in words]
+
+    return split
+
+
+def check_special_tokens(tokens: tuple[str, ...]) -> None:
+    """Refuses extra special tokens that ordinary text could be mistaken for.
+
+    Raises:
+      UserError: a token is empty, repeated, one of the five, holds a space, or is a
+        plain word to the tokenizer.
+    """
+    split = word_splitter(TokenizerOptions())
+    for i, token in enumerate(tokens):
+        if not token or any(c.isspace() for c in token):
+            problem = "is empty or holds a space"
+        elif token in SPECIAL_TOKENS or token in tokens[:i]:
+            problem = "is there already"
+        elif len(split(token)) < 2:
+            problem = "is a plain word: put it in brackets, as [PHONE] or {laughing}"
+        else:
+            continue
+        raise UserError(f"--special_tokens: {token!r} {problem}")
 
 
 def fingerprint(vocab_file: str) -> str:
-    """SHA-256 of a vocab.txt: what records, checkpoints and exports agree on."""
-    return hashlib.sha256(files.read_text(vocab_file).encode("utf-8")).hexdigest()
+    """SHA-256 of a vocabulary: what records, checkpoints and exports agree on.
+
+    Of the vocab.txt, and of the options where they are not the defaults.
+    """
+    text = files.read_text(vocab_file)
+    options = read_options(vocab_file)
+    if options != TokenizerOptions():
+        text += repr(options)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def save(directory: str, tokens: list[str]) -> list[dict[str, Any]]:
+def save(
+    directory: str, tokens: list[str], options: TokenizerOptions = TokenizerOptions()
+) -> list[dict[str, Any]]:
     """Writes vocab.txt and tokenizer.json; returns their manifest entries."""
-    vocab_file = os.path.join(directory, VOCAB_FILE)
-    files.write_text(vocab_file, "".join(token + "\n" for token in tokens))
-    tokenizer = load_tokenizer(vocab_file)
-    files.write_text(os.path.join(directory, TOKENIZER_FILE), tokenizer.to_str())
-    names = (VOCAB_FILE, TOKENIZER_FILE)
-    return [manifest.file_entry(directory, name) for name in names]
-
-
-def batches(lines: Iterator[str], size: int = 10_000) -> Iterator[list[str]]:
-    """Lists of `size` items, the last one shorter."""
-    batch: list[str] = []
-    for line in lines:
-        batch.append(line)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+    text = "".join(token + "\n" for token in tokens)
+    tokenizer = _wordpiece({token: i for i, token in enumerate(tokens)}, options)
+    contents = {VOCAB_FILE: text, TOKENIZER_FILE: tokenizer.to_str()}
+    for name, content in contents.items():
+        files.write_text(os.path.join(directory, name), content)
+    return [manifest.file_entry(directory, name) for name in contents]

@@ -3,6 +3,7 @@
 A run's folder (model_dir) holds
   config.json       the resolved config and what the data was
   vocab.txt         the vocabulary
+  tokenizer.json    the same, with the tokenizer's options
   samples.jsonl     held-out lines with their token ids, for checking exports
   model.ckpt-N.*    TF1 name-based checkpoints: variables, Adam slots, global_step
   metrics.jsonl     a line per log interval and evaluation

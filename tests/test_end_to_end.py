@@ -148,7 +148,7 @@ def _prepare(work: pathlib.Path) -> None:
             f"--output_dir={work / 'clean'}",
         ]
     )
-    _run_well(_vocab(work, "vocab", size=1000))
+    _run_well(_vocab(work, "vocab", size=1400))
     _run_well(
         [
             "-m",
@@ -251,7 +251,7 @@ def test_one_vocabulary_goes_from_text_to_exported_folders(chain):
     for kind in ARCHITECTURES:
         sizes.append(_json(chain.work / "hf" / kind / "config.json")["vocab_size"])
         files.append(chain.work / "hf" / kind / "vocab.txt")
-    assert set(sizes) == {vocab["vocab_size"]} == {1000}
+    assert set(sizes) == {vocab["vocab_size"]} == {1400}
     hashes = [tfrecords["vocab_sha256"], run["data"]["vocab_sha256"]]
     hashes += [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
     assert set(hashes) == {vocab["vocab_sha256"]}
@@ -483,12 +483,12 @@ def _other_length(work: pathlib.Path) -> Mistake:
 
 
 def _other_vocab(work: pathlib.Path) -> Mistake:
-    _run_well(_vocab(work, "vocab_900", size=900))
-    data_dir = _data_dir(work, "mixed_data", vocab=work / "vocab_900")
+    _run_well(_vocab(work, "vocab_1300", size=1300))
+    data_dir = _data_dir(work, "mixed_data", vocab=work / "vocab_1300")
     model_dir = work / "other_vocab"
     hashes = [
         _json(work / name / "manifest.json")["vocab_sha256"][:16]
-        for name in ("vocab", "vocab_900")
+        for name in ("vocab", "vocab_1300")
     ]
     said = [data_dir / "tfrecords", "another vocabulary", *hashes, "build_tfrecords"]
     return Mistake(_trainer(data_dir, model_dir), said, model_dir)

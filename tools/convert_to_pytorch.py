@@ -139,13 +139,16 @@ def tokenizer_files(vocab_file: str, max_seq_length: int) -> dict[str, str]:
     tokenizer = files.read_json(tokenizer_file)
     normalizer = tokenizer["normalizer"] or {}
     is_bert = normalizer.get("type") == "BertNormalizer"
-    special = dict(
+    special: dict[str, str | list[str]] = dict(
         zip(
             ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"),
             vocab.SPECIAL_TOKENS,
             strict=True,
         )
     )
+    added = [token["content"] for token in tokenizer["added_tokens"]]
+    if more := [token for token in added if token not in vocab.SPECIAL_TOKENS]:
+        special["additional_special_tokens"] = more
     settings = {
         "tokenizer_class": "ElectraTokenizer" if is_bert else "PreTrainedTokenizerFast",
         "do_lower_case": normalizer.get("lowercase", False),

@@ -87,7 +87,7 @@ def small(run_stage, tmp_path_factory) -> types.SimpleNamespace:
     code, log = run_stage("clean_corpus", input=raw, output_dir=made.clean)
     assert code == 0, log
     code, log = run_stage(
-        "train_vocab", input_dir=made.clean, output_dir=made.vocab, vocab_size=900
+        "train_vocab", input_dir=made.clean, output_dir=made.vocab, vocab_size=1300
     )
     assert code == 0, log
     return made
@@ -418,7 +418,7 @@ def test_empty_evaluation_share_is_refused(small, run_stage, tmp_path):
 def test_training_a_vocabulary_again_gives_the_same_folder(small, run_stage, tmp_path):
     again = tmp_path / "vocab"
     code, log = run_stage(
-        "train_vocab", input_dir=small.clean, output_dir=again, vocab_size=900
+        "train_vocab", input_dir=small.clean, output_dir=again, vocab_size=1300
     )
     assert code == 0, log
     assert snapshot(again) == snapshot(small.vocab)
@@ -497,7 +497,7 @@ def test_nothing_left_is_no_finished_folder(write, run_stage, tmp_path):
 def options_of(stage: str, made: types.SimpleNamespace) -> dict[str, object]:
     return {
         "clean_corpus": {"input": made.raw},
-        "train_vocab": {"input_dir": made.clean, "vocab_size": 900},
+        "train_vocab": {"input_dir": made.clean, "vocab_size": 1300},
         "build_tfrecords": {"input_dir": made.clean, "vocab_dir": made.vocab},
     }[stage]
 
@@ -574,7 +574,7 @@ def test_clean_folder_as_vocabulary_is_refused(small, refused):
 
 @pytest.mark.parametrize(
     ("size", "message"),
-    [(100, "is smaller than the alphabet"), (400, "leaves no room for a word")],
+    [(100, "leaves no room for a word"), (900, "--limit_alphabet")],
 )
 def test_vocabulary_without_room_is_refused(small, refused, size, message):
     refused("train_vocab", message, input_dir=small.clean, vocab_size=size)

@@ -2,9 +2,6 @@
 
 import json
 import os
-import random
-import subprocess
-import sys
 
 import pytest
 from hypothesis import given, settings
@@ -12,34 +9,22 @@ from hypothesis import strategies as st
 
 from data_prep import vocab
 from data_prep.cli import UserError
+from data_prep.vocab import TokenizerOptions
 
-LINES = [
-    "한국어 모델을 처음부터 학습한다",
-    "한국어 댓글은 참 재미있다ㅋㅋㅋ",
-    "Korean 댓글 123개, 漢字 (괄호)",
-    "가족 👨\u200d👩\u200d👧 사진",
-] * 5
-
-
-def train(lines: list[str], size: int = 200, limit: int = 6000) -> list[str]:
-    alphabet = vocab.Alphabet()
-    for line in lines:
-        alphabet.add(line)
-    return vocab.train(vocab.batches(iter(lines)), alphabet, size, limit, 2)
+TOKENS = [*vocab.SPECIAL_TOKENS, "[PHONE]", "{laughing}", *"가나다ab.", "##나", "##다"]
+OPTIONS = TokenizerOptions(special_tokens=("[PHONE]", "{laughing}"))
 
 
 @pytest.fixture
 def vocab_file(tmp_path):
-    vocab.save(str(tmp_path), train(LINES))
+    vocab.save(str(tmp_path), TOKENS, OPTIONS)
     return str(tmp_path / "vocab.txt")
 
 
-def random_lines() -> list[str]:
-    """Many characters and pairs of equal frequency: ties for the trainer to break."""
-    rng = random.Random(0)
-    syllables = [chr(0xAC00 + 7 * i) for i in range(300)]
-    words = ["".join(rng.choices(syllables, k=3)) for _ in range(600)]
-    return [" ".join(rng.choices(words, k=6)) for _ in range(300)]
+def encode(vocab_file: str, text: str) -> list[str]:
+    return (
+        vocab.load_tokenizer(vocab_file).encode(text, add_special_tokens=False).tokens
+    )
 
 
 def test_special_tokens_come_first(vocab_file):
@@ -49,71 +34,30 @@ def test_special_tokens_come_first(vocab_file):
     assert list(ids.values()) == list(range(len(ids)))
 
 
-def test_training_again_gives_the_same_tokens():
-    lines = random_lines()
-    assert train(lines, 900) == train(lines, 900)
-    assert train(lines, 600, limit=150) == train(lines, 600, limit=150)
+def test_extra_special_tokens_stay_whole(vocab_file):
+    tokens = encode(vocab_file, "가[PHONE]나 {laughing}.")
+    assert tokens == ["가", "[PHONE]", "나", "{laughing}", "."]
+    assert "[UNK]" in encode(vocab_file, "[EMAIL]")
 
 
-def test_training_in_another_process_gives_the_same_tokens():
-    code = (
-        "import json, test_vocab as t;print(json.dumps(t.train(t.random_lines(), 900)))"
-    )
-    here = os.path.dirname(__file__)
-    root = os.path.dirname(os.path.dirname(here))
-    out = subprocess.run(
-        [sys.executable, "-c", code],
-        check=True,
-        capture_output=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join((root, here))},
-    )
-    assert json.loads(out.stdout) == train(random_lines(), 900)
+def test_options_are_read_back(tmp_path):
+    for i, options in enumerate([TokenizerOptions(), OPTIONS, TokenizerOptions(True)]):
+        folder = tmp_path / str(i)
+        folder.mkdir()
+        vocab.save(str(folder), TOKENS, options)
+        assert vocab.read_options(str(folder / "vocab.txt")) == options
 
 
-def test_every_single_character_token_can_occur():
-    single = {t for t in train(LINES) if len(t.removeprefix("##")) == 1}
-    assert {"한", "##국", "漢", "字", "(", "👨", "##👩", "##ㅋ"} <= single
-    assert not {"##漢", "##字", "##(", "##괄", "\u200d", "##\u200d", " "} & single
+def test_a_vocabulary_alone_is_cased_and_has_no_extra_special_tokens(write):
+    path = write("vocab.txt", "".join(token + "\n" for token in TOKENS))
+    assert vocab.read_options(path) == TokenizerOptions()
+    assert encode(path, "a A 가[PHONE]")[:3] == ["a", "[UNK]", "가"]
+    assert "[PHONE]" not in encode(path, "가[PHONE]")
 
 
-def test_alphabet_keeps_the_most_frequent_characters():
-    alphabet = vocab.Alphabet()
-    for line in ("다나", "나가", "라 나"):
-        alphabet.add(line)
-    assert len(alphabet) == 4
-    assert alphabet.most_frequent(3) == ["나", "가", "다"]
-    assert alphabet.inside_words() == {"나", "가"}
-    tokens = train(["다나", "나가", "라 나"], limit=3)
-    assert tokens[:8] == [*vocab.SPECIAL_TOKENS, "가", "나", "다"]
-    assert not {"라", "##라"} & set(tokens)
-
-
-def test_words_are_learned_and_case_is_kept(vocab_file):
-    tokenizer = vocab.load_tokenizer(vocab_file)
-    assert tokenizer.encode("한국어", add_special_tokens=False).tokens == ["한국어"]
-    assert "K" in vocab.read(vocab_file)
-    assert vocab.UNK_ID in tokenizer.encode("KOREA", add_special_tokens=False).ids
-
-
-def test_syllables_are_not_split_into_jamo(vocab_file):
-    tokenizer = vocab.load_tokenizer(vocab_file)
-    for line in LINES[:2]:
-        tokens = tokenizer.encode(line, add_special_tokens=False).tokens
-        assert "".join(t.removeprefix("##") for t in tokens) == line.replace(" ", "")
-
-
-@settings(deadline=None, max_examples=100)
-@given(st.data())
-def test_known_words_round_trip(data):
-    alphabet = vocab.Alphabet()
-    lines = ["가나다", "나다가", "다가나"] * 3
-    for line in lines:
-        alphabet.add(line)
-    tokens = vocab.train(iter([lines]), alphabet, 30, 30, 2)
-    tokenizer = vocab._wordpiece({token: i for i, token in enumerate(tokens)})
-    word = st.text("가나다", min_size=1, max_size=5)
-    text = " ".join(data.draw(st.lists(word, max_size=5)))
-    assert tokenizer.decode(tokenizer.encode(text).ids) == text
+def test_lower_casing_leaves_syllables_whole(tmp_path):
+    vocab.save(str(tmp_path), TOKENS, TokenizerOptions(lowercase=True))
+    assert encode(str(tmp_path / "vocab.txt"), "A 가나") == ["a", "가", "##나"]
 
 
 def test_saved_tokenizer_is_the_vocabulary_s(vocab_file):
@@ -122,15 +66,85 @@ def test_saved_tokenizer_is_the_vocabulary_s(vocab_file):
     folder = os.path.dirname(vocab_file)
     saved = Tokenizer.from_file(os.path.join(folder, "tokenizer.json"))
     assert saved.get_vocab() == vocab.read(vocab_file)
-    text = LINES[0]
+    text = "가나[PHONE]다 a"
     assert saved.encode(text).ids == vocab.load_tokenizer(vocab_file).encode(text).ids
     assert saved.encode(text).ids[0] == vocab.CLS_ID
 
 
-def test_fingerprint_is_of_the_text(write):
+def test_another_vocabulary_s_tokenizer_is_refused(vocab_file):
+    with open(vocab_file, "a") as handle:
+        handle.write("라\n")
+    with pytest.raises(UserError, match="hold different tokens"):
+        vocab.load_tokenizer(vocab_file)
+
+
+@pytest.mark.parametrize("text", ["{", "{}", json.dumps({"normalizer": None})])
+def test_a_foreign_tokenizer_file_is_refused(vocab_file, text):
+    path = os.path.join(os.path.dirname(vocab_file), "tokenizer.json")
+    with open(path, "w") as handle:
+        handle.write(text)
+    with pytest.raises(UserError, match="not as train_vocab writes it"):
+        vocab.load_tokenizer(vocab_file)
+
+
+def test_fingerprint_is_of_the_text_and_the_options(write, tmp_path):
     first = vocab.fingerprint(write("a.txt", "가\n"))
     assert first == vocab.fingerprint(write("b.txt", "가\n"))
     assert first != vocab.fingerprint(write("c.txt", "나\n"))
+    found = set()
+    for i, options in enumerate([TokenizerOptions(), OPTIONS, TokenizerOptions(True)]):
+        folder = tmp_path / str(i)
+        folder.mkdir()
+        vocab.save(str(folder), TOKENS, options)
+        found.add(vocab.fingerprint(str(folder / "vocab.txt")))
+    text = "".join(token + "\n" for token in TOKENS)
+    assert len(found) == 3
+    assert vocab.fingerprint(write("alone.txt", text)) in found
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(st.text("가나다", min_size=1, max_size=5), max_size=5))
+def test_known_words_round_trip(words):
+    pieces = [
+        *vocab.SPECIAL_TOKENS,
+        *"가나다",
+        "##가",
+        "##나",
+        "##다",
+        "가나",
+        "##다나",
+    ]
+    tokenizer = vocab._wordpiece({token: i for i, token in enumerate(pieces)})
+    text = " ".join(words)
+    assert tokenizer.decode(tokenizer.encode(text).ids) == text
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text("가나 ㅋa!漢[😂\u200d", max_size=12))
+def test_the_splitter_cuts_as_the_tokenizer_does(text):
+    letters = sorted(set("가나ㅋa!漢[😂"))
+    pieces = [*vocab.SPECIAL_TOKENS, *letters, *("##" + c for c in letters)]
+    tokenizer = vocab._wordpiece({token: i for i, token in enumerate(pieces)})
+    words: list[str] = []
+    for token in tokenizer.encode(text, add_special_tokens=False).tokens:
+        if token.startswith("##"):
+            words[-1] += token[2:]
+        else:
+            words.append(token)
+    assert vocab.word_splitter(TokenizerOptions())(text) == words
+
+
+def test_the_splitter_leaves_special_tokens_out():
+    split = vocab.word_splitter(OPTIONS)
+    assert split("전화[PHONE]으로") == ["전화", "으로"]
+    assert split("[MASK]{laughing}") == []
+    assert vocab.word_splitter(TokenizerOptions())("[PHONE]") == ["[", "PHONE", "]"]
+
+
+def test_the_splitter_normalizes_as_the_tokenizer_does():
+    assert vocab.word_splitter(TokenizerOptions(True))("가A") == ["가a"]
+    split = vocab.word_splitter(TokenizerOptions(True, True))
+    assert split("한") == ["\u1112\u1161\u11ab"]
 
 
 @pytest.mark.parametrize(
@@ -140,6 +154,7 @@ def test_fingerprint_is_of_the_text(write):
         ([*vocab.SPECIAL_TOKENS, "가", "가"], "line 7 repeats '가'"),
         (["[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]", "가"], "first five lines must"),
         (["가", "나"], "begins with 가 나; its first five lines must be"),
+        ([], "is empty: each line is one token"),
     ],
 )
 def test_malformed_vocabulary_is_refused(write, lines, message):
@@ -153,13 +168,22 @@ def test_last_line_may_lack_its_newline(write):
     assert vocab.read(path)["가"] == 5
 
 
-def test_alphabet_that_fills_the_vocabulary_is_refused():
-    tokens = train(["가나다라"], size=12)
-    with pytest.raises(UserError, match="--vocab_size=12 leaves no room for a word"):
-        vocab.check_size(tokens, 12)
-    vocab.check_size(tokens, 13)
+@pytest.mark.parametrize(
+    ("tokens", "message"),
+    [
+        (("[PHONE]", "[PHONE]"), "is there already"),
+        (("[MASK]",), "is there already"),
+        (("[A B]",), "holds a space"),
+        (("",), "is empty"),
+        (("BOS",), "is a plain word"),
+        (("!",), "is a plain word"),
+    ],
+)
+def test_bad_special_tokens_are_refused(tokens, message):
+    with pytest.raises(UserError, match=message):
+        vocab.check_special_tokens(tokens)
 
 
-def test_batches_are_full_but_the_last():
-    assert list(vocab.batches(iter("abcde"), 2)) == [["a", "b"], ["c", "d"], ["e"]]
-    assert list(vocab.batches(iter(""), 2)) == []
+def test_hwahae_s_special_tokens_are_taken():
+    names = ("[PHONE]", "[EMAIL]", "[PERSON]", "{laughing}", "[BOS]", "[UNK0]")
+    vocab.check_special_tokens(names)

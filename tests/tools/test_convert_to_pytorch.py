@@ -289,6 +289,23 @@ def test_the_exported_tokenizer_says_that_it_is_cased(folders):
         assert whole["normalizer"]["lowercase"] is False
 
 
+def test_extra_special_tokens_are_exported(tmp_path):
+    names = ("[PHONE]", "{laughing}")
+    options = vocab.TokenizerOptions(special_tokens=names)
+    tokens = _tokens()
+    vocab.save(str(tmp_path), [*tokens[:5], *names, *tokens[5:]], options)
+    for name, text in convert.tokenizer_files(str(tmp_path / "vocab.txt"), 32).items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "config.json").write_text('{"model_type": "electra"}')
+    loaded = transformers.AutoTokenizer.from_pretrained(str(tmp_path))
+    assert set(names) < set(loaded.all_special_tokens)
+    text = f"{LINES[0]}[PHONE]{LINES[0]} {{laughing}}"
+    ours = vocab.load_tokenizer(str(tmp_path / "vocab.txt"))
+    ids = loaded(text, add_special_tokens=False).input_ids
+    assert ids == ours.encode(text, add_special_tokens=False).ids
+    assert ids[-1] == 6 and 5 in ids
+
+
 def _snapshot(folder: pathlib.Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()

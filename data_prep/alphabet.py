@@ -1,0 +1,72 @@
+"""The single characters of a vocabulary: which are kept, and in which form.
+
+A character is a token by itself ("가") and, if it can follow another one of its word, a
+continuation ("##가"). A word that holds a character without its token is [UNK] as a
+whole.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+# Kept whatever the corpus: a model's users write them even if its corpus does not.
+JAMO = "".join(map(chr, range(ord("ㄱ"), ord("ㅣ") + 1)))
+ASCII = "".join(map(chr, range(0x21, 0x7F)))
+# The most used ones by the Unicode consortium's counts, and the selector that follows
+# some of them; emoji of the corpus compete with its other characters.
+EMOJI = (
+    "😂❤😍🤣😊🙏💕😭😘👍😅👏😁♥🔥💔💖💙😢🤔😆🙄💪😉☺👌🤗💜😔😎😇🌹🎉✨😱🙌😋💗😏🙂😄😀💯😡😳"
+    "\ufe0f"
+)
+REQUIRED = JAMO + ASCII + EMOJI
+
+
+class Alphabet:
+    """The characters of the words seen, and which of them follow another one."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self._inside: set[str] = set()
+
+    def add(self, words: Mapping[str, int]) -> None:
+        """Takes words with their numbers of occurrences."""
+        for word, count in words.items():
+            for character in word:
+                self.counts[character] += count
+            self._inside.update(word[1:])
+
+    def has_hangul(self) -> bool:
+        return any(_is_hangul(character) for character in self.counts)
+
+    def choose(self, limit: int, split: Callable[[str], list[str]]) -> list[str]:
+        """The required characters, then the corpus' by falling count up to `limit`.
+
+        Equal counts go by code point. The required ones stay even beyond the limit.
+
+        Args:
+          limit: characters to keep.
+          split: `vocab.word_splitter`; a required character that the tokenizer changes,
+            such as a capital if it lower-cases, is left out.
+        """
+        required = [c for c in REQUIRED if c in "".join(split(f"a{c}a"))]
+        others = set(self.counts).difference(required)
+        ranked = sorted(others, key=lambda c: (-self.counts[c], c))
+        return required + ranked[: max(limit - len(required), 0)]
+
+    def tokens(self, kept: list[str], split: Callable[[str], list[str]]) -> list[str]:
+        """Single-character tokens: `kept`, and continuations of those that need one."""
+        inside = self._inside.intersection(kept)
+        inside.update(c for c in kept if c in REQUIRED and split(f"a{c}") == [f"a{c}"])
+        return [*sorted(kept), *("##" + c for c in sorted(inside))]
+
+    def dropped(self, kept: list[str]) -> dict[str, int]:
+        """Characters seen but not kept, most frequent first, and their counts."""
+        left = set(self.counts).difference(kept)
+        return {c: self.counts[c] for c in sorted(left, key=self._rank)}
+
+    def _rank(self, character: str) -> tuple[int, str]:
+        return -self.counts[character], character
+
+
+def _is_hangul(c: str) -> bool:
+    """Syllables, compatibility jamo, and the jamo that syllables decompose into."""
+    return "가" <= c <= "힣" or "ㄱ" <= c <= "ㆎ" or "\u1100" <= c <= "\u11ff"

@@ -1,0 +1,173 @@
+"""inspect_vocab: its table, its JSON, its page, its probe and what it refuses."""
+
+import gzip
+import html.parser
+import json
+import os
+import pathlib
+import random
+import subprocess
+import sys
+
+import pytest
+
+from data_prep import vocab, vocab_page, vocab_probe
+from data_prep.cli import UserError
+
+ROOT = pathlib.Path(__file__).parents[2]
+GOOD, BAD = "좋다 최고 재미 감동 명작".split(), "별로 지루 최악 실망 졸작".split()
+
+
+def inspect(*args: object, **options: object) -> subprocess.CompletedProcess:
+    named = [f"--{name}={value}" for name, value in options.items()]
+    return subprocess.run(
+        [sys.executable, "-m", "data_prep.inspect_vocab", *map(str, args), *named],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture
+def paths(tmp_path) -> dict[str, str]:
+    """Two vocabularies and text for everything."""
+    letters = sorted(set("".join(GOOD + BAD)))
+    single = [*letters, *("##" + c for c in letters)]
+    for name, learned in (("pieces", []), ("words", [*GOOD, *BAD])):
+        folder = tmp_path / name
+        folder.mkdir()
+        tokens = dict.fromkeys([*vocab.SPECIAL_TOKENS, *single, *learned])
+        vocab.save(str(folder), list(tokens))
+    rng = random.Random(0)
+    rows = []
+    for i in range(400):
+        words = rng.choices(GOOD if i % 2 else BAD, k=6)
+        rows.append(f"{i}\t{' '.join(words)}\t{i % 2}\n")
+    (tmp_path / "train.tsv").write_text("id\tdocument\tlabel\n" + "".join(rows[:300]))
+    (tmp_path / "dev.tsv").write_text("id\tdocument\tlabel\n" + "".join(rows[300:]))
+    text = "".join(row.split("\t")[1] + "\n\n" for row in rows) + "<b>漢字</b> 좋다\n"
+    (tmp_path / "text.txt.gz").write_bytes(gzip.compress(text.encode()))
+    answer = {"text": "최고", "answer_start": 3}
+    paragraph = {"context": "좋다 최고입니다", "qas": [{"answers": [answer]}]}
+    squad = {"data": [{"paragraphs": [paragraph]}]}
+    (tmp_path / "squad.json").write_text(json.dumps(squad))
+    names = ("pieces/vocab.txt", "words/vocab.txt", "text.txt.gz", "train.tsv")
+    names += ("dev.tsv", "squad.json")
+    return {name.split(".")[0].split("/")[0]: str(tmp_path / name) for name in names}
+
+
+class Page(html.parser.HTMLParser):
+    """Collects what a page loads, and whether every tag is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.loaded: list[str] = []
+        self.bars = 0
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.bars += attrs.get("class") == "bar"
+        self.loaded += [v for k, v in attrs.items() if k in ("src", "href")]
+        self.loaded += ["script"] * (tag == "script")
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_everything_at_once(paths, tmp_path):
+    out = tmp_path / "out"
+    ended = inspect(
+        "--probe",
+        vocab=f"{paths['pieces']},{paths['words']}",
+        input=paths["text"],
+        output_dir=out,
+        korquad=paths["squad"],
+        probe_train=paths["train"],
+        probe_dev=paths["dev"],
+        probe_epochs=6,
+    )
+    assert ended.returncode == 0, ended.stderr
+    report = json.loads((out / "report.json").read_text())
+    pieces, words = report["vocabs"]["pieces"], report["vocabs"]["words"]
+    assert report["input"].startswith("401 lines")
+    assert words["tokens_per_word"] < pieces["tokens_per_word"]
+    assert pieces["span_boundaries"]["answers"] == 1
+    assert words["unk_causes"]["漢"] == 1
+    for figures in (pieces, words):
+        assert figures["probe_accuracy"] > 0.9
+        assert len(figures["probe_runs"]) == 1
+    assert len(report["samples"]) == 10
+    assert "tokens per word (fertility)" in ended.stdout
+    assert "probe accuracy" in ended.stdout
+    text = (out / "report.html").read_text()
+    page = Page()
+    page.feed(text)
+    assert page.open == page.loaded == []
+    assert page.bars == 2 * len(vocab_page.METRICS)
+    assert "<b>漢字" not in text.split("Side by side")[1]
+
+
+def test_the_table_alone_writes_nothing(paths, tmp_path):
+    before = sorted(tmp_path.iterdir())
+    ended = inspect(vocab=paths["words"], input=paths["text"], num_lines=50)
+    assert ended.returncode == 0, ended.stderr
+    assert "50 of 401 lines" in ended.stderr
+    assert "probe accuracy" not in ended.stdout
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"input": "no/*.txt"}, "no file matches 'no/*.txt'"),
+        ({"probe": True}, "--probe needs --probe_train and --probe_dev"),
+        (
+            {"probe_train": "x", "probe_dev": "x"},
+            "--probe needs --probe_train and --probe_dev",
+        ),
+        ({"output_dir": "{tmp}/full"}, "is not empty"),
+        ({"output_dir": "{tmp}", "overwrite": True}, "holds the input"),
+    ],
+)
+def test_refused(paths, tmp_path, changes, message):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "keep.txt").write_text("precious")
+    changes = {
+        name: value.format(tmp=tmp_path) if isinstance(value, str) else value
+        for name, value in changes.items()
+    }
+    ended = inspect(**{"vocab": paths["words"], "input": paths["text"]} | changes)
+    assert ended.returncode == 1
+    assert message in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a\tb\n", "has the columns a, b"),
+        ("document\tlabel\n좋다\t2\n", "line 2 is"),
+        ("document\tlabel\n좋다\n", "line 2 is"),
+    ],
+)
+def test_a_bad_labelled_file_is_refused(write, text, message):
+    with pytest.raises(UserError, match=message):
+        vocab_probe.read_labelled(write("a.tsv", text))
+
+
+def test_labelled_texts_are_read_without_quoting(write):
+    path = write("a.tsv", 'id\tdocument\tlabel\n1\t"좋다\u2028끝\t1\n2\t\t0\n')
+    assert vocab_probe.read_labelled(path) == (['"좋다\u2028끝', ""], [1, 0])
+
+
+def test_paths_of_one_name_are_told_apart(tmp_path):
+    names = {"a/v": 1, "b/v": 2}
+    figures = {name: {"vocab_size": size} for name, size in names.items()}
+    assert vocab_page.text_table(figures).splitlines() == [
+        "                          a/v  b/v",
+        "tokens in the vocabulary    1    2",
+    ]
+    assert os.sep in next(iter(names))
