@@ -88,32 +88,48 @@ def begin(
       UserError: the folder holds something else, or is of other settings; the message
         names those that differ.
     """
-    config = json.loads(json.dumps(config))
-    manifest.check_output_dir(output_dir, True, inputs)
-    if not overwrite and files.exists(os.path.join(output_dir, manifest.NAME)):
-        return _completed(output_dir, stage, config)
-    work_log = WorkLog(output_dir, stage, config, is_complete=False)
-    config_path = os.path.join(output_dir, FOLDER, _CONFIG)
-    if not overwrite and files.exists(config_path):
-        _check_same(output_dir, files.read_json(config_path), stage, config)
-        logging.info("%s: going on where an earlier run stopped", output_dir)
-        return work_log
+    found = find(output_dir, stage, config, overwrite, inputs)
+    if found is not None:
+        if found.is_complete and files.exists(os.path.join(output_dir, FOLDER)):
+            files.remove(os.path.join(output_dir, FOLDER))
+        return found
     # Killed before it began: the folder for the records, and nothing to lose.
     if files.listdir(output_dir) == [FOLDER]:
         files.remove(os.path.join(output_dir, FOLDER))
     manifest.prepare_output_dir(output_dir, overwrite, inputs)
+    config_path = os.path.join(output_dir, FOLDER, _CONFIG)
     files.makedirs(os.path.dirname(config_path))
-    files.write_json(config_path, {"stage": stage, "config": config})
+    work_log = WorkLog(output_dir, stage, _as_json(config), is_complete=False)
+    files.write_json(config_path, {"stage": stage, "config": work_log.config})
     return work_log
 
 
-def _completed(output_dir: str, stage: str, config: dict[str, Any]) -> WorkLog:
-    found = manifest.read(output_dir, stage)
-    _check_same(output_dir, found, stage, config)
-    if files.exists(os.path.join(output_dir, FOLDER)):
-        files.remove(os.path.join(output_dir, FOLDER))
-    logging.info("%s: already complete, nothing to do", output_dir)
-    return WorkLog(output_dir, stage, config, is_complete=True)
+def find(
+    output_dir: str,
+    stage: str,
+    config: dict[str, Any],
+    overwrite: bool,
+    inputs: Iterable[str] = (),
+) -> WorkLog | None:
+    """What `begin` would go on with, or None; changes nothing, raises as `begin`."""
+    config = _as_json(config)
+    manifest.check_output_dir(output_dir, True, inputs)
+    if not overwrite and files.exists(os.path.join(output_dir, manifest.NAME)):
+        _check_same(output_dir, manifest.read(output_dir, stage), stage, config)
+        logging.info("%s: already complete, nothing to do", output_dir)
+        return WorkLog(output_dir, stage, config, is_complete=True)
+    config_path = os.path.join(output_dir, FOLDER, _CONFIG)
+    if not overwrite and files.exists(config_path):
+        _check_same(output_dir, files.read_json(config_path), stage, config)
+        logging.info("%s: going on where an earlier run stopped", output_dir)
+        return WorkLog(output_dir, stage, config, is_complete=False)
+    if files.listdir(output_dir) != [FOLDER]:
+        manifest.check_output_dir(output_dir, overwrite, inputs)
+    return None
+
+
+def _as_json(config: dict[str, Any]) -> dict[str, Any]:
+    return json.loads(json.dumps(config))
 
 
 def _check_same(

@@ -16,7 +16,8 @@ def _kiwi() -> Any:
         from kiwipiepy import Kiwi
     except ImportError as error:
         raise UserError(
-            "--split_sentences needs kiwipiepy: pip install 'korean-electra-tf[morphemes]'"
+            "--split_sentences needs kiwipiepy: "
+            "pip install 'korean-electra-tf[morphemes]'"
         ) from error
     # One thread: the workers are processes.
     return Kiwi(num_workers=1)

@@ -140,13 +140,15 @@ def train_vocab() -> None:
         **dataclasses.asdict(recipe),
         "clean_sha256": manifest.content_hash(clean),
     }
-    log = resume.begin(output_dir, "train_vocab", config, _OVERWRITE.value, inputs)
-    if log.is_complete:
+    run = (output_dir, "train_vocab", config, _OVERWRITE.value, inputs)
+    found = resume.find(*run)
+    if found is not None and found.is_complete:
         return
     with parallel.Workers(_NUM_WORKERS.value) as workers:
         tokens, report = vocab_recipes.train(
             _INPUT_DIR.value, clean["files"], recipe, workers
         )
+    log = resume.begin(*run)
     entries = vocab.save(output_dir, tokens, recipe.tokenizer)
     sha256 = vocab.fingerprint(os.path.join(output_dir, vocab.VOCAB_FILE))
     log.complete(

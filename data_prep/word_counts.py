@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from data_prep import shards
 from data_prep.alphabet import Alphabet
-from data_prep.corpus import Document
+from data_prep.shards import Document
 
 SHARD, NONE = "shard", "none"
 STRATA = (SHARD, NONE)

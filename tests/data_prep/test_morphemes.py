@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from data_prep import morphemes, vocab, wordpiece_training
 from data_prep.cli import UserError
+from data_prep.parallel import Workers
 
 pytest.importorskip("mecab")
 pytest.importorskip("kiwipiepy")
@@ -42,14 +43,15 @@ def test_words_without_hangul_and_unfaithful_cuts_stay_whole():
 
 def test_counts_do_not_depend_on_the_processes():
     words = Counter({"학교에서": 5, "학교는": 2, "에서": 1, "##": 1, "hi": 4})
-    one = morphemes.count(words, morphemes.MECAB, 1)
+    one = morphemes.count(words, morphemes.MECAB, Workers(1))
     assert one == {"학교": 7, "##에서": 5, "##는": 2, "에서": 1, "##": 1, "hi": 4}
-    assert morphemes.count(words, morphemes.MECAB, 2) == one
+    with Workers(2) as workers:
+        assert morphemes.count(words, morphemes.MECAB, workers) == one
 
 
 def test_no_learned_token_crosses_a_morpheme():
     words = Counter({"학교에서": 50, "학교는": 50, "집에서": 50, "집은": 50})
-    counts = morphemes.count(words, morphemes.MECAB, 1)
+    counts = morphemes.count(words, morphemes.MECAB, Workers(1))
     letters = sorted(set("".join(words)))
     single = [*letters, *("##" + c for c in letters)]
     layout = wordpiece_training.Layout((), single)
@@ -65,6 +67,6 @@ def test_a_missing_analyser_is_named(monkeypatch):
 
     monkeypatch.setitem(sys.modules, "mecab", None)
     morphemes.analyzer.cache_clear()
-    with pytest.raises(UserError, match=r"needs mecab: pip install .*\[mecab\]"):
+    with pytest.raises(UserError, match=r"needs mecab: pip install .*\[morphemes\]"):
         morphemes.analyzer(morphemes.MECAB)
     morphemes.analyzer.cache_clear()
