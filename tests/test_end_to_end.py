@@ -28,6 +28,7 @@ from tools import demo_corpus
 
 ROOT = pathlib.Path(__file__).parents[1]
 TIMEOUT = 300
+VOCAB_SIZE = 1400
 MAX_SEQ_LENGTH = 32
 NUM_STEPS = 120
 SAVE_STEPS = 4
@@ -148,7 +149,7 @@ def _prepare(work: pathlib.Path) -> None:
             f"--output_dir={work / 'clean'}",
         ]
     )
-    _run_well(_vocab(work, "vocab", size=1400))
+    _run_well(_vocab(work, "vocab", size=VOCAB_SIZE))
     _run_well(
         [
             "-m",
@@ -251,7 +252,7 @@ def test_one_vocabulary_goes_from_text_to_exported_folders(chain):
     for kind in ARCHITECTURES:
         sizes.append(_json(chain.work / "hf" / kind / "config.json")["vocab_size"])
         files.append(chain.work / "hf" / kind / "vocab.txt")
-    assert set(sizes) == {vocab["vocab_size"]} == {1400}
+    assert set(sizes) == {vocab["vocab_size"]} == {VOCAB_SIZE}
     hashes = [tfrecords["vocab_sha256"], run["data"]["vocab_sha256"]]
     hashes += [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
     assert set(hashes) == {vocab["vocab_sha256"]}
@@ -279,7 +280,7 @@ def test_evaluation_at_the_start_and_the_end_has_the_originals_metrics(chain):
     for record in (first, last):
         assert METRICS <= set(record)
         assert all(math.isfinite(record[name]) for name in METRICS)
-    assert first["masked_lm_loss"] == pytest.approx(math.log(1000), abs=0.3)
+    assert first["masked_lm_loss"] == pytest.approx(math.log(VOCAB_SIZE), abs=0.3)
     assert first["disc_loss"] == pytest.approx(math.log(2), abs=0.1)
     assert last["loss"] < first["loss"]
 
@@ -420,7 +421,7 @@ def test_exported_folder_loads_with_transformers_alone(loaded, kind):
         "generator_lm_head.",
     )
     assert all(key.startswith(heads) for key in encoder["unexpected_keys"])
-    assert result["shape"] == {"discriminator": [], "generator": [1000]}[kind]
+    assert result["shape"] == {"discriminator": [], "generator": [VOCAB_SIZE]}[kind]
     assert result["finite"]
 
 
