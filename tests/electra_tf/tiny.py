@@ -103,7 +103,9 @@ def write_data(data_dir: pathlib.Path, shards: dict[str, list[list[int]]]) -> No
             with tf.io.TFRecordWriter(str(folder / name)) as writer:
                 for number in numbers:
                     writer.write(records.encode(example(number), LENGTH))
-            entries.append(manifest.file_entry(str(folder), name))
+            entries.append(
+                manifest.file_entry(str(folder), name, examples=len(numbers))
+            )
     files.write_text(str(folder / records.SAMPLES_FILE), '{"text": "가", "ids": [5]}\n')
     entries.append(manifest.file_entry(str(folder), records.SAMPLES_FILE))
     values = {
