@@ -123,7 +123,8 @@ def over_workers(strategy: tf.distribute.Strategy, value: int) -> list[int]:
 @functools.cache
 def _gather(strategy: tf.distribute.Strategy) -> Callable[[tf.Tensor], tf.Tensor]:
     def gather(value: tf.Tensor) -> tf.Tensor:
-        return tf.distribute.get_replica_context().all_gather(value, axis=0)
+        here = tf.identity(value)  # on the replica's device
+        return tf.distribute.get_replica_context().all_gather(here, axis=0)
 
     return tf.function(lambda value: strategy.run(gather, (value,)))
 
