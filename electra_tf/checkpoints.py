@@ -186,9 +186,10 @@ def set_aside_after(model_dir: str, step: int) -> None:
 
     Else they would push good ones out of the `keep_checkpoint_max` newest.
     """
+    damaged = {found for found in steps(model_dir) if found > step}
     for name in files.listdir(model_dir):
         part = _PART.match(name)
-        if part and int(part[1]) > step:
+        if part and int(part[1]) in damaged:
             path = os.path.join(model_dir, name)
             files.rename(path, os.path.join(model_dir, _DAMAGED + name))
 

@@ -168,9 +168,10 @@ def check_batch_sizes(
     ):
         if size % parts:
             times = f" x {parts // replicas} accumulation steps" * (parts > replicas)
+            nearest = {size // parts * parts, (size // parts + 1) * parts} - {0}
             raise UserError(
                 f"{name}={size} is the batch of all {replicas} replicas together and "
-                f"must be a multiple of {replicas} replicas{times}: "
-                f"{size // parts * parts or parts} or {(size // parts + 1) * parts}"
+                f"must be a multiple of {replicas} replicas{times}: say "
+                f"{' or '.join(map(str, sorted(nearest)))}"
             )
     logging.info("%s, %d replicas", type(strategy).__name__, replicas)

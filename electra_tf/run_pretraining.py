@@ -1,8 +1,8 @@
 """TFRecords -> an ELECTRA generator and discriminator.
 
 Reads the folders `tfrecords` and `vocab` under --data_dir. The same command again goes
-on from the last checkpoint. On SIGTERM it saves and exits with code 75; on an error it
-exits with 1.
+on from the last checkpoint. Exit code 75 asks for that: after a SIGTERM, when all is
+saved, and when other workers or the TPU went away. An error exits with 1.
 
   python -m electra_tf.run_pretraining --config=configs/demo.toml --data_dir=W \\
       --model_dir=W/model --hparams='{"num_train_steps": 1000}'
@@ -100,7 +100,13 @@ def run_pretraining() -> None:
     logging.info("config %s", json.dumps(settings.to_dict()))
     if _MODE.value == "eval":
         evaluate(settings, data, strategy)
-    elif not train(settings, data, strategy):
+        return
+    try:
+        reached_the_end = train(settings, data, strategy)
+    except training_loop.DevicesLost as error:
+        logging.error("%s", error)
+        reached_the_end = False
+    if not reached_the_end:
         sys.exit(EXIT_PREEMPTED)
 
 
@@ -114,6 +120,8 @@ def train(
         files.remove(model_dir)
     if is_chief:
         checkpoints.open_run(model_dir, data_dir, settings, data)
+    else:
+        logging.info("the first worker writes the log and the checkpoints")
     distribution.over_workers(strategy, 0)  # the others wait for the chief
     running = trainer.Trainer(settings, strategy)
     parameters = running.model.named_variables.values()

@@ -20,6 +20,10 @@ from electra_tf.summaries import MetricsLog, interval_metrics
 from electra_tf.trainer import HostBatches, Interval, Trainer
 
 
+class DevicesLost(UserError):
+    """Other workers or the TPU went away: the same command, everywhere, goes on."""
+
+
 class Data(NamedTuple):
     """Where batches come from."""
 
@@ -161,6 +165,7 @@ def train(trainer: Trainer, model_dir: str, data: Data, start_step: int) -> bool
       Whether the end was reached; False after a request to stop, with all saved.
 
     Raises:
+      DevicesLost: the devices, or other workers, no longer answer.
       UserError: losses or gradients are no longer finite, a record cannot be read, or a
         checkpoint cannot be written. The checkpoints before it stay.
     """
@@ -184,7 +189,7 @@ def train(trainer: Trainer, model_dir: str, data: Data, start_step: int) -> bool
     iterator = iter(trainer.distribute(lambda context: data.train(start_step, context)))
     trainer.train_steps(iterator, step, 0)  # traced before the clock starts
     stop = StopRequest(trainer.strategy)
-    with stop.listening():
+    with stop.listening(), _noticing_lost_devices():
         while step < config.num_train_steps:
             boundary = _run_to_boundary(trainer, model_dir, data, iterator, step)
             step = boundary.step
@@ -198,6 +203,17 @@ def train(trainer: Trainer, model_dir: str, data: Data, start_step: int) -> bool
                 return False
         saver.wait()
     return True
+
+
+@contextlib.contextmanager
+def _noticing_lost_devices() -> Iterator[None]:
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+        raise DevicesLost(
+            "another worker, or the TPU, went away: start all again to go on from the "
+            f"last checkpoint ({error.message.splitlines()[0]})"
+        ) from error
 
 
 def _run_to_boundary(

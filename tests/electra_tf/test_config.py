@@ -161,6 +161,11 @@ def test_whole_numbers_may_be_written_either_way():
         {"weight_decay_rate": -0.1},
         {"num_warmup_steps": -1},
         {"keep_checkpoint_max": -1},
+        {"keep_checkpoint_every_n_steps": -1},
+        {"save_checkpoints_minutes": -0.5},
+        {"eval_every_n_steps": -1},
+        {"gradient_accumulation_steps": 0},
+        {"compute_dtype": "float16"},
         {"mask_prob": 0.0},
         {"mask_prob": 1.0},
         {"model_size": "tiny"},
@@ -179,6 +184,11 @@ def test_value_out_of_range_is_refused_by_name(wrong):
 def test_numbers_must_be_finite(name, value):
     with pytest.raises(UserError, match=name):
         build(**{name: value})
+
+
+def test_minutes_may_replace_steps_between_saves():
+    config = build(save_checkpoints_steps=0, save_checkpoints_minutes=30)
+    assert config.save_checkpoints_minutes == 30.0
 
 
 def test_too_short_rows_to_mask_anything_are_refused():
