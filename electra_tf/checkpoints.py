@@ -5,7 +5,9 @@ A run's folder (model_dir) holds
   vocab.txt         the vocabulary
   samples.jsonl     held-out lines with their token ids, for checking exports
   model.ckpt-N.*    TF1 name-based checkpoints: variables, Adam slots, global_step
-  metrics.jsonl     a line per log interval and evaluation
+  damaged-*         checkpoints that could not be read
+  metrics.jsonl     a line per log interval, evaluation and warning
+  tensorboard/      the same for TensorBoard
 """
 
 import dataclasses

@@ -131,6 +131,8 @@ def _rows_of_host(
     batches: tf.data.Dataset, size: int, context: tf.distribute.InputContext
 ) -> tf.data.Dataset:
     """Of each global batch of `size` rows the part of one host."""
+    if context.num_input_pipelines == 1:
+        return batches
     share = size // context.num_input_pipelines
     first = context.input_pipeline_id * share
     return batches.map(
@@ -142,6 +144,8 @@ def _rows_of_replicas(
     batches: tf.data.Dataset, size: int, context: tf.distribute.InputContext
 ) -> tf.data.Dataset:
     """A host's rows, one element for each of its replicas in turn."""
+    if context.num_replicas_in_sync == 1:
+        return batches
     share = size // context.num_replicas_in_sync
     return batches.rebatch(share, drop_remainder=True)
 
