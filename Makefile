@@ -15,7 +15,8 @@ ARGS ?=
 
 DEMO := build/demo
 
-.PHONY: help setup demo test lint clean-corpus vocab tfrecords pretrain convert
+.PHONY: help setup demo test lint clean-corpus vocab tfrecords verify-data bench-data \
+  pretrain convert
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 16
@@ -63,6 +64,12 @@ tfrecords: $(READY) ## WORK=w MAX_SEQ_LENGTH=128
 	$(BIN)/python -m data_prep.build_tfrecords --input_dir=$(WORK)/clean \
 	  --vocab_dir=$(WORK)/vocab --output_dir=$(WORK)/tfrecords \
 	  --max_seq_length=$(MAX_SEQ_LENGTH) $(ARGS)
+
+verify-data: $(READY) ## WORK=w: every file and record against its manifest
+	$(BIN)/python -m data_prep.verify --dir=$(WORK) $(ARGS)
+
+bench-data: $(READY) ## records against the tokenizer alone; ARGS='--input_dir=w/clean --vocab_dir=w/vocab'
+	$(BIN)/python -m tools.bench_data $(ARGS)
 
 pretrain: $(READY) ## WORK=w CONFIG=configs/electra_small.toml; again: goes on
 	$(BIN)/python -m electra_tf.run_pretraining --config=$(CONFIG) --data_dir=$(WORK) \

@@ -1,75 +1,108 @@
-"""Raw documents in: .txt, .jsonl and .tsv, plain, .gz or .zst.
+"""Raw files in: .txt, .jsonl and .tsv, plain, .gz or .zst, cut into slices.
 
-A document is a list of lines (str, no newline, not blank). Everything is streamed.
+A slice is about 16 MiB of whole records of one file; a part is what becomes one shard:
+a slice, or the slices of several small files. Where the cuts lie depends on the files
+and the options alone, so that any number of workers sees the same parts.
 """
 
 import contextlib
 import dataclasses
 import gzip
 import io
-import json
 import os
+import re
 import zlib
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 import zstandard
-from absl import logging
 
 from data_prep import files
 from data_prep.cli import UserError
 
-Document = list[str]
-
 FORMATS = (".txt", ".jsonl", ".tsv")
 _COMPRESSIONS = (".gz", ".zst")
-# Lines of a .txt that are looked at to tell its two layouts apart.
-_PEEK_LINES = 10_000
+_BLOCK = 1 << 20
+# A longer line or document is no text that a model could learn from.
+LONGEST_RECORD = 64 << 20
+_BLANK_LINE = re.compile(rb"\n[^\S\n]*\n")
+_UTF8_MARK = b"\xef\xbb\xbf"
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclasses.dataclass(frozen=True)
-class ReadOptions:
-    """How records become documents.
+class Slice:
+    """Consecutive whole records of one file, undecoded.
 
     Attributes:
-      text_field: name of the text in .jsonl and .tsv.
-      group_field: consecutive records with one value of it form one document.
-      txt_documents: "line" (each line of a .txt is one), "blank" (blank lines separate
-        them), or "auto" (blank, if the first 10,000 lines hold a blank line).
-      on_decode_error: "strict" or "replace" (invalid bytes become U+FFFD, counted).
+      path: the file.
+      data: complete lines.
+      first_line, first_byte: where it begins in the decompressed file, from 1 and 0.
+      columns: the names in a .tsv's header, which is not part of `data`.
+      blank_separated: whether blank lines end the documents of a .txt.
+      sure: whether the user said so, and it was not guessed from the first slice.
     """
 
-    text_field: str = ""
-    group_field: str = ""
-    txt_documents: str = "auto"
-    on_decode_error: str = "strict"
+    path: str
+    data: bytes
+    first_line: int
+    first_byte: int
+    columns: tuple[str, ...] = ()
+    blank_separated: bool = False
+    sure: bool = True
 
 
-def find_inputs(patterns: Iterable[str]) -> list[str]:
+@dataclasses.dataclass(frozen=True)
+class Bundle:
+    """Consecutive input files that are read together: one large, or several small."""
+
+    index: int
+    paths: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """What becomes one shard; parts are ordered by (bundle, index)."""
+
+    bundle: int
+    index: int
+    slices: tuple[Slice, ...]
+
+    @property
+    def name(self) -> str:
+        return part_name(self.bundle, self.index)
+
+
+def part_name(bundle: int, index: int) -> str:
+    return f"{bundle:05d}-{index:05d}"
+
+
+def find_inputs(patterns: Iterable[str], flag: str = "--input") -> list[str]:
     """Files that match, sorted within each pattern, each once.
 
     Raises:
-      UserError: a pattern matches nothing, or a folder, or a name of no known format.
+      UserError: a pattern matches nothing, or a folder.
     """
     paths: dict[str, None] = {}
     for pattern in patterns:
         matches = files.glob(pattern)
         if not matches:
-            raise UserError(
-                f"--input: no file matches {pattern!r} (from {os.getcwd()})"
-            )
+            raise UserError(f"{flag}: no file matches {pattern!r} (from {os.getcwd()})")
         paths.update(dict.fromkeys(matches))
     for path in paths:
         if files.isdir(path):
             raise UserError(
-                f"--input: {path} is a folder, files are needed: say '{path}/*.txt'"
+                f"{flag}: {path} is a folder, files are needed: say '{path}/*.txt'"
             )
-        _format_of(path)
     return list(paths)
 
 
-def _format_of(path: str) -> str:
+def format_of(path: str) -> str:
+    """.txt, .jsonl or .tsv.
+
+    Raises:
+      UserError: the name tells no known format.
+    """
     stem, extension = os.path.splitext(path)
     if extension in _COMPRESSIONS:
         extension = os.path.splitext(stem)[1]
@@ -79,6 +112,149 @@ def _format_of(path: str) -> str:
             f"{', '.join(FORMATS)}, each also with {' or '.join(_COMPRESSIONS)}"
         )
     return extension
+
+
+def bundles(paths: Iterable[str], size: int) -> list[Bundle]:
+    """Deals files, in order, to bundles of at most `size` bytes, or of one file."""
+    groups: list[list[str]] = []
+    room = 0
+    for path in paths:
+        length = files.size(path)
+        if not groups or length > room:
+            groups.append([])
+            room = size
+        groups[-1].append(path)
+        room -= length
+    return [Bundle(index, tuple(group)) for index, group in enumerate(groups)]
+
+
+class Reader:
+    """Reads bundles in order and cuts them into parts.
+
+    Args:
+      txt_documents: "line" (each line of a .txt is a document), "blank" (blank lines
+        separate them), or "auto": blank, if the first slice holds a blank line.
+      slice_bytes: of decompressed text.
+    """
+
+    def __init__(self, txt_documents: str = "auto", slice_bytes: int = 16 << 20):
+        self._txt_documents, self._slice_bytes = txt_documents, slice_bytes
+        self._finished_bytes = 0
+        self._raw: BinaryIO | None = None
+
+    def position(self) -> int:
+        """Bytes of the (compressed) files read so far."""
+        return self._finished_bytes + (self._raw.tell() if self._raw else 0)
+
+    def parts(self, bundle: Bundle) -> Iterator[Part]:
+        """The bundle's parts; each holds at least one record but for an empty bundle.
+
+        Raises:
+          UserError: a damaged file, one in UTF-16, or a line or document too long.
+        """
+        pending: list[Slice] = []
+        index = size = 0
+        for path in bundle.paths:
+            for piece in self._slices(path):
+                pending.append(piece)
+                size += len(piece.data)
+                if size >= self._slice_bytes:
+                    yield Part(bundle.index, index, tuple(pending))
+                    pending, size, index = [], 0, index + 1
+        if pending:
+            yield Part(bundle.index, index, tuple(pending))
+
+    def _slices(self, path: str) -> Iterator[Slice]:
+        columns: tuple[str, ...] = ()
+        line, offset = 1, 0
+        for data, blank in self._blocks(path):
+            if not offset:
+                _refuse_utf16(path, data)
+                marked = data.startswith(_UTF8_MARK)
+                offset, data = (3, data[3:]) if marked else (0, data)
+                if format_of(path) == ".tsv":
+                    header, _, data = data.partition(b"\n")
+                    columns = tuple(_text(path, header).rstrip("\r").split("\t"))
+                    line, offset = 2, offset + len(header) + 1
+            sure = self._txt_documents != "auto"
+            yield Slice(path, data, line, offset, columns, blank, sure)
+            line += data.count(b"\n")
+            offset += len(data)
+
+    def _blocks(self, path: str) -> Iterator[tuple[bytes, bool]]:
+        """(at least `slice_bytes`, whether blank lines separate documents).
+
+        Each ends behind a line, or behind a document where blank lines separate them.
+        """
+        pending, read, blank = b"", 0, None
+        with _open(path) as (stream, raw):
+            self._raw = raw
+            while more := self._read(path, stream, read):
+                read += len(more)
+                pending = pending + more if pending else more
+                if blank is None:
+                    blank = self._is_blank_separated(path, more)
+                if len(pending) < self._slice_bytes:
+                    continue
+                if cut := _last_cut(pending, blank):
+                    yield pending[:cut], blank
+                    pending = pending[cut:]
+                elif len(pending) > LONGEST_RECORD:
+                    _refuse_long(path, read - len(pending), blank)
+            if pending:
+                yield pending, bool(blank)
+            self._raw = None
+        self._finished_bytes += files.size(path)
+
+    def _read(self, path: str, stream: BinaryIO, read: int) -> bytes:
+        try:
+            return stream.read(self._slice_bytes)
+        except (EOFError, OSError, zlib.error, zstandard.ZstdError) as error:
+            raise UserError(
+                f"{path}: cannot be read past byte {read} of its text ({error}): "
+                "the file is damaged or cut short; copy it again"
+            ) from error
+
+    def _is_blank_separated(self, path: str, head: bytes) -> bool:
+        if format_of(path) != ".txt" or self._txt_documents == "line":
+            return False
+        return self._txt_documents == "blank" or bool(_BLANK_LINE.search(head.strip()))
+
+
+def _last_cut(data: bytes, whole_documents: bool) -> int:
+    """Where the last complete line or document ends; 0 if none does."""
+    if not whole_documents:
+        return data.rfind(b"\n") + 1
+    end = len(data)
+    while (end := data.rfind(b"\n", 0, end)) > 0:
+        # A blank line lies between two line ends with nothing but space.
+        begin = data.rfind(b"\n", 0, end)
+        if not data[begin + 1 : end].strip():
+            return end + 1
+    return 0
+
+
+def _refuse_long(path: str, offset: int, is_document: bool) -> None:
+    what = "document" if is_document else "line"
+    raise UserError(
+        f"{path}: the {what} at byte {offset} of its text is longer than "
+        f"{LONGEST_RECORD >> 20} MiB: this is not text of that format. Is a line end "
+        "missing, or does --txt_documents=line fit?"
+    )
+
+
+def _refuse_utf16(path: str, data: bytes) -> None:
+    if data.startswith(_UTF16_MARKS):
+        raise UserError(
+            f"{path} is UTF-16, UTF-8 is needed: iconv -f UTF-16 -t UTF-8 {path}"
+        )
+
+
+def _text(path: str, header: bytes) -> str:
+    try:
+        return header.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: line 1, the header, is not UTF-8: {error}") from error
 
 
 class _ZstdFile(io.RawIOBase):
@@ -110,202 +286,13 @@ class _ZstdFile(io.RawIOBase):
 
 
 @contextlib.contextmanager
-def _open_lines(path: str) -> Iterator[tuple[BinaryIO, BinaryIO]]:
+def _open(path: str) -> Iterator[tuple[BinaryIO, BinaryIO]]:
     """(decompressed stream, raw file whose position tells the progress)."""
     with files.open_binary(path) as raw:
         if path.endswith(".gz"):
-            stream = io.BufferedReader(gzip.GzipFile(fileobj=raw), 1 << 20)
+            stream = io.BufferedReader(gzip.GzipFile(fileobj=raw), _BLOCK)
         elif path.endswith(".zst"):
-            stream = io.BufferedReader(_ZstdFile(raw), 1 << 20)
+            stream = io.BufferedReader(_ZstdFile(raw), _BLOCK)
         else:
             stream = raw
         yield stream, raw
-
-
-class Reader:
-    """Reads documents from files in order and counts what it saw.
-
-    Attributes:
-      counts: files, bytes (of text, decompressed), records, documents, decode_errors,
-        regrouped (records whose group had already ended: sort the input by the field).
-    """
-
-    def __init__(self, paths: list[str], options: ReadOptions):
-        self.paths = paths
-        self.total_bytes = sum(files.size(path) for path in paths)
-        self.counts = Counter(dict.fromkeys(("records", "documents", "regrouped"), 0))
-        self._options = options
-        self._seen_groups: set[int] = set()
-        self._finished_bytes = 0
-        self._raw: BinaryIO | None = None
-
-    def position(self) -> int:
-        """Bytes of the (compressed) files read so far, of `total_bytes`."""
-        return self._finished_bytes + (self._raw.tell() if self._raw else 0)
-
-    def documents(self) -> Iterator[Document]:
-        for path in self.paths:
-            for document in self._documents_of(path):
-                if document:
-                    self.counts["documents"] += 1
-                    yield document
-
-    def _documents_of(self, path: str) -> Iterator[Document]:
-        self.counts["files"] += 1
-        extension = _format_of(path)
-        with _open_lines(path) as (stream, raw):
-            self._raw = raw
-            lines = self._decoded_lines(path, stream)
-            if extension == ".txt":
-                yield from self._text_documents(path, lines)
-            else:
-                records = _json_records if extension == ".jsonl" else _tsv_records
-                yield from self._grouped(path, records(path, lines))
-            self._raw = None
-        self._finished_bytes += files.size(path)
-
-    def _decoded_lines(self, path: str, stream: BinaryIO) -> Iterator[tuple[int, str]]:
-        """(line number from 1, text without its line end)."""
-        offset = 0
-        try:
-            for number, line in enumerate(stream, 1):
-                yield number, self._decode(path, line, number, offset)
-                offset += len(line)
-        except (EOFError, OSError, zlib.error, zstandard.ZstdError) as error:
-            raise UserError(
-                f"{path}: cannot be read past byte {offset} of its text ({error}): "
-                "the file is damaged or cut short; copy it again"
-            ) from error
-        self.counts["bytes"] += offset
-
-    def _decode(self, path: str, line: bytes, number: int, offset: int) -> str:
-        try:
-            text = line.decode("utf-8")
-        except UnicodeDecodeError as error:
-            if self._options.on_decode_error != "replace":
-                raise UserError(
-                    f"{path}: invalid UTF-8 at byte {offset + error.start} (line "
-                    f"{number}): {line[error.start : error.end]!r}. Convert the file, "
-                    "or say --on_decode_error=replace to go on"
-                ) from error
-            self.counts["decode_errors"] += 1
-            text = line.decode("utf-8", errors="replace")
-        return text.rstrip("\r\n").removeprefix("\ufeff" if number == 1 else "")
-
-    def _text_documents(
-        self, path: str, lines: Iterator[tuple[int, str]]
-    ) -> Iterator[Document]:
-        layout, lines = _text_layout(self._options.txt_documents, lines)
-        how = "each line is one" if layout == "line" else "blank lines separate them"
-        logging.info("%s: documents: %s", path, how)
-        document: Document = []
-        blank_at = 0
-        for number, line in lines:
-            self.counts["records"] += 1
-            if line.strip():
-                if (
-                    blank_at
-                    and layout == "line"
-                    and self._options.txt_documents == "auto"
-                ):
-                    raise UserError(
-                        f"{path}: line {blank_at} is blank, but the first "
-                        f"{_PEEK_LINES} lines had no blank line, so each was taken for "
-                        "a document: say --txt_documents=blank or --txt_documents=line"
-                    )
-                document.append(line)
-            elif layout == "line":
-                blank_at = number
-            if document and (layout == "line" or not line.strip()):
-                yield document
-                document = []
-        yield document
-
-    def _grouped(
-        self, path: str, records: Iterator[tuple[int, dict[str, Any]]]
-    ) -> Iterator[Document]:
-        """Joins consecutive records with one group value."""
-        document: Document = []
-        current: Any = object()  # equals no group
-        for number, record in records:
-            self.counts["records"] += 1
-            text = _field(
-                record, self._options.text_field, "--text_field", path, number
-            )
-            group = number
-            if self._options.group_field:
-                name = self._options.group_field
-                group = _field(record, name, "--group_field", path, number)
-            if group != current:
-                yield document
-                document, current = [], group
-                self._note_group(group)
-            document += [line for line in str(text or "").split("\n") if line.strip()]
-        yield document
-
-    def _note_group(self, group: Any) -> None:
-        if self._options.group_field:
-            key = hash(str(group))
-            self.counts["regrouped"] += key in self._seen_groups
-            self._seen_groups.add(key)
-
-
-def _text_layout(
-    asked: str, lines: Iterator[tuple[int, str]]
-) -> tuple[str, Iterator[tuple[int, str]]]:
-    if asked != "auto":
-        return asked, lines
-    head = [line for _, line in zip(range(_PEEK_LINES), lines, strict=False)]
-    blank_inside = any(
-        not before.strip() and after.strip()
-        for (_, before), (_, after) in zip(head, head[1:], strict=False)
-    )
-    return "blank" if blank_inside else "line", _chain(head, lines)
-
-
-def _chain(head: list, rest: Iterator) -> Iterator:
-    yield from head
-    yield from rest
-
-
-def _json_records(
-    path: str, lines: Iterator[tuple[int, str]]
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in lines:
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{path}: line {number} is not JSON: {error}") from error
-        if not isinstance(record, dict):
-            raise UserError(
-                f"{path}: line {number} is a JSON {type(record).__name__}, "
-                f"an object with fields is needed: {line[:80]}"
-            )
-        yield number, record
-
-
-def _tsv_records(
-    path: str, lines: Iterator[tuple[int, str]]
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Rows by their header's names; quotes are ordinary characters."""
-    _, header = next(lines, (1, ""))
-    names = header.split("\t")
-    for number, line in lines:
-        values = line.split("\t")
-        if len(values) != len(names):
-            raise UserError(
-                f"{path}: line {number} has {len(values)} columns, the header has "
-                f"{len(names)}: {', '.join(names)}"
-            )
-        yield number, dict(zip(names, values, strict=True))
-
-
-def _field(record: dict[str, Any], name: str, flag: str, path: str, number: int) -> Any:
-    if name not in record:
-        raise UserError(
-            f"{path}: line {number} has no field {name!r}; it has "
-            f"{', '.join(record)}. Say one of these with {flag}"
-        )
-    return record[name]

@@ -12,6 +12,8 @@ import shutil
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+from data_prep.cli import UserError
+
 
 def _gfile(path: str):
     """tf.io.gfile for a remote path, None for a local one."""
@@ -58,7 +60,10 @@ def size(path: str) -> int:
 
 def makedirs(path: str) -> None:
     gfile = _gfile(path)
-    gfile.makedirs(path) if gfile else os.makedirs(path, exist_ok=True)
+    try:
+        gfile.makedirs(path) if gfile else os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
 
 
 def rename(source: str, target: str) -> None:
@@ -81,16 +86,29 @@ def remove(path: str) -> None:
 
 @contextlib.contextmanager
 def atomic_writer(path: str) -> Iterator[BinaryIO]:
-    """A file that gets its name only when the block ends without an error."""
+    """A file that gets its name only when the block ends without an error.
+
+    Raises:
+      UserError: the file cannot be written: a full disk, or no permission.
+    """
     temporary = path + ".tmp"
     try:
         with open_binary(temporary, "wb") as handle:
             yield handle
         rename(temporary, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             remove(temporary)
+        if isinstance(error, OSError):
+            raise _cannot_write(path, error) from error
         raise
+
+
+def _cannot_write(path: str, error: OSError) -> UserError:
+    return UserError(
+        f"cannot write {path}: {error.strerror or error}. What is finished is kept: "
+        "mend this, and run the same command again"
+    )
 
 
 def read_text(path: str) -> str:

@@ -108,16 +108,25 @@ def read(path: str, stage: str) -> dict[str, Any]:
             f"a folder made by data_prep.{stage} is needed"
         )
     for entry in manifest["files"]:
-        _check_file(path, entry)
+        if problem := size_problem(path, entry):
+            raise UserError(f"{problem}: make the folder again, or copy the file again")
     return manifest
 
 
-def _check_file(path: str, entry: dict[str, Any]) -> None:
-    name = os.path.join(path, entry["name"])
+def size_problem(directory: str, entry: dict[str, Any]) -> str:
+    """How a file's size differs from its manifest line; empty if it does not."""
+    name = os.path.join(directory, entry["name"])
     found = files.size(name) if files.exists(name) else None
-    if found != entry["bytes"]:
-        state = "is missing" if found is None else f"has {found} bytes"
-        raise UserError(
-            f"{name} {state}, its manifest says {entry['bytes']} bytes: make the "
-            "folder again, or copy the file again"
-        )
+    if found == entry["bytes"]:
+        return ""
+    state = "is missing" if found is None else f"has {found} bytes"
+    return f"{name} {state}, its manifest says {entry['bytes']} bytes"
+
+
+def content_hash(manifest: dict[str, Any]) -> str:
+    """SHA-256 over the names and SHA-256 of a folder's files, as its manifest has them.
+
+    What a later stage records to know its input again.
+    """
+    lines = [f"{entry['sha256']} {entry['name']}\n" for entry in manifest["files"]]
+    return hashlib.sha256("".join(lines).encode("utf-8")).hexdigest()

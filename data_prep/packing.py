@@ -1,9 +1,15 @@
 """Lines of token ids -> examples of one or two segments, as the original packs them."""
 
 import dataclasses
+import itertools
 import random
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from data_prep.vocab import CLS_ID, SEP_ID
+import numpy as np
+
+from data_prep.ragged import Ragged
+from data_prep.vocab import CLS_ID, SEP_ID, UNK_ID
 
 # Chances of the original's example builder.
 _ONE_SEGMENT = 0.1
@@ -11,73 +17,110 @@ _SHORT_EXAMPLE = 0.05
 _SHORTEST = 5
 
 
-@dataclasses.dataclass(frozen=True)
-class Example:
-    """input_ids: [CLS] A [SEP] B [SEP], unpadded; segment_ids: 0 for A, 1 for B."""
+class Segments(NamedTuple):
+    """Which lines an example is made of, by their numbers."""
 
-    input_ids: list[int]
-    segment_ids: list[int]
+    first: list[int]
+    second: list[int]
+
+
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """Examples [CLS] A [SEP] or [CLS] A [SEP] B [SEP], unpadded.
+
+    Attributes:
+      input_ids: int32, an example a row.
+      first_lengths: [examples], positions of [CLS] A [SEP]: those of segment 0.
+      truncated_tokens: how many were cut off because an example was full.
+      unk_tokens: how many [UNK] the lines held, those cut off included.
+    """
+
+    input_ids: Ragged
+    first_lengths: np.ndarray
+    truncated_tokens: int
+    unk_tokens: int
 
 
 class ExamplePacker:
-    """Collects a document's lines until they fill an example.
+    """Collects a document's lines until they fill an example; needs their lengths only.
 
     Draws from `rng` in the order of google-research/electra's ExampleBuilder, so that
     one seed gives the examples the original writes.
-
-    Attributes:
-      truncated_tokens: how many were cut off because an example was full.
     """
 
     def __init__(self, max_seq_length: int, rng: random.Random):
         self._max_seq_length = max_seq_length
         self._rng = rng
         self._target_length = max_seq_length
-        self._lines: list[list[int]] = []
-        self._length = 0
-        self.truncated_tokens = 0
 
-    def add_line(self, ids: list[int]) -> Example | None:
-        """Takes one line; returns an example if the line filled it."""
-        self._lines.append(ids)
-        self._length += len(ids)
-        return self._pack() if self._length >= self._target_length else None
+    def pack(self, lengths: Sequence[int], first_line: int = 0) -> list[Segments]:
+        """A document's examples.
 
-    def end_document(self) -> Example | None:
-        """Returns what the document left, if anything."""
-        return self._pack() if self._length else None
+        Args:
+          lengths: tokens in each of the document's lines.
+          first_line: number of the document's first line.
+        """
+        examples = []
+        start = total = 0
+        for stop, length in enumerate(lengths, 1):
+            total += length
+            if total >= self._target_length:
+                examples.append(self._deal(lengths[start:stop], first_line + start))
+                start, total = stop, 0
+        if total:
+            examples.append(self._deal(lengths[start:], first_line + start))
+        return examples
 
-    def _pack(self) -> Example:
-        first, second = self._split(self._lines)
-        kept_first = first[: self._max_seq_length - 2]
-        kept_second = second[: max(0, self._max_seq_length - len(kept_first) - 3)]
-        self.truncated_tokens += self._length - len(kept_first) - len(kept_second)
-        self._lines, self._length = [], 0
-        self._target_length = self._max_seq_length
-        if self._rng.random() < _SHORT_EXAMPLE:
-            self._target_length = self._rng.randint(_SHORTEST, self._max_seq_length)
-        return _join(kept_first, kept_second)
-
-    def _split(self, lines: list[list[int]]) -> tuple[list[int], list[int]]:
-        """Deals the lines to two segments; the first aims at half of the target."""
+    def _deal(self, lengths: Sequence[int], first_line: int) -> Segments:
+        """Deals lines to two segments; the first aims at half of the target."""
         one_segment = self._rng.random() < _ONE_SEGMENT
         aim = float("inf") if one_segment else (self._target_length - 3) // 2
         first: list[int] = []
         second: list[int] = []
-        for ids in lines:
-            fits = not first or len(first) + len(ids) < aim
+        in_first = in_second = 0
+        for line, length in enumerate(lengths, first_line):
+            fits = not in_first or in_first + length < aim
             # A line that overshoots the aim still goes to the first one time in two.
-            if fits or (not second and len(first) < aim and self._rng.random() < 0.5):
-                first += ids
+            if fits or (not in_second and in_first < aim and self._rng.random() < 0.5):
+                first.append(line)
+                in_first += length
             else:
-                second += ids
-        return first, second
+                second.append(line)
+                in_second += length
+        self._target_length = self._max_seq_length
+        if self._rng.random() < _SHORT_EXAMPLE:
+            self._target_length = self._rng.randint(_SHORTEST, self._max_seq_length)
+        return Segments(first, second)
 
 
-def _join(first: list[int], second: list[int]) -> Example:
-    input_ids = [CLS_ID, *first, SEP_ID]
-    segment_ids = [0] * len(input_ids)
-    if second:
-        input_ids += [*second, SEP_ID]
-        segment_ids += [1] * (len(second) + 1)
-    return Example(input_ids, segment_ids)
+def build(examples: list[Segments], lines: Ragged, max_seq_length: int) -> Examples:
+    """Fills examples with their lines' tokens, cut to `max_seq_length` in all."""
+    order = list(itertools.chain.from_iterable(itertools.chain.from_iterable(examples)))
+    counts = [len(segment) for example in examples for segment in example]
+    segments = lines.take(np.array(order, np.int64)).join(counts)
+    first, second = segments.lengths.reshape(-1, 2).T
+    first = np.minimum(first, max_seq_length - 2)
+    second = np.minimum(second, np.maximum(max_seq_length - first - 3, 0))
+    kept = segments.truncate(np.stack([first, second], axis=1).ravel())
+    return Examples(
+        input_ids=_with_special_tokens(kept.values, first, second),
+        first_lengths=first + 2,
+        truncated_tokens=len(segments.values) - len(kept.values),
+        unk_tokens=int(np.count_nonzero(segments.values == UNK_ID)),
+    )
+
+
+def _with_special_tokens(
+    tokens: np.ndarray, first: np.ndarray, second: np.ndarray
+) -> Ragged:
+    """Adds [CLS] and [SEP] around segments of the given lengths [examples]."""
+    lengths = first + 2 + second + (second > 0)
+    total = int(lengths.sum())
+    rows = Ragged.from_lengths(np.full(total, SEP_ID, np.int32), lengths)
+    starts, ends = rows.offsets[:-1], rows.offsets[1:]
+    is_token = np.ones(total, bool)
+    for special in (starts, starts + first + 1, ends - 1):
+        is_token[special] = False
+    rows.values[is_token] = tokens
+    rows.values[starts] = CLS_ID
+    return rows

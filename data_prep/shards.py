@@ -1,75 +1,66 @@
-"""Clean documents out and in again: text shards."""
+"""Clean documents as text: a line per line, a blank line between documents."""
 
-import contextlib
-import os
-from collections.abc import Callable, Iterator
-from typing import Any
+import re
+from collections.abc import Callable, Iterable, Iterator
 
 from data_prep import files
-from data_prep.corpus import Document
-from data_prep.manifest import HashingWriter
+
+# Lines, none of them blank or with a line end inside.
+Document = list[str]
+
+_GAP = re.compile("\n{3,}")
+
+_BLOCK_BYTES = 1 << 20
 
 
-class ShardWriter:
-    """Writes documents to shards of about `shard_bytes`; a shard holds whole documents.
+def to_text(documents: Iterable[Document]) -> str:
+    text = "\n\n".join(map("\n".join, documents))
+    return text + "\n" if text else ""
 
-    A shard's lines are separated by newlines, its documents by a blank line. Names are
-    corpus-00000.txt, corpus-00001.txt, ...
-    """
 
-    def __init__(self, directory: str, shard_bytes: int):
-        self._directory, self._shard_bytes = directory, shard_bytes
-        self._stack = contextlib.ExitStack()
-        self._writer: HashingWriter | None = None
-        self._name = ""
-        self._lines = self._documents = 0
-        self.entries: list[dict[str, Any]] = []
+def from_text(text: str) -> list[Document]:
+    """The documents of `to_text`."""
+    return [document.split("\n") for document in documents(text)]
 
-    def __enter__(self) -> "ShardWriter":
-        return self
 
-    def __exit__(self, *exc: Any) -> None:
-        if exc[0] is None:
-            self._close()
-        else:
-            self._stack.__exit__(*exc)
+def documents(text: str) -> list[str]:
+    """The documents of a shard's text, each as its lines in one text."""
+    return text.removesuffix("\n").split("\n\n") if text else []
 
-    def write(self, document: Document) -> None:
-        if self._writer is None:
-            self._name = f"corpus-{len(self.entries):05d}.txt"
-            path = os.path.join(self._directory, self._name)
-            handle = self._stack.enter_context(files.atomic_writer(path))
-            self._writer = HashingWriter(handle)
-        separator = "\n" if self._documents else ""
-        text = separator + "".join(line + "\n" for line in document)
-        self._writer.write(text.encode("utf-8"))
-        self._lines += len(document)
-        self._documents += 1
-        if self._writer.bytes >= self._shard_bytes:
-            self._close()
 
-    def _close(self) -> None:
-        if self._writer is None:
-            return
-        self._stack.close()
-        counts = {"lines": self._lines, "documents": self._documents}
-        self.entries.append(self._writer.entry(self._name, **counts))
-        self._writer, self._lines, self._documents = None, 0, 0
+def lines(text: str) -> list[str]:
+    """All lines of a shard's text."""
+    return list(filter(None, text.split("\n")))
+
+
+def without_lines(text: str, dropped: Iterable[int]) -> str:
+    """A shard's text without these of its `lines`, and documents left empty by that."""
+    rows: list[str | None] = list(text.split("\n"))
+    positions = [position for position, row in enumerate(rows) if row]
+    for index in dropped:
+        rows[positions[index]] = None
+    kept = "\n".join(row for row in rows if row is not None).strip("\n")
+    return _GAP.sub("\n\n", kept) + "\n" if kept else ""
+
+
+def without_documents(text: str, dropped: Iterable[int]) -> str:
+    """A shard's text without these of its `documents`."""
+    gone = set(dropped)
+    kept = [d for index, d in enumerate(documents(text)) if index not in gone]
+    return "\n\n".join(kept) + "\n" if kept else ""
 
 
 def read_shard(
     path: str, on_bytes: Callable[[int], None] = lambda n: None
 ) -> Iterator[Document]:
-    """Documents of one clean shard; reports the bytes of each to `on_bytes`."""
-    document: Document = []
+    """Documents of one clean shard; reports the bytes it reads to `on_bytes`."""
+    rest = b""
     with files.open_binary(path) as handle:
-        for raw in handle:
-            on_bytes(len(raw))
-            line = raw.decode("utf-8").rstrip("\n")
-            if line:
-                document.append(line)
-            else:
-                yield document
-                document = []
-    if document:
-        yield document
+        while block := handle.read(max(_BLOCK_BYTES, len(rest))):
+            on_bytes(len(block))
+            whole, separator, rest = (rest + block).rpartition(b"\n\n")
+            if separator:
+                for document in whole.decode("utf-8").split("\n\n"):
+                    yield document.split("\n")
+    if rest:
+        yield rest.decode("utf-8").removesuffix("\n").split("\n")

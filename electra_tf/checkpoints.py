@@ -229,8 +229,8 @@ def open_run(
     # The config first: a folder that a kill left half made is then known for a run.
     described = _describe(config, data)
     files.write_json(os.path.join(model_dir, CONFIG_FILE), described)
-    for source, name in (("vocab", vocab.VOCAB_FILE), ("tfrecords", SAMPLES_FILE)):
-        text = files.read_text(os.path.join(data_dir, source, name))
+    for name in (vocab.VOCAB_FILE, vocab.TOKENIZER_FILE, SAMPLES_FILE):
+        text = files.read_text(os.path.join(data_dir, "tfrecords", name))
         files.write_text(os.path.join(model_dir, name), text)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from data_prep import manifest, records, vocab
+from data_prep import files, manifest, records, vocab
 from data_prep.cli import UserError
 from data_prep.records import EVAL, TRAIN
 from electra_tf.config import PretrainingConfig
@@ -13,10 +13,11 @@ from electra_tf.data_order import DataOrder
 
 
 def read_manifest(data_dir: str, config: PretrainingConfig) -> dict[str, Any]:
-    """The records' manifest, checked against the config and the vocabulary beside it.
+    """The records' manifest, checked against the config and its vocabulary.
 
     Raises:
-      UserError: incomplete data, or another max_seq_length or vocabulary.
+      UserError: incomplete data, another max_seq_length, or a vocabulary changed or
+        trained since.
     """
     tfrecords = os.path.join(data_dir, "tfrecords")
     found = manifest.read(tfrecords, "build_tfrecords")
@@ -33,22 +34,31 @@ def read_manifest(data_dir: str, config: PretrainingConfig) -> dict[str, Any]:
             f"the config says vocab_size={vocab_size}: say --hparams="
             f"'{{\"vocab_size\": {found['vocab_size']}}}' if the data is right"
         )
-    vocabulary = manifest.read(os.path.join(data_dir, "vocab"), "train_vocab")
-    vocab_file = os.path.join(data_dir, "vocab", vocab.VOCAB_FILE)
-    if vocab.fingerprint(vocab_file) != vocabulary["vocab_sha256"]:
-        raise UserError(f"{vocab_file} was changed since train_vocab wrote it")
-    if vocabulary["vocab_sha256"] != found["vocab_sha256"]:
-        raise UserError(
-            f"{tfrecords} was built with another vocabulary (SHA-256 "
-            f"{found['vocab_sha256'][:16]}...) than {vocab_file} "
-            f"({vocabulary['vocab_sha256'][:16]}...): run build_tfrecords again"
-        )
+    vocab_file = os.path.join(tfrecords, vocab.VOCAB_FILE)
+    if vocab.fingerprint(vocab_file) != found["vocab_sha256"]:
+        raise UserError(f"{vocab_file} was changed since build_tfrecords wrote it")
+    vocab_dir = os.path.join(data_dir, "vocab")
+    if files.exists(os.path.join(vocab_dir, manifest.NAME)):
+        sha256 = manifest.read(vocab_dir, "train_vocab")["vocab_sha256"]
+        _check_newest_vocabulary(tfrecords, found["vocab_sha256"], vocab_dir, sha256)
     if not sum(entry.get("examples", 0) for entry in _entries(found, TRAIN)):
         raise UserError(
             f"{tfrecords} has no training examples by its manifest: run "
             "build_tfrecords again"
         )
     return found
+
+
+def _check_newest_vocabulary(
+    tfrecords: str, built_with: str, vocab_dir: str, sha256: str
+) -> None:
+    """Records name their vocabulary; one trained since then is hardly for nothing."""
+    if sha256 != built_with:
+        raise UserError(
+            f"{tfrecords} was built with another vocabulary (SHA-256 "
+            f"{built_with[:16]}...) than {vocab_dir} ({sha256[:16]}...): run "
+            "build_tfrecords again, or move that folder away if the records are right"
+        )
 
 
 def _entries(found: dict[str, Any], split: str) -> list[dict[str, Any]]:

@@ -61,11 +61,13 @@ def _importing(*tops: str) -> list[Import]:
 
 def _is_script(path: pathlib.Path) -> bool:
     """Whether importing the module would define flags."""
+    defining = ("flags.DEFINE", "cli.define_flags")
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    guarded = [n for n in tree.body if not isinstance(n, ast.If)]
+    later = (ast.If, ast.FunctionDef, ast.ClassDef)
+    at_import = [n for n in tree.body if not isinstance(n, later)]
     return any(
-        isinstance(node, ast.Call) and ast.unparse(node.func).startswith("flags.DEFINE")
-        for statement in guarded
+        isinstance(node, ast.Call) and ast.unparse(node.func).startswith(defining)
+        for statement in at_import
         for node in [statement, *(n for n, inside in _walk(statement) if not inside)]
     )
 

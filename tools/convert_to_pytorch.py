@@ -129,7 +129,16 @@ def electra_config(
 
 
 def tokenizer_files(vocab_file: str, max_seq_length: int) -> dict[str, str]:
-    """File name -> content. Says what transformers' defaults get wrong for Korean."""
+    """File name -> content. Says what transformers' defaults get wrong for Korean.
+
+    Args:
+      vocab_file: of a run, beside its tokenizer.json.
+      max_seq_length: of its examples.
+    """
+    tokenizer_file = os.path.join(os.path.dirname(vocab_file), vocab.TOKENIZER_FILE)
+    tokenizer = files.read_json(tokenizer_file)
+    normalizer = tokenizer["normalizer"] or {}
+    is_bert = normalizer.get("type") == "BertNormalizer"
     special = dict(
         zip(
             ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"),
@@ -138,16 +147,16 @@ def tokenizer_files(vocab_file: str, max_seq_length: int) -> dict[str, str]:
         )
     )
     settings = {
-        "tokenizer_class": "ElectraTokenizer",
-        "do_lower_case": False,
+        "tokenizer_class": "ElectraTokenizer" if is_bert else "PreTrainedTokenizerFast",
+        "do_lower_case": normalizer.get("lowercase", False),
         "strip_accents": False,
-        "tokenize_chinese_chars": True,
+        "tokenize_chinese_chars": normalizer.get("handle_chinese_chars", True),
         "model_max_length": max_seq_length,
         **special,
     }
     return {
         vocab.VOCAB_FILE: files.read_text(vocab_file),
-        vocab.TOKENIZER_FILE: vocab.load_tokenizer(vocab_file).to_str(pretty=True),
+        vocab.TOKENIZER_FILE: json.dumps(tokenizer, ensure_ascii=False, indent=2),
         "tokenizer_config.json": json.dumps(settings, indent=2) + "\n",
         "special_tokens_map.json": json.dumps(special, indent=2) + "\n",
     }

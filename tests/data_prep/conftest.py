@@ -29,7 +29,7 @@ def run_stage() -> Iterator[Stage]:
                 env=environment,
             )
         options = {"num_workers": 1, **options}
-        if stage == "train_vocab":
+        if stage in ("train_vocab", "verify"):
             del options["num_workers"]
         args = [f"--{name}={value}" for name, value in options.items()]
         server = servers[stage]

@@ -1,9 +1,6 @@
-"""Documents in, shards out."""
+"""Raw files cut into slices and parts."""
 
 import gzip
-import hashlib
-import json
-import os
 import random
 
 import pytest
@@ -11,109 +8,35 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_prep import corpus, manifest, shards
+from data_prep import corpus
 from data_prep.cli import UserError
-from data_prep.corpus import ReadOptions
+from data_prep.corpus import Bundle, Part, Reader
 
 
-def read(*paths: str, **options: str) -> list[corpus.Document]:
-    return list(corpus.Reader(list(paths), ReadOptions(**options)).documents())
+def parts_of(*paths: str, **options) -> list[Part]:
+    return list(Reader(**options).parts(Bundle(0, paths)))
 
 
-def jsonl(*records: object) -> str:
-    return "".join(json.dumps(record) + "\n" for record in records)
-
-
-@pytest.mark.parametrize(
-    ("layout", "text", "documents"),
-    [
-        ("auto", "가\n나\n", [["가"], ["나"]]),
-        ("auto", "가\n나\n\n다\n", [["가", "나"], ["다"]]),
-        ("auto", "가\n나\n\n\n", [["가"], ["나"]]),
-        ("auto", "가\n \t\n나", [["가"], ["나"]]),
-        ("line", "가\n나\n\n다\n", [["가"], ["나"], ["다"]]),
-        ("blank", "가\n나\n", [["가", "나"]]),
-        ("blank", "\n\n가\n\n\n나\n다\n\n", [["가"], ["나", "다"]]),
-        ("auto", "", []),
-        ("auto", "\n\n", []),
-    ],
-)
-def test_txt_layouts(write, layout, text, documents):
-    assert read(write("a.txt", text), txt_documents=layout) == documents
-
-
-def test_late_blank_line_of_a_txt_is_an_error_not_a_guess(write):
-    late = write("a.txt", "가\n" * 10_000 + "나\n\n다\n")
-    with pytest.raises(UserError, match="line 10002 is blank.*--txt_documents=blank"):
-        read(late)
-    assert len(read(late, txt_documents="line")) == 10_002
-    assert len(read(late, txt_documents="blank")) == 2
-
-
-def test_blank_lines_that_end_a_long_txt_are_no_error(write):
-    assert len(read(write("a.txt", "가\n" * 10_001 + "\n\n"))) == 10_001
-
-
-def test_blank_line_within_the_first_ten_thousand_decides(write):
-    assert len(read(write("a.txt", "가\n" * 9_998 + "\n나\n다\n"))) == 2
-
-
-def test_crlf_and_byte_order_mark_are_no_text(write):
-    text = "\ufeff가\r\n나\r\n\r\n\ufeff다\r\n"
-    assert read(write("a.txt", text)) == [["가", "나"], ["\ufeff다"]]
-    text = '\ufeff{"t": "가"}\r\n'
-    assert read(write("a.jsonl", text), text_field="t") == [["가"]]
-    assert read(write("a.tsv", "\ufeffn\tt\r\n1\t가\r\n"), text_field="t") == [["가"]]
-
-
-def test_jsonl_records_are_documents_of_lines(write):
-    path = write("a.jsonl", jsonl({"t": "가\n\n나"}, {"t": None}, {"t": "다"}) + "\n")
-    assert read(path, text_field="t") == [["가", "나"], ["다"]]
-
-
-def test_tsv_quotes_are_ordinary(write):
-    path = write("a.tsv", 'id\ttext\n1\t"가\n2\t나 "다"\n')
-    assert read(path, text_field="text") == [['"가'], ['나 "다"']]
-
-
-@pytest.mark.parametrize(
-    ("groups", "documents", "regrouped"),
-    [
-        ([1, 1, 2], [["0", "1"], ["2"]], 0),
-        ([1, 2, 1, 1], [["0"], ["1"], ["2", "3"]], 1),
-        ([None, None, 1, None], [["0", "1"], ["2"], ["3"]], 1),
-    ],
-)
-def test_consecutive_records_of_a_group_join(write, groups, documents, regrouped):
-    records = [{"t": str(n), "g": group} for n, group in enumerate(groups)]
-    path = write("a.jsonl", jsonl(*records))
-    reader = corpus.Reader([path], ReadOptions(text_field="t", group_field="g"))
-    assert list(reader.documents()) == documents
-    assert reader.counts["regrouped"] == regrouped
-    assert reader.counts["records"] == len(groups)
+def joined(parts: list[Part]) -> bytes:
+    return b"".join(piece.data for part in parts for piece in part.slices)
 
 
 @pytest.mark.parametrize("extension", ["", ".gz", ".zst"])
 def test_compressed_files_read_alike(write, extension):
     compress = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.compress}[extension]
-    two_parts = compress("가나\n".encode()) + compress("다라\n".encode())
-    path = write("a.txt" + extension, two_parts)
-    reader = corpus.Reader([path], ReadOptions())
-    assert list(reader.documents()) == [["가나"], ["다라"]]
-    assert dict(reader.counts) == {
-        "files": 1,
-        "bytes": 14,
-        "records": 2,
-        "documents": 2,
-        "regrouped": 0,
-    }
-    assert reader.position() == reader.total_bytes == len(two_parts)
+    two_frames = compress("가나\n".encode()) + compress("다라\n".encode())
+    path = write("a.txt" + extension, two_frames)
+    reader = Reader()
+    (part,) = reader.parts(Bundle(3, (path,)))
+    assert part.name == "00003-00000"
+    assert joined([part]).decode() == "가나\n다라\n"
+    assert reader.position() == len(two_frames)
 
 
 def test_large_zst_reads_whole(write):
-    text = "가나다라 마바사\n" * 200_000
-    path = write("a.txt.zst", zstandard.compress(text.encode()))
-    assert len(read(path)) == 200_000
+    text = ("가나다라 마바사\n" * 200_000).encode()
+    path = write("a.txt.zst", zstandard.compress(text))
+    assert joined(parts_of(path)) == text
 
 
 @pytest.mark.parametrize(
@@ -130,61 +53,91 @@ def test_damaged_compressed_file_is_an_error(write, extension, compress):
     for cut in (len(whole) // 2, len(whole) - 1):
         path = write("a.txt" + extension, whole[:cut])
         with pytest.raises(UserError, match="a.txt.*cannot be read past byte.*cut"):
-            read(path)
+            parts_of(path)
     for start in range(20, len(whole) - 20, len(whole) // 8):
         path = write("a.txt" + extension, whole[:start] + b"?" * 9 + whole[start + 9 :])
         with pytest.raises(UserError, match="a.txt"):
-            read(path)
+            parts_of(path)
     with pytest.raises(UserError, match="cannot be read past byte 0"):
-        read(write("b.txt" + extension, "plain text\n"))
+        parts_of(write("b.txt" + extension, "plain text\n"))
 
 
-def test_invalid_utf8_tells_file_and_byte_offset(write):
-    path = write("a.txt", "가\n나".encode() + b"\xff\xfe\n")
-    with pytest.raises(UserError) as error:
-        read(path)
-    assert f"{path}: invalid UTF-8 at byte 7 (line 2): b'\\xff'" in str(error.value)
-    assert "--on_decode_error=replace" in str(error.value)
+LINES = st.lists(st.text(st.sampled_from("가a \t\r"), max_size=6), max_size=30)
 
 
-def test_invalid_utf8_is_replaced_and_counted_if_asked(write):
-    path = write("a.txt", b"a\xff\xfe\nb\nc\xff\n")
-    reader = corpus.Reader([path], ReadOptions(on_decode_error="replace"))
-    assert list(reader.documents()) == [["a\ufffd\ufffd"], ["b"], ["c\ufffd"]]
-    assert reader.counts["decode_errors"] == 2
+@settings(deadline=None, max_examples=200)
+@given(LINES, st.booleans(), st.integers(1, 40), st.sampled_from(["line", "blank"]))
+def test_slices_are_whole_records_and_lose_no_byte(
+    tmp_path_factory, lines, ends, slice_bytes, layout
+):
+    data = ("\n".join(lines) + "\n" * ends).encode()
+    path = tmp_path_factory.mktemp("slices") / "a.txt"
+    path.write_bytes(data)
+    parts = parts_of(str(path), txt_documents=layout, slice_bytes=slice_bytes)
+    pieces = [piece for part in parts for piece in part.slices]
+    assert joined(parts) == data
+    for piece in pieces:
+        before = data[: piece.first_byte]
+        assert data[piece.first_byte :].startswith(piece.data)
+        assert piece.first_line == 1 + before.count(b"\n")
+        assert piece.blank_separated == (layout == "blank")
+    for piece in pieces[:-1]:
+        assert piece.data.endswith(b"\n")
+        if layout == "blank":
+            assert not piece.data[:-1].rpartition(b"\n")[2].strip()
+
+
+def test_small_files_share_parts_and_large_ones_are_cut(write):
+    paths = [write(f"{i}.txt", f"{i}\n" * 50) for i in range(5)]
+    assert [b.paths for b in corpus.bundles(paths, 250)] == [
+        tuple(paths[:2]),
+        tuple(paths[2:4]),
+        tuple(paths[4:]),
+    ]
+    assert len(corpus.bundles(paths, 10)) == 5
+    parts = parts_of(*paths[:2], slice_bytes=150)
+    assert [[len(s.data) for s in part.slices] for part in parts] == [[100, 100]]
+    parts = parts_of(*paths[:2], slice_bytes=30)
+    assert [part.index for part in parts] == list(range(len(parts)))
+    assert joined(parts) == b"0\n" * 50 + b"1\n" * 50
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "message"),
+    ("text", "blank"),
     [
-        (
-            "a.jsonl",
-            '{"body": "가", "id": 1}\n',
-            "no field 't'; it has body, id.*--text",
-        ),
-        ("a.jsonl", '{"t": "가"}\n["나"]\n', "line 2 is a JSON list, an object"),
-        ("a.jsonl", '{"t": "가"}\n{"t": \n', "line 2 is not JSON"),
-        ("a.jsonl", "1" * 5000, "line 1 is not JSON"),
-        ("a.jsonl", "[" * 100_000, "line 1 is not JSON"),
-        ("a.tsv", "id\tbody\n1\t가\n", "no field 't'; it has id, body.*--text_field"),
-        (
-            "a.tsv",
-            "id\tt\n1\t가\n2\t나\t다\n",
-            "line 3 has 3 columns, the header has 2",
-        ),
+        ("가\n나\n", False),
+        ("가\n\n나\n", True),
+        ("가\n \t\n나", True),
+        ("\n\n가\n나\n\n", False),
     ],
 )
-def test_malformed_records_are_errors(write, name, text, message):
-    with pytest.raises(UserError, match=message):
-        read(write(name, text), text_field="t")
+def test_a_blank_line_inside_tells_the_layout(write, text, blank):
+    (part,) = parts_of(write("a.txt", text))
+    assert part.slices[0].blank_separated == blank
+    assert not part.slices[0].sure
 
 
-def test_wrong_group_field_lists_the_fields(write):
-    path = write("a.jsonl", jsonl({"t": "가", "thread": 1}))
-    with pytest.raises(
-        UserError, match="no field 'g'; it has t, thread.*--group_field"
-    ):
-        read(path, text_field="t", group_field="g")
+def test_byte_order_mark_and_header_are_no_data(write):
+    (part,) = parts_of(write("a.tsv", "\ufeffn\tt\r\n1\t가\r\n"))
+    (piece,) = part.slices
+    assert piece.columns == ("n", "t")
+    assert (piece.first_line, piece.first_byte) == (2, 3 + 5)
+    assert piece.data.decode() == "1\t가\r\n"
+
+
+def test_utf16_is_refused(write):
+    with pytest.raises(UserError, match="a.txt is UTF-16.*iconv -f UTF-16"):
+        parts_of(write("a.txt", "가나".encode("utf-16")))
+
+
+@pytest.mark.parametrize(
+    ("layout", "what"), [("line", "the line at byte 3"), ("blank", "document at byte")]
+)
+def test_a_record_without_end_is_refused(write, monkeypatch, layout, what):
+    monkeypatch.setattr(corpus, "LONGEST_RECORD", 1 << 20)
+    path = write("a.txt", b"ab\n" + b"x" * (3 << 20))
+    with pytest.raises(UserError, match=f"a.txt: .*{what}.*longer than 1 MiB"):
+        parts_of(path, txt_documents=layout, slice_bytes=1 << 19)
 
 
 def test_inputs_are_sorted_and_each_once(write, tmp_path):
@@ -198,57 +151,15 @@ def test_inputs_are_sorted_and_each_once(write, tmp_path):
     [
         ("no/*.txt", "no file matches '.*no/.*txt'"),
         ("folder", "folder is a folder, files are needed"),
-        ("a.csv", "cannot tell its format; names end in .txt, .jsonl, .tsv"),
-        ("a.csv.gz", "cannot tell its format"),
-        ("a.zip", "cannot tell its format"),
     ],
 )
 def test_unusable_inputs_are_refused(write, tmp_path, pattern, message):
-    for name in ("a.csv", "a.csv.gz", "a.zip", "folder/a.txt"):
-        write(name, "x")
+    write("folder/a.txt", "x")
     with pytest.raises(UserError, match=message):
         corpus.find_inputs([str(tmp_path / pattern)])
 
 
-LINES = st.text(st.characters(exclude_characters="\n", codec="utf-8"), min_size=1)
-DOCUMENTS = st.lists(st.lists(LINES, min_size=1, max_size=4), max_size=8)
-
-
-@settings(deadline=None, max_examples=100)
-@given(DOCUMENTS, st.integers(1, 60))
-def test_shards_round_trip_and_match_their_entries(
-    tmp_path_factory, documents, shard_bytes
-):
-    folder = str(tmp_path_factory.mktemp("shards"))
-    with shards.ShardWriter(folder, shard_bytes) as writer:
-        for document in documents:
-            writer.write(document)
-    names = [entry["name"] for entry in writer.entries]
-    assert names == [f"corpus-{i:05d}.txt" for i in range(len(names))]
-    assert sorted(os.listdir(folder)) == names
-    found = []
-    for entry in writer.entries:
-        path = os.path.join(folder, entry["name"])
-        with open(path, "rb") as handle:
-            data = handle.read()
-        assert entry["bytes"] == len(data)
-        assert entry["sha256"] == hashlib.sha256(data).hexdigest()
-        counts = {key: entry[key] for key in ("lines", "documents")}
-        assert entry == manifest.file_entry(folder, entry["name"], **counts)
-        reported: list[int] = []
-        shard = list(shards.read_shard(path, reported.append))
-        assert counts == {"lines": sum(map(len, shard)), "documents": len(shard)}
-        assert sum(reported) == len(data)
-        found += shard
-    assert found == documents
-    assert all(entry["bytes"] >= shard_bytes for entry in writer.entries[:-1])
-
-
-def test_shards_of_a_failed_run_have_no_half_written_file(tmp_path):
-    with pytest.raises(RuntimeError):
-        with shards.ShardWriter(str(tmp_path), 10) as writer:
-            writer.write(["가나다라마바사"])
-            writer.write(["가"])
-            raise RuntimeError
-    assert os.listdir(tmp_path) == ["corpus-00000.txt"]
-    assert len(writer.entries) == 1
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.zip", "a"])
+def test_unknown_formats_are_refused(name):
+    with pytest.raises(UserError, match="cannot tell its format; names end in .txt"):
+        corpus.format_of(name)

@@ -6,6 +6,7 @@ import os
 import pytest
 
 from data_prep import files
+from data_prep.cli import UserError
 
 
 def test_written_file_has_its_content_and_leaves_no_temporary(tmp_path):
@@ -54,7 +55,7 @@ def test_open_reader_of_a_replaced_file_still_reads_the_old_one(tmp_path):
 
 
 def test_writer_into_a_missing_folder_says_so(tmp_path):
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(UserError, match="cannot write .*a.txt: No such file"):
         files.write_text(str(tmp_path / "no" / "a.txt"), "x")
 
 

@@ -5,12 +5,15 @@ import json
 import os
 import pathlib
 import random
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_prep.packing import Example, ExamplePacker
+from data_prep import packing
+from data_prep.packing import ExamplePacker
+from data_prep.ragged import Ragged
 from data_prep.vocab import CLS_ID, SEP_ID
 
 GOLDEN = pathlib.Path(
@@ -18,9 +21,27 @@ GOLDEN = pathlib.Path(
 )
 
 
-def pack(packer: ExamplePacker, lines: list[list[int]]) -> list[Example]:
-    examples = [packer.add_line(line) for line in lines] + [packer.end_document()]
-    return [example for example in examples if example]
+class Example(NamedTuple):
+    input_ids: list[int]
+    segment_ids: list[int]
+
+
+def pack(
+    documents: list[list[list[int]]], length: int, seed: int = 0
+) -> tuple[list[Example], int]:
+    """Examples of documents, as one batch, and how many tokens were cut off."""
+    packer = ExamplePacker(length, random.Random(seed))
+    dealt, start = [], 0
+    for document in documents:
+        dealt += packer.pack([len(line) for line in document], start)
+        start += len(document)
+    lines = Ragged.from_rows([line for document in documents for line in document])
+    built = packing.build(dealt, lines, length)
+    examples = []
+    for index, first in enumerate(built.first_lengths.tolist()):
+        ids = built.input_ids.row(index).tolist()
+        examples.append(Example(ids, [0] * first + [1] * (len(ids) - first)))
+    return examples, built.truncated_tokens
 
 
 @pytest.mark.parametrize("case", ["a", "b"])
@@ -31,15 +52,11 @@ def test_same_examples_as_the_original(case):
     def pad(ids: list[int]) -> list[int]:
         return ids + [0] * (length - len(ids))
 
-    packer = ExamplePacker(length, random.Random(recorded["seed"]))
-    examples = []
-    for ids in [*recorded["lines"], []]:  # an empty line ends a document
-        examples.append(packer.add_line(ids) if ids else packer.end_document())
-    found = [
-        (pad(example.input_ids), pad(example.segment_ids))
-        for example in examples
-        if example
-    ]
+    documents: list[list[list[int]]] = [[]]
+    for ids in recorded["lines"]:  # an empty line ends a document
+        documents[-1].append(ids) if ids else documents.append([])
+    examples, _ = pack(documents, length, recorded["seed"])
+    found = [(pad(e.input_ids), pad(e.segment_ids)) for e in examples]
     assert len(found) > 50
     assert found == [
         (example["input_ids"], example["segment_ids"])
@@ -69,27 +86,24 @@ def segments(example: Example) -> list[list[int]]:
 @settings(deadline=None, max_examples=200)
 @given(DOCUMENTS, st.integers(8, 64), st.integers(0, 1000))
 def test_every_token_is_in_one_example_or_counted_as_truncated(documents, length, seed):
-    packer = ExamplePacker(length, random.Random(seed))
-    for lines in documents:
-        before = packer.truncated_tokens
-        tokens = [i for line in lines for i in line]
-        packed = [segments(example) for example in pack(packer, lines)]
-        placed = [i for example in packed for segment in example for i in segment]
-        assert len(placed) + packer.truncated_tokens - before == len(tokens)
-        assert len(placed) == len(set(placed).intersection(tokens))
-        # Segments and examples keep the order. A short line may still join the first
-        # segment after a long one began the second, as in the original.
-        assert all(s == sorted(s) for example in packed for s in example)
-        examples = [[i for s in example for i in s] for example in packed]
-        for one, following in itertools.pairwise(examples):
-            assert max(one) < min(following)
+    tokens = [i for document in documents for line in document for i in line]
+    examples, truncated = pack(documents, length, seed)
+    packed = [segments(example) for example in examples]
+    placed = [i for example in packed for segment in example for i in segment]
+    assert len(placed) + truncated == len(tokens)
+    assert len(placed) == len(set(placed).intersection(tokens))
+    # Segments and examples keep the order. A short line may still join the first
+    # segment after a long one began the second, as in the original.
+    assert all(s == sorted(s) for example in packed for s in example)
+    flat = [[i for s in example for i in s] for example in packed]
+    for one, following in itertools.pairwise(flat):
+        assert max(one) < min(following)
 
 
 @settings(deadline=None, max_examples=200)
 @given(DOCUMENTS, st.integers(8, 64), st.integers(0, 1000))
 def test_examples_are_one_or_two_closed_segments(documents, length, seed):
-    packer = ExamplePacker(length, random.Random(seed))
-    for example in [e for lines in documents for e in pack(packer, lines)]:
+    for example in pack(documents, length, seed)[0]:
         assert len(example.input_ids) == len(example.segment_ids) <= length
         assert example.segment_ids == sorted(example.segment_ids)
         assert set(example.segment_ids) in ({0}, {0, 1})
@@ -99,26 +113,41 @@ def test_examples_are_one_or_two_closed_segments(documents, length, seed):
         assert example.input_ids.count(SEP_ID) == len(set(ends))
 
 
+@given(DOCUMENTS, st.integers(8, 64))
+def test_batches_of_documents_do_not_change_the_examples(documents, length):
+    packer = ExamplePacker(length, random.Random(0))
+    one_by_one = []
+    for document in documents:
+        dealt = packer.pack([len(line) for line in document])
+        built = packing.build(dealt, Ragged.from_rows(document), length)
+        one_by_one += [built.input_ids.row(i).tolist() for i in range(len(dealt))]
+    together = pack(documents, length)[0]
+    assert [example.input_ids for example in together] == one_by_one
+
+
 def test_documents_never_share_an_example():
-    packer = ExamplePacker(64, random.Random(0))
-    assert [segments(e) for e in pack(packer, [[5, 5]])] == [[[5, 5], []]]
-    (example,) = pack(packer, [[6], [7]])
-    assert sorted(example.input_ids) == [
+    alone, both = pack([[[5, 5]], [[6], [7]]], 64)[0]
+    assert segments(alone) == [[5, 5], []]
+    assert sorted(both.input_ids) == [
         CLS_ID,
-        *[SEP_ID] * (1 + (7 in segments(example)[1])),
+        *[SEP_ID] * (1 + (7 in segments(both)[1])),
         6,
         7,
     ]
 
 
 def test_document_of_empty_lines_gives_nothing():
-    packer = ExamplePacker(64, random.Random(0))
-    assert pack(packer, [[], []]) == []
+    assert pack([[[], []], []], 64) == ([], 0)
 
 
 def test_line_longer_than_an_example_is_cut_and_counted():
-    packer = ExamplePacker(8, random.Random(0))
-    assert pack(packer, [list(range(10, 30))]) == [
-        Example([CLS_ID, 10, 11, 12, 13, 14, 15, SEP_ID], [0] * 8)
-    ]
-    assert packer.truncated_tokens == 14
+    assert pack([[list(range(10, 30))]], 8) == (
+        [Example([CLS_ID, 10, 11, 12, 13, 14, 15, SEP_ID], [0] * 8)],
+        14,
+    )
+
+
+def test_unknown_tokens_are_counted_with_those_cut_off():
+    lines = Ragged.from_rows([[1, 9, 1], [1] * 20])
+    dealt = ExamplePacker(8, random.Random(0)).pack([3, 20])
+    assert packing.build(dealt, lines, 8).unk_tokens == 22

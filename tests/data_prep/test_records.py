@@ -6,50 +6,83 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_prep import records
-from data_prep.packing import Example
+from data_prep.packing import Examples
+from data_prep.ragged import Ragged
 
-EXAMPLE = Example([2, 7, 8, 3, 9, 3], [0, 0, 0, 0, 1, 1])
-PADDED = {
-    "input_ids": [2, 7, 8, 3, 9, 3, 0, 0],
-    "input_mask": [1, 1, 1, 1, 1, 1, 0, 0],
-    "segment_ids": [0, 0, 0, 0, 1, 1, 0, 0],
-}
+FEATURES = ("input_ids", "input_mask", "segment_ids")
 
 
-def test_record_is_a_zero_padded_tf_example():
-    message = tf.train.Example.FromString(records.encode(EXAMPLE, 8))
-    features = message.features.feature
-    assert {k: list(v.int64_list.value) for k, v in features.items()} == PADDED
+def examples(rows: list[tuple[list[int], int]]) -> Examples:
+    """Of (ids, positions of segment 0)."""
+    ids = Ragged.from_rows([ids for ids, _ in rows])
+    return Examples(ids, np.array([first for _, first in rows], np.int64), 0, 0)
 
 
-def test_original_s_reader_reads_it():
-    spec = {name: tf.io.FixedLenFeature([8], tf.int64) for name in PADDED}
-    parsed = tf.io.parse_single_example(records.encode(EXAMPLE, 8), spec)
-    assert {name: value.numpy().tolist() for name, value in parsed.items()} == PADDED
+def padded(ids: list[int], first: int, length: int) -> dict[str, list[int]]:
+    padding = [0] * (length - len(ids))
+    return {
+        "input_ids": ids + padding,
+        "input_mask": [1] * len(ids) + padding,
+        "segment_ids": [0] * first + [1] * (len(ids) - first) + padding,
+    }
+
+
+@st.composite
+def batches(draw) -> tuple[int, list[tuple[list[int], int]]]:
+    """max_seq_length and rows of (ids, positions of segment 0)."""
+    length = draw(st.sampled_from([8, 9, 32, 127, 128, 129, 512]))
+    # All lengths of a varint, and their ends.
+    ids = st.one_of(
+        st.sampled_from([0, 1, 127, 128, 16383, 16384, 2**21, 2**28, 2**31 - 1]),
+        st.integers(0, 40_000),
+    )
+    sizes = st.integers(2, length)
+    rows = []
+    for size in draw(st.lists(st.one_of(sizes, st.just(length)), max_size=4)):
+        few = draw(st.lists(ids, min_size=1, max_size=8))
+        rows.append(((few * size)[:size], draw(st.integers(2, size))))
+    return length, rows
+
+
+@settings(deadline=None, max_examples=150)
+@given(batches())
+def test_bytes_are_those_of_protobuf_s_deterministic_serialization(batch):
+    length, rows = batch
+    expected = []
+    for ids, first in rows:
+        features = {
+            name: tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+            for name, values in padded(ids, first, length).items()
+        }
+        message = tf.train.Example(features=tf.train.Features(feature=features))
+        expected.append(message.SerializeToString(deterministic=True))
+    assert list(records.encode(examples(rows), length)) == expected
 
 
 @settings(deadline=None, max_examples=30)
-@given(
-    st.lists(
-        st.lists(st.integers(0, 2**31 - 1), min_size=1, max_size=8),
-        min_size=1,
-        max_size=4,
-    )
-)
-def test_batch_reads_back_what_was_encoded(rows):
-    encoded = [records.encode(Example(ids, [0] * len(ids)), 8) for ids in rows]
-    parsed = records.parse_batch(tf.constant(encoded), 8)
-    padded = [ids + [0] * (8 - len(ids)) for ids in rows]
-    mask = [[1] * len(ids) + [0] * (8 - len(ids)) for ids in rows]
-    assert list(parsed) == ["input_ids", "input_mask", "segment_ids"]
+@given(batches())
+def test_batch_reads_back_what_was_encoded(batch):
+    length, rows = batch
+    rows = [*rows, ([2, 7, 3], 3)]
+    encoded = list(records.encode(examples(rows), length))
+    parsed = records.parse_batch(tf.constant(encoded), length)
+    assert tuple(parsed) == FEATURES
     assert {value.dtype for value in parsed.values()} == {tf.int32}
-    np.testing.assert_array_equal(parsed["input_ids"], padded)
-    np.testing.assert_array_equal(parsed["input_mask"], mask)
-    np.testing.assert_array_equal(parsed["segment_ids"], np.zeros_like(mask))
+    expected = [padded(ids, first, length) for ids, first in rows]
+    for name in FEATURES:
+        values = [row[name] for row in expected]
+        np.testing.assert_array_equal(parsed[name], values)
 
 
-def test_encoding_is_deterministic():
-    assert records.encode(EXAMPLE, 8) == records.encode(EXAMPLE, 8)
+def test_original_s_reader_reads_it():
+    (record,) = records.encode(examples([([2, 7, 8, 3, 9, 3], 4)]), 8)
+    spec = {name: tf.io.FixedLenFeature([8], tf.int64) for name in FEATURES}
+    parsed = tf.io.parse_single_example(record, spec)
+    assert {name: value.numpy().tolist() for name, value in parsed.items()} == {
+        "input_ids": [2, 7, 8, 3, 9, 3, 0, 0],
+        "input_mask": [1, 1, 1, 1, 1, 1, 0, 0],
+        "segment_ids": [0, 0, 0, 0, 1, 1, 0, 0],
+    }
 
 
 def test_files_are_named_as_the_original_names_them():

@@ -1,5 +1,6 @@
 """The three stages, from raw text to records, and everything they refuse."""
 
+import gzip
 import hashlib
 import json
 import os
@@ -12,8 +13,9 @@ import types
 
 import pytest
 import tensorflow as tf
+from tokenizers import Tokenizer
 
-from data_prep import cleaning, manifest, records, shards, vocab
+from data_prep import manifest, recipes, records, shards, vocab
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -50,7 +52,7 @@ def large(run_stage, tmp_path_factory) -> types.SimpleNamespace:
     """All stages on three clean shards; records built by one process and by two."""
     folder = tmp_path_factory.mktemp("large")
     paths = {n: str(folder / n) for n in ("clean", "vocab", "records1", "records2")}
-    (folder / "raw.txt").write_text(raw_text(random_documents(4800)))
+    (folder / "raw.txt").write_text(raw_text(random_documents(7200)))
     made = types.SimpleNamespace(logs={}, **paths)
 
     def run(stage: str, output: str, **options: object) -> None:
@@ -118,7 +120,8 @@ def test_every_manifest_matches_its_files(large):
     stages = ("clean_corpus", "train_vocab", "build_tfrecords", "build_tfrecords")
     folders = (large.clean, large.vocab, large.records1, large.records2)
     for stage, folder in zip(stages, folders, strict=True):
-        entries = manifest.read(folder, stage)["files"]
+        values = manifest.read(folder, stage)
+        entries = values["files"] + values.get("reports", [])
         found = snapshot(folder)
         del found["manifest.json"]
         assert {entry["name"]: entry["sha256"] for entry in entries} == {
@@ -129,9 +132,9 @@ def test_every_manifest_matches_its_files(large):
 def test_manifests_say_what_was_done(large):
     clean = manifest.read(large.clean, "clean_corpus")
     assert clean["recipe"] == "default"
-    assert clean["recipe_hash"] == cleaning.get_recipe("default").hash()
-    assert clean["written"]["documents"] == 4800
-    assert sum(entry["documents"] for entry in clean["files"]) == 4800
+    assert clean["recipe_hash"] == recipes.get_recipe("default").hash()
+    assert clean["written"]["documents"] == 7200
+    assert sum(entry["documents"] for entry in clean["files"]) == 7200
     vocabulary = manifest.read(large.vocab, "train_vocab")
     vocab_file = os.path.join(large.vocab, "vocab.txt")
     assert vocabulary["vocab_size"] == len(vocab.read(vocab_file)) == 2000
@@ -141,7 +144,7 @@ def test_manifests_say_what_was_done(large):
         assert clean[key] == vocabulary[key] == built[key]
     assert built["vocab_sha256"] == vocabulary["vocab_sha256"]
     counts = built["counts"]
-    assert sum(counts[split]["documents"] for split in ("train", "eval")) == 4800
+    assert sum(counts[split]["documents"] for split in ("train", "eval")) == 7200
     for split in ("train", "eval"):
         mask = rows(large.records1, split, 64)["input_mask"]
         assert counts[split]["examples"] == len(mask)
@@ -154,12 +157,181 @@ def test_any_number_of_workers_gives_the_same_bytes(large):
     assert one == two
 
 
+def test_seven_workers_and_compression_give_the_same_records(
+    large, run_stage, tmp_path
+):
+    folders = []
+    for workers in (1, 7):
+        folders.append(tmp_path / str(workers))
+        code, log = run_stage(
+            "build_tfrecords",
+            input_dir=large.clean,
+            vocab_dir=large.vocab,
+            output_dir=folders[-1],
+            max_seq_length=64,
+            eval_fraction=0.05,
+            compression="gzip",
+            num_workers=workers,
+        )
+        assert code == 0, log
+    packed = snapshot(folders[0])
+    assert packed == snapshot(folders[1])
+    plain = snapshot(large.records1)
+    assert packed.keys() == plain.keys()
+    for name in packed:
+        if name.split("/")[0] in ("train", "eval"):
+            assert gzip.decompress(packed[name]) == plain[name]
+            assert len(packed[name]) < len(plain[name]) / 2
+    built = manifest.read(str(folders[0]), "build_tfrecords")
+    assert built["compression"] == "GZIP"
+
+
+def test_records_are_built_without_tensorflow(small, tmp_path):
+    program = (
+        "import sys; from data_prep import cli, build_tfrecords as stage;"
+        "sys.argv[0] = 'x'; main = stage.build_tfrecords;"
+        "cli.run(lambda: (main(), print('tensorflow' in sys.modules)))"
+    )
+    options = {
+        "input_dir": small.clean,
+        "vocab_dir": small.vocab,
+        "output_dir": tmp_path / "built",
+        "eval_fraction": 0.3,
+        "num_workers": 1,
+    }
+    ended = subprocess.run(
+        [sys.executable, "-c", program, *(f"--{k}={v}" for k, v in options.items())],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert (ended.returncode, ended.stdout) == (0, "False\n"), ended.stderr
+    assert manifest.read(str(tmp_path / "built"), "build_tfrecords")
+
+
+def small_records(small, folder, **options) -> dict[str, object]:
+    return {
+        "input_dir": small.clean,
+        "vocab_dir": small.vocab,
+        "output_dir": folder,
+        "eval_fraction": 0.3,
+        **options,
+    }
+
+
+# Dies as if killed, once some shards are built: before or after the last is recorded.
+_DIES = """
+import os, sys
+from data_prep import build_tfrecords, cli, resume
+
+recorded, before, *sys.argv[1:] = sys.argv[1:]
+finish, seen = resume.WorkLog.finish, []
+
+def finish_and_die(self, name, payload):
+    seen.append(name)
+    dies = len(seen) == int(recorded)
+    if not (dies and before == "before"):
+        finish(self, name, payload)
+    if dies:
+        os._exit(9)
+
+resume.WorkLog.finish = finish_and_die
+cli.run(build_tfrecords.build_tfrecords)
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_run_goes_on_with_the_shards_that_are_missing(
+    large, run_stage, tmp_path, when
+):
+    folder = tmp_path / "built"
+    options = {
+        "input_dir": large.clean,
+        "vocab_dir": large.vocab,
+        "output_dir": folder,
+        "max_seq_length": 64,
+        "eval_fraction": 0.05,
+        "num_workers": 1,
+    }
+    ended = subprocess.run(
+        [sys.executable, "-c", _DIES, "2", when]
+        + [f"--{name}={value}" for name, value in options.items()],
+        cwd=ROOT,
+        capture_output=True,
+    )
+    assert ended.returncode == 9
+    assert not (folder / "manifest.json").exists()
+    records_of = sorted((folder / "_progress").glob("shard-*.json"))
+    assert len(records_of) == (1 if when == "before" else 2)
+    made = [json.loads(path.read_text())["entries"] for path in records_of]
+    kept = [folder / entry["name"] for entries in made for entry in entries]
+    written = [path.stat().st_mtime_ns for path in kept]
+    code, log = run_stage("build_tfrecords", **options)
+    assert code == 0, log
+    assert "going on where an earlier run stopped" in log
+    assert [path.stat().st_mtime_ns for path in kept] == written
+    assert snapshot(folder) == snapshot(large.records1)
+
+
+def test_finished_records_are_not_built_again(small, run_stage, tmp_path):
+    options = small_records(small, tmp_path / "built")
+    code, log = run_stage("build_tfrecords", **options)
+    assert code == 0, log
+    before = snapshot(tmp_path / "built")
+    code, log = run_stage("build_tfrecords", **options)
+    assert code == 0 and "already complete" in log
+    code, log = run_stage("build_tfrecords", **options, max_seq_length=64, seed=1)
+    assert code == 1
+    assert "max_seq_length was 128, is now 64; seed was 0, is now 1" in log
+    assert snapshot(tmp_path / "built") == before
+    options |= {"max_seq_length": 64, "overwrite": True}
+    assert run_stage("build_tfrecords", **options)[0] == 0
+    assert snapshot(tmp_path / "built") != before
+
+
+@pytest.mark.parametrize("kind", ["tokenizer folder", "vocab.txt", "lower case"])
+def test_records_from_a_published_tokenizer(small, run_stage, tmp_path, kind):
+    """The records hold their tokenizer, and the ids that it gives."""
+    folder = tmp_path / "published"
+    folder.mkdir()
+    text = pathlib.Path(small.vocab, "vocab.txt").read_text() + "abc\n"
+    (folder / "vocab.txt").write_text(text)
+    if kind == "lower case":
+        settings = {"do_lower_case": True, "strip_accents": False}
+        (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    elif kind == "tokenizer folder":
+        made = vocab.load_tokenizer(str(folder / "vocab.txt"))
+        made.save(str(folder / "tokenizer.json"))
+    path = folder / "vocab.txt" if kind == "vocab.txt" else folder
+    options = small_records(small, tmp_path / "built", vocab_dir=path)
+    code, log = run_stage("build_tfrecords", **options)
+    assert code == 0, log
+    built = manifest.read(str(tmp_path / "built"), "build_tfrecords")
+    assert built["vocab_size"] == 901
+    vocab_file = str(tmp_path / "built" / "vocab.txt")
+    assert built["vocab_sha256"] == vocab.fingerprint(vocab_file)
+    assert pathlib.Path(vocab_file).read_text() == text
+    tokenizer = Tokenizer.from_file(str(tmp_path / "built" / "tokenizer.json"))
+    ids = tokenizer.encode("ABC abc", add_special_tokens=False).ids
+    assert (ids == [900, 900]) == (kind == "lower case")
+    for line in (tmp_path / "built" / "samples.jsonl").read_text().splitlines():
+        sample = json.loads(line)
+        encoding = tokenizer.encode(sample["text"], add_special_tokens=False)
+        assert sample["ids"] == encoding.ids
+
+
+def test_built_records_pass_verification(large, run_stage):
+    code, log = run_stage("verify", dir=os.path.dirname(large.clean))
+    assert code == 0, log
+    assert log.count("checking ") >= 4
+
+
 def test_held_out_documents_are_never_trained_on(large):
     tokenizer = vocab.load_tokenizer(os.path.join(large.vocab, "vocab.txt"))
 
     def text_of(split: str) -> str:
         lines = rows(large.records1, split, 64)["input_ids"]
-        return "\n".join(" ".join(map(str, line)) for line in lines)
+        return "\n".join(f" {' '.join(map(str, line))} " for line in lines)
 
     text = {split: text_of(split) for split in ("train", "eval")}
     found = {"train": 0, "eval": 0}
@@ -174,7 +346,7 @@ def test_held_out_documents_are_never_trained_on(large):
                 continue
             ids = tokenizer.encode(document[0], add_special_tokens=False).ids[:8]
             inside, outside = ("eval", "train") if held_out else ("train", "eval")
-            part = " ".join(map(str, ids))
+            part = f" {' '.join(map(str, ids))} "
             assert part in text[inside]
             assert part not in text[outside]
             found[inside] += 1
@@ -269,11 +441,13 @@ def test_cleaning_counts_what_it_changes_and_drops(write, run_stage, tmp_path):
     )
     assert code == 0, log
     found = manifest.read(folder, "clean_corpus")
-    assert found["written"] == {"documents": 2, "duplicate_lines": 1, "lines": 2}
-    assert found["dropped_lines"] == {"low_hangul": 1, "too_short": 2}
-    assert found["dropped_samples"]["too_short"] == ["가", "라\ud83d"]
-    assert found["changed_lines"] == {"keep": 1, "shorten_runs": 1, "squeeze_space": 1}
-    shard = shards.read_shard(os.path.join(folder, "corpus-00000.txt"))
+    assert found["written"]["documents"] == found["written"]["lines"] == 2
+    dropped = {reason: counts["lines"] for reason, counts in found["dropped"].items()}
+    assert dropped == {"low_hangul": 1, "too_short": 2, "duplicate": 1}
+    assert set(found["samples"]["too_short"]) == {"가", "라\ud83d"}
+    changed = {rule: counts["lines"] for rule, counts in found["rules"].items()}
+    assert changed == {"keep": 1, "shorten_runs": 1, "squeeze_space": 1}
+    shard = shards.read_shard(os.path.join(folder, "corpus-00000-00000.txt"))
     assert list(shard) == [["가나다라마"], ["ㅋㅋㅋ 가나"]]
 
 
@@ -361,8 +535,11 @@ def test_output_folder_that_holds_the_input_is_refused(small, run_stage, stage):
         (lambda folder: shutil.rmtree(folder), "is not a folder"),
         (lambda folder: os.remove(f"{folder}/manifest.json"), "did not finish there"),
         (lambda folder: os.truncate(f"{folder}/manifest.json", 50), "is damaged"),
-        (lambda folder: os.truncate(f"{folder}/corpus-00000.txt", 50), "has 50 bytes"),
-        (lambda folder: os.remove(f"{folder}/corpus-00000.txt"), "is missing"),
+        (
+            lambda folder: os.truncate(f"{folder}/corpus-00000-00000.txt", 50),
+            "has 50 bytes",
+        ),
+        (lambda folder: os.remove(f"{folder}/corpus-00000-00000.txt"), "is missing"),
     ],
     ids=["no_folder", "unfinished", "damaged", "truncated", "shard_missing"],
 )

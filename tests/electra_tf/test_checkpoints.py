@@ -226,10 +226,9 @@ def test_new_run_holds_config_vocabulary_and_samples(open_run, data_dir, tmp_pat
     open_run(seed=3)
     run = tmp_path / "run"
     assert checkpoints.read_run(str(run))[0] == tiny.config(seed=3)
-    assert (run / "vocab.txt").read_bytes() == (
-        data_dir / "vocab" / "vocab.txt"
-    ).read_bytes()
-    assert (run / "samples.jsonl").exists()
+    for name in ("vocab.txt", "tokenizer.json", "samples.jsonl"):
+        written = (data_dir / "tfrecords" / name).read_bytes()
+        assert (run / name).read_bytes() == written
     assert json.loads((run / "config.json").read_text())["data"]["vocab_size"] == 40
 
 

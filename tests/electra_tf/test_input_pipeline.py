@@ -3,6 +3,7 @@
 import collections
 import itertools
 import json
+import os
 import pathlib
 import shutil
 
@@ -10,8 +11,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tiny
-from conftest import TRAIN_SHARDS
 
+from data_prep import manifest, vocab
 from data_prep.cli import UserError
 from electra_tf import input_pipeline
 
@@ -42,7 +43,7 @@ def test_batches_hold_the_records_as_they_were_written(data_dir):
     )
     batch = next(dataset.as_numpy_iterator())
     for i, number in enumerate(tiny.example_numbers(batch["input_ids"])):
-        ids = tiny.example(number).input_ids
+        ids = tiny.example_ids(number)
         padding = [0] * (tiny.LENGTH - len(ids))
         assert batch["input_ids"][i].tolist() == ids + padding
         assert batch["input_mask"][i].tolist() == [1] * len(ids) + padding
@@ -132,11 +133,6 @@ def test_hosts_and_replicas_share_the_evaluation(data_dir):
     assert sorted(seen) == [100, 101, 102, 103, 104, 105]
 
 
-def test_records_may_be_packed(tmp_path, data_dir):
-    tiny.write_data(tmp_path, {"train": TRAIN_SHARDS, "eval": [[100]]}, "GZIP")
-    assert read_batches(tmp_path, 8) == read_batches(data_dir, 8)
-
-
 def test_damaged_file_is_named(copied):
     path = copied / "tfrecords" / "train" / "pretrain_data.tfrecord-1-of-3"
     content = bytearray(path.read_bytes())
@@ -159,10 +155,10 @@ def test_no_damage_is_said_so(data_dir):
 
 def test_records_without_counts_are_refused(copied):
     path = copied / "tfrecords" / "manifest.json"
-    manifest = json.loads(path.read_text())
-    for entry in manifest["files"]:
+    written = json.loads(path.read_text())
+    for entry in written["files"]:
         entry.pop("examples", None)
-    path.write_text(json.dumps(manifest))
+    path.write_text(json.dumps(written))
     with pytest.raises(UserError, match="no training examples by its manifest"):
         found(copied)
 
@@ -197,18 +193,29 @@ def copied(data_dir, tmp_path) -> pathlib.Path:
     return tmp_path / "copied"
 
 
-def test_another_vocabulary_beside_the_records_is_refused(copied):
-    records_sha256 = found(copied)["vocab_sha256"]
-    shutil.rmtree(copied / "vocab")
-    vocab_sha256 = tiny.write_vocab(copied, size=30)
-    with pytest.raises(UserError, match="another vocabulary") as error:
+def write_vocab(data_dir: pathlib.Path, tokens: list[str]) -> None:
+    """What train_vocab leaves."""
+    folder = str(data_dir / "vocab")
+    os.mkdir(folder)
+    entries = vocab.save(folder, tokens)
+    sha256 = vocab.fingerprint(os.path.join(folder, vocab.VOCAB_FILE))
+    values = {"vocab_size": len(tokens), "vocab_sha256": sha256, "files": entries}
+    manifest.write(folder, "train_vocab", values)
+
+
+def test_vocabulary_trained_since_is_refused(copied):
+    write_vocab(copied, tiny.tokens(30))
+    with pytest.raises(UserError, match="another vocabulary.* move that folder away"):
         found(copied)
-    assert records_sha256[:16] in str(error.value)
-    assert vocab_sha256[:16] in str(error.value)
+
+
+def test_vocabulary_of_the_records_may_stand_beside_them(copied):
+    write_vocab(copied, tiny.tokens())
+    assert found(copied)["vocab_size"] == tiny.VOCAB_SIZE
 
 
 def test_edited_vocabulary_is_refused(copied):
-    path = copied / "vocab" / "vocab.txt"
+    path = copied / "tfrecords" / "vocab.txt"
     text = path.read_text()
     path.write_text(text.replace("가", "힣"))  # as many bytes as before
     with pytest.raises(UserError, match="vocab.txt was changed"):
@@ -229,6 +236,20 @@ def test_cut_records_are_refused(copied):
 
 
 def test_missing_vocabulary_is_refused(copied):
-    shutil.rmtree(copied / "vocab")
-    with pytest.raises(UserError, match="vocab is not a folder.*train_vocab"):
+    (copied / "tfrecords" / "vocab.txt").unlink()
+    with pytest.raises(UserError, match="vocab.txt is missing"):
         found(copied)
+
+
+def test_compressed_records_are_read(tmp_path):
+    shards = {"train": [list(range(10)), list(range(10, 48))], "eval": [[3, 1]]}
+    plain, packed = tmp_path / "plain", tmp_path / "packed"
+    for folder, compression in ((plain, ""), (packed, "GZIP")):
+        folder.mkdir()
+        tiny.write_data(folder, shards, compression)
+    name = "tfrecords/train/pretrain_data.tfrecord-1-of-2"
+    assert (packed / name).stat().st_size < (plain / name).stat().st_size / 2
+    assert read_batches(packed, 10) == read_batches(plain, 10)
+    dataset = input_pipeline.eval_batches(str(packed), found(packed), tiny.config())
+    (batch,) = dataset.as_numpy_iterator()
+    assert tiny.example_numbers(batch["input_ids"])[:2] == [3, 1]

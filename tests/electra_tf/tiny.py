@@ -1,13 +1,13 @@
 """Small configs, batches and data folders the tests of electra_tf share."""
 
-import os
 import pathlib
 
 import numpy as np
 import tensorflow as tf
 
-from data_prep import files, manifest, records, vocab
-from data_prep.packing import Example
+from data_prep import files, manifest, records, tfrecord, vocab
+from data_prep.packing import Examples
+from data_prep.ragged import Ragged
 from data_prep.vocab import CLS_ID, SEP_ID
 from electra_tf import config as config_lib
 from electra_tf import masking
@@ -124,60 +124,51 @@ def tokens(size: int = VOCAB_SIZE) -> list[str]:
     return [*vocab.SPECIAL_TOKENS, *(chr(0xAC00 + i) for i in range(size - 5))]
 
 
-def example(number: int) -> Example:
-    """A record that its second and third id tell from any other."""
-    ids = [CLS_ID, 5 + number // 30, 5 + number % 30, SEP_ID]
-    return Example(ids, [0] * len(ids))
+def example_ids(number: int) -> list[int]:
+    """Those of a record that its second and third id tell from any other."""
+    return [CLS_ID, 5 + number // 30, 5 + number % 30, SEP_ID]
+
+
+def examples(numbers: list[int]) -> Examples:
+    rows = [example_ids(number) for number in numbers]
+    return Examples(Ragged.from_rows(rows), np.full(len(rows), 4), 0, 0)
 
 
 def example_numbers(input_ids: np.ndarray) -> list[int]:
-    """Inverse of `example` over a batch."""
+    """Inverse of `example_ids` over a batch."""
     return [int(30 * (row[1] - 5) + row[2] - 5) for row in input_ids]
-
-
-def write_vocab(data_dir: pathlib.Path, size: int = VOCAB_SIZE) -> str:
-    """What train_vocab leaves; returns the SHA-256 of the vocabulary."""
-    folder = str(data_dir / "vocab")
-    files.makedirs(folder)
-    entries = vocab.save(folder, tokens(size))
-    sha256 = vocab.fingerprint(os.path.join(folder, vocab.VOCAB_FILE))
-    values = {"vocab_size": size, "vocab_sha256": sha256, "files": entries}
-    manifest.write(folder, "train_vocab", values)
-    return sha256
 
 
 def write_data(
     data_dir: pathlib.Path, shards: dict[str, list[list[int]]], compression: str = ""
 ) -> None:
-    """What train_vocab and build_tfrecords leave.
+    """What build_tfrecords leaves.
 
     Args:
       shards: split -> a list of example numbers per shard.
+      compression: of the TFRecord files.
     """
-    sha256 = write_vocab(data_dir)
     folder = data_dir / "tfrecords"
-    entries = []
+    folder.mkdir()
+    entries = vocab.save(str(folder), tokens())
     for split, split_shards in shards.items():
         files.makedirs(str(folder / split))
         for index, numbers in enumerate(split_shards):
             name = f"{split}/{records.file_name(index, len(split_shards))}"
-            with tf.io.TFRecordWriter(str(folder / name), compression) as writer:
-                for number in numbers:
-                    writer.write(records.encode(example(number), LENGTH))
-            entries.append(
-                manifest.file_entry(str(folder), name, examples=len(numbers))
-            )
+            with tfrecord.open_writer(str(folder / name), compression) as writer:
+                writer.write(records.encode(examples(numbers), LENGTH))
+            entries.append(writer.entry(name, examples=len(numbers)))
     files.write_text(str(folder / records.SAMPLES_FILE), '{"text": "가", "ids": [5]}\n')
     entries.append(manifest.file_entry(str(folder), records.SAMPLES_FILE))
     values = {
         "max_seq_length": LENGTH,
         "vocab_size": VOCAB_SIZE,
-        "vocab_sha256": sha256,
+        "vocab_sha256": vocab.fingerprint(str(folder / vocab.VOCAB_FILE)),
         "eval_fraction": 0.1,
         "seed": 0,
+        "compression": compression,
         "recipe": {},
         "recipe_hash": "0" * 8,
-        "compression": compression,
         "counts": {},
         "files": entries,
     }

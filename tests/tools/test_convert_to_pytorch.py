@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 import transformers
 from safetensors.numpy import load_file, save_file
+from tokenizers import Tokenizer
 
 from data_prep import records, vocab
 from data_prep.cli import UserError
@@ -263,6 +264,19 @@ def test_a_lower_casing_tokenizer_is_found(accents, model, folders, samples):
     with pytest.raises(UserError, match="the tokenizer gives") as error:
         convert.verify(model, folders, samples)
     assert "training used" in str(error.value)
+
+
+def test_a_lower_casing_tokenizer_is_exported_as_one(model, vocab_file, tmp_path):
+    tokenizer_file = pathlib.Path(vocab_file).with_name(vocab.TOKENIZER_FILE)
+    normalizer = {"lowercase": True, "strip_accents": False}
+    _edit_json(tokenizer_file, lambda c: c["normalizer"].update(normalizer))
+    tokenizer = Tokenizer.from_file(str(tokenizer_file))
+    ids = [tokenizer.encode(line, add_special_tokens=False).ids for line in LINES]
+    texts = zip(LINES, ids, strict=True)
+    samples = [{"text": text, "ids": text_ids} for text, text_ids in texts]
+    assert any(line != line.lower() for line in LINES)
+    convert.write_folders(model, vocab_file, str(tmp_path / "hf"))
+    convert.verify(model, str(tmp_path / "hf"), samples)
 
 
 def test_the_exported_tokenizer_says_that_it_is_cased(folders):
