@@ -6,9 +6,12 @@ A run's folder (model_dir) holds
   tokenizer.json    the same, with the tokenizer's options
   samples.jsonl     held-out lines with their token ids, for checking exports
   model.ckpt-N.*    TF1 name-based checkpoints: variables, Adam slots, global_step
-  metrics.jsonl     a line per log interval and evaluation
+  damaged-*         checkpoints that could not be read
+  metrics.jsonl     a line per log interval, evaluation and warning
+  tensorboard/      the same for TensorBoard
 """
 
+import dataclasses
 import os
 import re
 from typing import Any
@@ -28,15 +31,30 @@ CONFIG_FILE = "config.json"
 GLOBAL_STEP = "global_step"
 # What TensorFlow raises for a missing, cut or altered checkpoint file.
 _UNREADABLE = (tf.errors.OpError, IndexError, RuntimeError, ValueError)
+# What says nothing of the file: the storage is out of reach.
+_UNREACHABLE = (
+    tf.errors.DeadlineExceededError,
+    tf.errors.PermissionDeniedError,
+    tf.errors.UnauthenticatedError,
+    tf.errors.UnavailableError,
+)
 _INDEX = re.compile(r"^model\.ckpt-(\d+)\.index$")
+_PART = re.compile(r"^model\.ckpt-(\d+)\.")
+# Damaged checkpoints are renamed, to be neither read nor counted again.
+_DAMAGED = "damaged-"
 
 # What may change when a run goes on: none of it alters what was trained so far.
 _MAY_CHANGE = {
+    "compute_dtype",
     "eval_batch_size",
+    "eval_every_n_steps",
+    "gradient_accumulation_steps",
     "iterations_per_loop",
+    "keep_checkpoint_every_n_steps",
     "keep_checkpoint_max",
     "num_eval_steps",
     "num_train_steps",
+    "save_checkpoints_minutes",
     "save_checkpoints_steps",
 }
 
@@ -51,30 +69,64 @@ def prefix(model_dir: str, step: int) -> str:
     return os.path.join(model_dir, f"model.ckpt-{step}")
 
 
+def snapshot(variables: dict[str, tf.Variable]) -> dict[str, tf.Tensor]:
+    """The variables' values, in the host's memory, whatever is assigned later."""
+    with tf.device("/cpu:0"):
+        return {name: tf.identity(value) for name, value in variables.items()}
+
+
+def check_finite(tensors: dict[str, tf.Tensor]) -> None:
+    """Refuses values that no run could go on from.
+
+    Raises:
+      ValueError: names the variables.
+    """
+    bad = [n for n, t in tensors.items() if not tf.reduce_all(tf.math.is_finite(t))]
+    if bad:
+        raise ValueError(f"{len(bad)} variables are not finite, the first is {bad[0]}")
+
+
 def save(
-    model_dir: str, step: int, variables: dict[str, tf.Variable], keep_max: int
+    model_dir: str,
+    step: int,
+    variables: dict[str, tf.Variable] | dict[str, tf.Tensor],
+    keep_max: int,
+    keep_every_n_steps: int = 0,
 ) -> None:
     """Writes a checkpoint; then drops the oldest beyond `keep_max` (0 keeps all).
 
-    TensorFlow writes to temporary names and the index last, so a killed save leaves the
-    ones before it as they were.
+    Those at multiples of `keep_every_n_steps` stay and are not counted. TensorFlow
+    writes to temporary names and the index last, so a save that is killed or fails
+    leaves the ones before it as they were.
     """
-    tensors = {name: variable.read_value() for name, variable in variables.items()}
+    tensors = {name: tf.convert_to_tensor(value) for name, value in variables.items()}
     tensors[GLOBAL_STEP] = tf.constant(step, tf.int64)
-    path = prefix(model_dir, step)
     names = sorted(tensors)
-    tf.raw_ops.SaveV2(
-        prefix=path,
-        tensor_names=names,
-        shape_and_slices=[""] * len(names),
-        tensors=[tensors[name] for name in names],
-    )
-    kept = steps(model_dir)
-    for old in kept[:-keep_max] if keep_max else []:
-        for name in files.listdir(model_dir):
-            if name.startswith(f"model.ckpt-{old}."):
-                files.remove(os.path.join(model_dir, name))
-    _write_state(model_dir)
+    try:
+        tf.raw_ops.SaveV2(
+            prefix=prefix(model_dir, step),
+            tensor_names=names,
+            shape_and_slices=[""] * len(names),
+            tensors=[tensors[name] for name in names],
+        )
+        kept = steps(model_dir)
+        milestones = {
+            s for s in kept if keep_every_n_steps and s % keep_every_n_steps == 0
+        }
+        newest = [s for s in kept if s not in milestones]
+        _remove_all_but(model_dir, milestones | set(newest[-keep_max:]))
+        _write_state(model_dir)
+    except (OSError, tf.errors.OpError):
+        _remove_all_but(model_dir, set(steps(model_dir)))
+        raise
+
+
+def _remove_all_but(model_dir: str, kept: set[int]) -> None:
+    """Removes other checkpoints, and what killed saves left of theirs."""
+    for name in files.listdir(model_dir):
+        part = _PART.match(name)
+        if part and (int(part[1]) not in kept or ".tempstate" in name):
+            files.remove(os.path.join(model_dir, name))
 
 
 def _write_state(model_dir: str) -> None:
@@ -116,6 +168,8 @@ def restore_or_initialise(model_dir: str, variables: dict[str, tf.Variable]) -> 
             load(prefix(model_dir, step), variables)
             logging.info("continuing from %s", prefix(model_dir, step))
             return step
+        except _UNREACHABLE:
+            raise
         except _UNREADABLE as error:
             logging.error(
                 "%s cannot be read (%s), trying the one before",
@@ -130,6 +184,31 @@ def restore_or_initialise(model_dir: str, variables: dict[str, tf.Variable]) -> 
     return 0
 
 
+def set_aside_after(model_dir: str, step: int) -> None:
+    """Renames the checkpoints past the one restored, which are damaged.
+
+    Else they would push good ones out of the `keep_checkpoint_max` newest.
+    """
+    damaged = {found for found in steps(model_dir) if found > step}
+    for name in files.listdir(model_dir):
+        part = _PART.match(name)
+        if part and int(part[1]) in damaged:
+            path = os.path.join(model_dir, name)
+            files.rename(path, os.path.join(model_dir, _DAMAGED + name))
+
+
+def restore(model_dir: str, variables: dict[str, tf.Variable], step: int | None) -> int:
+    """Fills the variables from a checkpoint (default: the newest); returns its step.
+
+    Raises:
+      UserError: there is no such checkpoint.
+    """
+    found = steps(model_dir)
+    if not found or step not in (None, *found):
+        raise UserError(f"{model_dir} has no checkpoint {step or ''}; it has {found}")
+    return load(prefix(model_dir, found[-1] if step is None else step), variables)
+
+
 def open_run(
     model_dir: str, data_dir: str, config: PretrainingConfig, data: dict[str, Any]
 ) -> None:
@@ -138,11 +217,9 @@ def open_run(
     Raises:
       UserError: the folder holds something else, or a run of another config or data.
     """
-    described = {"config": config.to_dict(), "data": _describe(data)}
     held = [name for name in files.listdir(model_dir) if not name.endswith(".tmp")]
-    before = _read_run(model_dir)
-    if before is not None:
-        _check_same_run(model_dir, before, described)
+    if _read_run(model_dir) is not None:
+        check_same_run(model_dir, config, data)
     elif held:
         raise UserError(
             f"--model_dir={model_dir} is not empty and no run of this program: it "
@@ -151,6 +228,7 @@ def open_run(
         )
     files.makedirs(model_dir)
     # The config first: a folder that a kill left half made is then known for a run.
+    described = _describe(config, data)
     files.write_json(os.path.join(model_dir, CONFIG_FILE), described)
     for name in (vocab.VOCAB_FILE, vocab.TOKENIZER_FILE, SAMPLES_FILE):
         text = files.read_text(os.path.join(data_dir, "tfrecords", name))
@@ -169,21 +247,32 @@ def _read_run(model_dir: str) -> dict[str, Any] | None:
         return None
 
 
-def _describe(data: dict[str, Any]) -> dict[str, Any]:
+def _describe(config: PretrainingConfig, data: dict[str, Any]) -> dict[str, Any]:
     names = ("vocab_size", "vocab_sha256", "recipe", "recipe_hash", "seed", "counts")
-    return {name: data[name] for name in names}
+    return {
+        "config": config.to_dict(),
+        "data": {name: data[name] for name in names},
+    }
 
 
-def _check_same_run(
-    model_dir: str, before: dict[str, Any], described: dict[str, Any]
+def check_same_run(
+    model_dir: str, config: PretrainingConfig, data: dict[str, Any]
 ) -> None:
-    changes = [
-        f"{name}: {before[part].get(name)!r} there, {value!r} now"
-        for part in ("config", "data")
-        for name, value in described[part].items()
-        if before[part].get(name) != value
-        and not (part == "config" and name in _MAY_CHANGE)
-    ]
+    """Refuses to go on with a run of another config or data.
+
+    Raises:
+      UserError: names what differs.
+    """
+    before, changes = _read_run(model_dir), []
+    for part, values in _describe(config, data).items():
+        for name, value in values.items():
+            if before[part].get(name) == value:
+                continue
+            change = f"{name}: {before[part].get(name)!r} there, {value!r} now"
+            if part == "config" and name in _MAY_CHANGE:
+                logging.info("the run goes on with another %s", change)
+            else:
+                changes.append(change)
     if changes:
         raise UserError(
             f"--model_dir={model_dir} holds a run of another config or data: "
@@ -221,9 +310,6 @@ def load_model(model_dir: str, step: int | None = None) -> tuple[PretrainingMode
             f"{vocab_file} (SHA-256 {vocab.fingerprint(vocab_file)[:16]}...) is not "
             f"the vocabulary of the run ({data['vocab_sha256'][:16]}...)"
         )
-    found = steps(model_dir)
-    if not found or step not in (None, *found):
-        raise UserError(f"{model_dir} has no checkpoint {step or ''}; it has {found}")
-    model = PretrainingModel(config)
-    load(prefix(model_dir, found[-1] if step is None else step), model.named_variables)
-    return model, found[-1] if step is None else step
+    # Exports and their checks are in float32, whatever the run computed in.
+    model = PretrainingModel(dataclasses.replace(config, compute_dtype="float32"))
+    return model, restore(model_dir, model.named_variables, step)

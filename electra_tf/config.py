@@ -1,22 +1,15 @@
-"""Hyperparameters: the original's names, presets in TOML, checks first."""
+"""Hyperparameters under the original's names, checked as they are built."""
 
 import dataclasses
-import difflib
-import json
-import math
-import sys
 import typing
 from typing import Any
 
 from absl import logging
 
-from data_prep import files
 from data_prep.cli import UserError
+from electra_tf import checks
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+COMPUTE_DTYPES = ("auto", "float32", "bfloat16")
 
 _MODEL_SIZES = {
     "small": {"hidden_size": 256, "num_hidden_layers": 12},
@@ -47,6 +40,47 @@ _SAID_ELSEWHERE = {
 }
 
 
+_TRANSFORMER_RANGES = {
+    checks.POSITIVE: (
+        "hidden_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "intermediate_size",
+        "max_position_embeddings",
+        "type_vocab_size",
+    ),
+    checks.DROPOUT: ("hidden_dropout_prob", "attention_probs_dropout_prob"),
+}
+_PRETRAINING_RANGES = {
+    checks.POSITIVE: (
+        "max_seq_length",
+        "train_batch_size",
+        "gradient_accumulation_steps",
+        "eval_batch_size",
+        "num_train_steps",
+        "num_eval_steps",
+        "iterations_per_loop",
+        "temperature",
+        "generator_hidden_size",
+        "generator_layers",
+        "lr_decay_power",
+    ),
+    checks.NOT_NEGATIVE: (
+        "learning_rate",
+        "weight_decay_rate",
+        "num_warmup_steps",
+        "eval_every_n_steps",
+        "save_checkpoints_steps",
+        "save_checkpoints_minutes",
+        "keep_checkpoint_max",
+        "keep_checkpoint_every_n_steps",
+        "embedding_size",
+        "vocab_size",
+    ),
+    checks.SHARE: ("mask_prob",),
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class TransformerConfig:
     """One encoder. Names and defaults are those of the original's BertConfig."""
@@ -64,16 +98,7 @@ class TransformerConfig:
     initializer_range: float = 0.02
 
     def __post_init__(self) -> None:
-        for name in (
-            "hidden_size",
-            "num_hidden_layers",
-            "num_attention_heads",
-            "intermediate_size",
-            "max_position_embeddings",
-            "type_vocab_size",
-        ):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name}={getattr(self, name)} must be at least 1")
+        checks.check_ranges(self, _TRANSFORMER_RANGES)
         if self.hidden_size % self.num_attention_heads:
             raise UserError(
                 f"hidden_size {self.hidden_size} is not a multiple of "
@@ -83,9 +108,6 @@ class TransformerConfig:
             raise UserError(
                 f"hidden_act={self.hidden_act!r}: only 'gelu' (erf) is known"
             )
-        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
-            if not 0 <= getattr(self, name) < 1:
-                raise UserError(f"{name}={getattr(self, name)} must be in [0, 1)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +118,17 @@ class PretrainingConfig:
     original does on TPU; otherwise several replicas make the update that one would.
     `electric_objective` implies `two_tower_generator`. `vocab_size` 0 means the
     vocabulary's own; `embedding_size` 0 means 128 for small and the hidden size
-    otherwise; `keep_checkpoint_max` 0 keeps all.
+    otherwise. `compute_dtype` is that of the networks' activations; "auto" is bfloat16
+    on TPUs and float32 elsewhere.
+
+    `train_batch_size` counts the rows of one update on all devices together; each
+    device goes through its part in `gradient_accumulation_steps` pieces.
+    `iterations_per_loop` steps run on the devices between two lines of the log; a
+    request to stop waits for their end. `eval_every_n_steps` 0 evaluates at the start
+    and the end alone. A checkpoint is due after `save_checkpoints_steps` or
+    `save_checkpoints_minutes`, whichever comes first (0: never by that measure); the
+    `keep_checkpoint_max` newest stay (0: all), and for good those at multiples of
+    `keep_checkpoint_every_n_steps`.
     """
 
     # Objective
@@ -125,38 +157,41 @@ class PretrainingConfig:
     num_warmup_steps: int = 10_000
     per_replica_loss: bool = False
     # Run
+    compute_dtype: str = "auto"
     max_seq_length: int = 128
     train_batch_size: int = 128
+    gradient_accumulation_steps: int = 1
     eval_batch_size: int = 128
     num_train_steps: int = 1_000_000
     num_eval_steps: int = 100
+    eval_every_n_steps: int = 10_000
     iterations_per_loop: int = 200
     save_checkpoints_steps: int = 1_000
+    save_checkpoints_minutes: float = 0.0
     keep_checkpoint_max: int = 5
+    keep_checkpoint_every_n_steps: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
+        checks.check_ranges(self, _PRETRAINING_RANGES)
         self._check_choices()
-        self._check_ranges()
-        discriminator = self.discriminator()
+        self._check_lengths()
+        if not self.save_checkpoints_steps and not self.save_checkpoints_minutes:
+            raise UserError(
+                "save_checkpoints_steps and save_checkpoints_minutes are both 0: "
+                "a run that never saves cannot go on after a stop"
+            )
         if self.uses_small_generator:
             self.generator()
-        if self.max_seq_length > discriminator.max_position_embeddings:
-            raise UserError(
-                f"max_seq_length={self.max_seq_length} is longer than "
-                f"max_position_embeddings={discriminator.max_position_embeddings}; the "
-                "latter is set in model_hparam_overrides"
-            )
 
     def _check_choices(self) -> None:
-        if self.model_size not in _MODEL_SIZES:
-            raise UserError(
-                f"model_size={self.model_size!r}: choose {', '.join(_MODEL_SIZES)}"
-            )
+        checks.check_choice("model_size", self.model_size, _MODEL_SIZES)
+        checks.check_choice("compute_dtype", self.compute_dtype, COMPUTE_DTYPES)
         types = typing.get_type_hints(TransformerConfig)
-        check_names(self.model_hparam_overrides, set(types), "model_hparam_overrides")
+        where = "model_hparam_overrides"
+        checks.check_names(self.model_hparam_overrides, set(types), where)
         for name, value in self.model_hparam_overrides.items():
-            _typed(name, value, types[name](), "model_hparam_overrides")
+            checks.typed(name, value, types[name], where)
         if self.electra_objective and self.electric_objective:
             raise UserError(
                 "electra_objective and electric_objective exclude each other"
@@ -169,37 +204,14 @@ class PretrainingConfig:
                 "untied_generator true and uniform_generator false"
             )
 
-    def _check_ranges(self) -> None:
-        for name, value in vars(self).items():
-            if isinstance(value, float) and not math.isfinite(value):
-                raise UserError(f"{name}={value} must be a finite number")
-        for name in (
-            "max_seq_length",
-            "train_batch_size",
-            "eval_batch_size",
-            "num_train_steps",
-            "num_eval_steps",
-            "iterations_per_loop",
-            "save_checkpoints_steps",
-            "temperature",
-            "generator_hidden_size",
-            "generator_layers",
-            "lr_decay_power",
-        ):
-            if getattr(self, name) <= 0:
-                raise UserError(f"{name}={getattr(self, name)} must be above 0")
-        for name in (
-            "learning_rate",
-            "weight_decay_rate",
-            "num_warmup_steps",
-            "keep_checkpoint_max",
-            "embedding_size",
-            "vocab_size",
-        ):
-            if getattr(self, name) < 0:
-                raise UserError(f"{name}={getattr(self, name)} must not be negative")
-        if not 0 < self.mask_prob < 1:
-            raise UserError(f"mask_prob={self.mask_prob} must be between 0 and 1")
+    def _check_lengths(self) -> None:
+        longest = self.discriminator().max_position_embeddings
+        if self.max_seq_length > longest:
+            raise UserError(
+                f"max_seq_length={self.max_seq_length} is longer than "
+                f"max_position_embeddings={longest}; the latter is set in "
+                "model_hparam_overrides"
+            )
         if self.max_predictions_per_seq < 1:
             raise UserError(
                 f"max_seq_length={self.max_seq_length} with mask_prob={self.mask_prob} "
@@ -260,22 +272,6 @@ class PretrainingConfig:
         return dataclasses.asdict(self)
 
 
-def check_names(given: dict[str, Any], known: set[str], where: str) -> None:
-    """Refuses unknown names, with the nearest valid ones.
-
-    Raises:
-      UserError: a name is unknown.
-    """
-    for name in given:
-        if name not in known:
-            near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
-            hint = f"; did you mean {' or '.join(near)}?" if near else ""
-            raise UserError(
-                f"{where}: no hyperparameter is called {name!r}{hint} "
-                f"All names: {', '.join(sorted(known))}"
-            )
-
-
 def from_dict(values: dict[str, Any], where: str) -> PretrainingConfig:
     """Checks names and types, then builds the config.
 
@@ -288,10 +284,10 @@ def from_dict(values: dict[str, Any], where: str) -> PretrainingConfig:
         logging.info("%s: %s is not used, see %s", where, name, _SAID_ELSEWHERE[name])
     given = {name: value for name, value in values.items() if name not in elsewhere}
     max_predictions = given.pop("max_predictions_per_seq", None)
-    check_names(given, set(fields), where)
+    checks.check_names(given, set(fields), where)
     defaults = PretrainingConfig()
     given = {
-        name: _typed(name, value, getattr(defaults, name), where)
+        name: checks.typed(name, value, type(getattr(defaults, name)), where)
         for name, value in given.items()
     }
     config = PretrainingConfig(**given)
@@ -301,60 +297,3 @@ def from_dict(values: dict[str, Any], where: str) -> PretrainingConfig:
             f"mask_prob and max_seq_length: it is {config.max_predictions_per_seq}"
         )
     return config
-
-
-def _typed(name: str, value: Any, default: Any, where: str) -> Any:
-    """`value` if it has the default's type; the original writes None for 0."""
-    wanted = type(default)
-    if value is None and wanted in (int, dict):
-        return wanted()
-    if wanted is float and type(value) is int:
-        return float(value)
-    if wanted is int and type(value) is float and value.is_integer():
-        return int(value)
-    if type(value) is not wanted:
-        raise UserError(
-            f"{where}: {name}={value!r} is a {type(value).__name__}, "
-            f"a {wanted.__name__} is needed"
-        )
-    return value
-
-
-def load(config_path: str, hparams: str = "") -> PretrainingConfig:
-    """A preset with changes.
-
-    Args:
-      config_path: a TOML file.
-      hparams: a JSON object, or the path of a file that holds one: the original's form.
-
-    Raises:
-      UserError: a file is missing or malformed, or holds a bad hyperparameter.
-    """
-    if not files.exists(config_path):
-        raise UserError(f"--config={config_path} does not exist")
-    try:
-        values = tomllib.loads(files.read_text(config_path))
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"--config={config_path} is not TOML: {error}") from error
-    from_dict(values, config_path)  # a bad preset is blamed on the preset
-    where = "--hparams" if hparams else config_path
-    return from_dict({**values, **_parse_hparams(hparams)}, where)
-
-
-def _parse_hparams(hparams: str) -> dict[str, Any]:
-    if not hparams:
-        return {}
-    text = hparams
-    if not hparams.lstrip().startswith("{"):
-        if not files.exists(hparams):
-            raise UserError(
-                f"--hparams={hparams}: neither a JSON object nor a file that exists"
-            )
-        text = files.read_text(hparams)
-    try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(f"--hparams is not JSON: {error}: {text[:200]}") from error
-    if not isinstance(values, dict):
-        raise UserError('--hparams must be a JSON object: {"num_train_steps": 1000}')
-    return values

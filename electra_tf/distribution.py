@@ -1,43 +1,95 @@
 """Which devices train: one value, `--strategy`, names the tf.distribute strategy."""
 
+import functools
+import glob
+import json
+import os
+from collections.abc import Callable
+
 import tensorflow as tf
 from absl import logging
 
 from data_prep.cli import UserError
 
-STRATEGIES = ("auto", "cpu", "gpu", "tpu")
+STRATEGIES = ("auto", "cpu", "gpu", "mirrored", "multiworker", "tpu")
 
 
-def make_strategy(name: str, tpu: str = "") -> tf.distribute.Strategy:
-    """The strategy of this name.
+def make_strategy(
+    name: str, tpu: str = "", tpu_zone: str = "", gcp_project: str = ""
+) -> tf.distribute.Strategy:
+    """The strategy of this name; call it before TensorFlow computes anything.
 
     Args:
-      name: "cpu"; "gpu" (every visible one); "tpu"; "auto" takes what there is, TPU
-        first if `tpu` names one, then GPUs, then the CPU.
+      name: "cpu"; "gpu" (the first one); "mirrored" (all of this machine's);
+        "multiworker" (every process that the environment's TF_CONFIG names); "tpu"
+        (all cores of `tpu`, a pod's too); "auto" takes what there is: several workers
+        if TF_CONFIG names them, else a TPU, else GPUs, else the CPU.
       tpu: name or address of a TPU, "local" on a TPU VM.
+      tpu_zone, gcp_project: where a TPU of that name is, if not here.
 
     Raises:
       UserError: the device asked for is not there.
     """
-    gpus = tf.config.list_logical_devices("GPU")
-    if name == "tpu" or (name == "auto" and tpu):
-        return _tpu_strategy(tpu or "local")
-    if name == "gpu" and not gpus:
-        raise UserError(
-            "--strategy=gpu, but TensorFlow sees no GPU: nvidia-smi shows any?"
-        )
-    if gpus and name in ("gpu", "auto"):
-        if len(gpus) > 1:
-            return tf.distribute.MirroredStrategy()
-        return tf.distribute.OneDeviceStrategy("/gpu:0")
+    name = _found(tpu) if name == "auto" else name
+    if name == "multiworker":
+        return _multi_worker_strategy()
+    if name == "tpu":
+        return _tpu_strategy(tpu or "local", tpu_zone, gcp_project)
+    if name == "cpu":
+        return tf.distribute.OneDeviceStrategy("/cpu:0")
     if name not in STRATEGIES:
         raise UserError(f"--strategy={name}: choose {', '.join(STRATEGIES)}")
-    return tf.distribute.OneDeviceStrategy("/cpu:0")
+    if not tf.config.list_physical_devices("GPU"):
+        raise UserError(
+            f"--strategy={name}, but TensorFlow sees no GPU: nvidia-smi shows any?"
+        )
+    if name == "mirrored":
+        return tf.distribute.MirroredStrategy()
+    return tf.distribute.OneDeviceStrategy("/gpu:0")
 
 
-def _tpu_strategy(tpu: str) -> tf.distribute.Strategy:
+def _found(tpu: str) -> str:
+    """What "auto" means here."""
+    if len(_workers()) > 1:
+        return "multiworker"
+    if tpu or _has_local_tpu():
+        return "tpu"
+    gpus = len(tf.config.list_physical_devices("GPU"))
+    return "mirrored" if gpus > 1 else "gpu" if gpus else "cpu"
+
+
+def _has_local_tpu() -> bool:
+    # The library lists a TPU system on any machine: the chips' device files decide.
+    chips = glob.glob("/dev/accel*") + glob.glob("/dev/vfio/[0-9]*")
+    return bool(chips and tf.config.list_physical_devices("TPU_SYSTEM"))
+
+
+def _workers() -> list[str]:
+    """host:port of each worker that TF_CONFIG names."""
+    text = os.environ.get("TF_CONFIG") or "{}"
     try:
-        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu)
+        cluster = json.loads(text).get("cluster", {})
+        return [*cluster.get("chief", []), *cluster.get("worker", [])]
+    except (ValueError, AttributeError) as error:
+        raise UserError(f"TF_CONFIG is not the JSON it should be: {text}") from error
+
+
+def _multi_worker_strategy() -> tf.distribute.Strategy:
+    if not _workers():
+        raise UserError(
+            "--strategy=multiworker needs TF_CONFIG, on every machine: "
+            '{"cluster": {"worker": ["host1:port", "host2:port"]}, '
+            '"task": {"type": "worker", "index": 0}}, with the machine\'s own index'
+        )
+    logging.info("waiting for the workers %s", ", ".join(_workers()))
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def _tpu_strategy(tpu: str, zone: str, project: str) -> tf.distribute.Strategy:
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(
+            tpu, zone=zone or None, project=project or None
+        )
         tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)
     except (ValueError, tf.errors.OpError) as error:
@@ -48,12 +100,78 @@ def _tpu_strategy(tpu: str) -> tf.distribute.Strategy:
     return tf.distribute.TPUStrategy(resolver)
 
 
-def check_batch_size(strategy: tf.distribute.Strategy, **batch_sizes: int) -> None:
-    """Refuses a global batch that the replicas cannot share equally."""
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process is the one that writes files."""
+    resolver = strategy.cluster_resolver
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return True
+    return (resolver.task_type, resolver.task_id) in (
+        ("chief", 0),
+        *([] if "chief" in resolver.cluster_spec().jobs else [("worker", 0)]),
+    )
+
+
+def over_workers(strategy: tf.distribute.Strategy, value: int) -> list[int]:
+    """Each replica's process' value, the same list in every process."""
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return [value]
+
+    gathered = _gather(strategy)(tf.constant([value], tf.int64))
+    return strategy.experimental_local_results(gathered)[0].numpy().tolist()
+
+
+@functools.cache
+def _gather(strategy: tf.distribute.Strategy) -> Callable[[tf.Tensor], tf.Tensor]:
+    def gather(value: tf.Tensor) -> tf.Tensor:
+        here = tf.identity(value)  # on the replica's device
+        return tf.distribute.get_replica_context().all_gather(here, axis=0)
+
+    return tf.function(lambda value: strategy.run(gather, (value,)))
+
+
+def resolve_dtype(strategy: tf.distribute.Strategy, compute_dtype: str) -> str:
+    """What "auto" means on these devices: TPUs multiply in bfloat16 in any case."""
+    if compute_dtype != "auto":
+        return compute_dtype
+    on_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
+    return "bfloat16" if on_tpu else "float32"
+
+
+def device_kind(strategy: tf.distribute.Strategy) -> str:
+    """The accelerator's model, such as "NVIDIA A100-SXM4-40GB" or "v3-8"; or "cpu"."""
+    if isinstance(strategy, tf.distribute.TPUStrategy):
+        kind = os.environ.get("TPU_ACCELERATOR_TYPE", "")
+        return kind or getattr(strategy.cluster_resolver, "_accelerator_type", "tpu")
+    used = strategy.extended.worker_devices[0]
+    if "gpu" not in used.lower():
+        return "cpu"
+    gpu = tf.config.list_physical_devices("GPU")[0]
+    return tf.config.experimental.get_device_details(gpu).get("device_name", "gpu")
+
+
+def check_batch_sizes(
+    strategy: tf.distribute.Strategy,
+    train_batch_size: int,
+    eval_batch_size: int,
+    gradient_accumulation_steps: int = 1,
+) -> None:
+    """Refuses a global batch that the replicas cannot share equally.
+
+    Raises:
+      UserError: names the size and what it must be a multiple of.
+    """
     replicas = strategy.num_replicas_in_sync
-    for name, size in batch_sizes.items():
-        if size % replicas:
+    pieces = replicas * gradient_accumulation_steps
+    for name, size, parts in (
+        ("train_batch_size", train_batch_size, pieces),
+        ("eval_batch_size", eval_batch_size, replicas),
+    ):
+        if size % parts:
+            times = f" x {parts // replicas} accumulation steps" * (parts > replicas)
+            nearest = {size // parts * parts, (size // parts + 1) * parts} - {0}
             raise UserError(
-                f"{name}={size} is not a multiple of the {replicas} replicas"
+                f"{name}={size} is the batch of all {replicas} replicas together and "
+                f"must be a multiple of {replicas} replicas{times}: say "
+                f"{' or '.join(map(str, sorted(nearest)))}"
             )
     logging.info("%s, %d replicas", type(strategy).__name__, replicas)

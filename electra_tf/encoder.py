@@ -36,9 +36,8 @@ def dropout(x: tf.Tensor, rate: float, random: RandomStream | None) -> tf.Tensor
     """Zeroes a share of `x` and scales up the rest; the identity without randomness."""
     if random is None or rate == 0.0:
         return x
-    keep = (
-        tf.random.stateless_uniform(shape_of(x), random.next(), dtype=x.dtype) >= rate
-    )
+    # Drawn in float32: bfloat16's coarse grid would drop another share.
+    keep = tf.random.stateless_uniform(shape_of(x), random.next()) >= rate
     return tf.where(keep, x / (1.0 - rate), tf.zeros([], x.dtype))
 
 
@@ -106,12 +105,13 @@ class Dense(tf.Module):
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
         """[..., in] -> [..., out]."""
         flat = tf.reshape(x, [-1, self.kernel.shape[0]])
-        y = tf.nn.bias_add(tf.matmul(flat, self.kernel), self.bias)
+        kernel, bias = tf.cast(self.kernel, x.dtype), tf.cast(self.bias, x.dtype)
+        y = tf.nn.bias_add(tf.matmul(flat, kernel), bias)
         return tf.reshape(y, [*shape_of(x)[:-1], self.kernel.shape[1]])
 
 
 class LayerNorm(tf.Module):
-    """Normalises the last axis."""
+    """Normalises the last axis, in float32 whatever the dtype of what it is given."""
 
     def __init__(self, scope: str, size: int, init: Initializer):
         super().__init__()
@@ -119,20 +119,32 @@ class LayerNorm(tf.Module):
         self.gamma = init.ones(f"{scope}/LayerNorm/gamma", [size])
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
-        mean, variance = tf.nn.moments(x, axes=[-1], keepdims=True)
-        return tf.nn.batch_normalization(
-            x, mean, variance, self.beta, self.gamma, _LAYER_NORM_EPSILON
+        x32 = tf.cast(x, tf.float32)
+        mean, variance = tf.nn.moments(x32, axes=[-1], keepdims=True)
+        y = tf.nn.batch_normalization(
+            x32, mean, variance, self.beta, self.gamma, _LAYER_NORM_EPSILON
         )
+        return tf.cast(y, x.dtype)
 
 
 class Embeddings(tf.Module):
-    """Word + token type + position embeddings, normalised, with dropout."""
+    """Word + token type + position embeddings, normalised, with dropout.
+
+    The networks compute in the dtype of what comes out here; parameters, the softmax
+    and the statistics of layer norm are float32 always.
+    """
 
     def __init__(
-        self, scope: str, config: TransformerConfig, size: int, init: Initializer
+        self,
+        scope: str,
+        config: TransformerConfig,
+        size: int,
+        init: Initializer,
+        compute_dtype: tf.DType = tf.float32,
     ):
         super().__init__()
         scope += "/embeddings"
+        self._compute_dtype = compute_dtype
         self._dropout = config.hidden_dropout_prob
         self.word = init.normal(f"{scope}/word_embeddings", [config.vocab_size, size])
         self.token_type = init.normal(
@@ -151,7 +163,8 @@ class Embeddings(tf.Module):
         types = tf.one_hot(segment_ids, self.token_type.shape[0])
         x = tf.gather(self.word, input_ids) + types @ self.token_type
         x += self.position[: shape_of(input_ids)[1]]
-        return dropout(self.layer_norm(x), self._dropout, random)
+        x = tf.cast(self.layer_norm(x), self._compute_dtype)
+        return dropout(x, self._dropout, random)
 
 
 class SelfAttention(tf.Module):
@@ -177,8 +190,10 @@ class SelfAttention(tf.Module):
 
         q_BLND, k_BLND, v_BLND = map(split, (self.query(x), self.key(x), self.value(x)))
         scores_BNLL = tf.einsum("BFND,BTND->BNFT", q_BLND, k_BLND) * depth**-0.5
+        scores_BNLL = tf.cast(scores_BNLL, tf.float32)
         scores_BNLL += (1.0 - mask_BLL[:, None]) * _MASKED
-        probs_BNLL = dropout(tf.nn.softmax(scores_BNLL), self._dropout, random)
+        probs_BNLL = tf.cast(tf.nn.softmax(scores_BNLL), x.dtype)
+        probs_BNLL = dropout(probs_BNLL, self._dropout, random)
         mixed_BLND = tf.einsum("BNFT,BTND->BFND", probs_BNLL, v_BLND)
         return tf.reshape(mixed_BLND, [batch, length, size])
 

@@ -70,7 +70,8 @@ class TokenHead(tf.Module):
         x = self.layer_norm(gelu(self.dense(hidden)))
         table = self._embeddings.word
         flat = tf.reshape(x, [-1, table.shape[1]])
-        logits = tf.matmul(flat, table, transpose_b=True) + self.output_bias
+        logits = tf.matmul(flat, tf.cast(table, x.dtype), transpose_b=True)
+        logits = tf.cast(logits, tf.float32) + self.output_bias
         return tf.reshape(logits, [*shape_of(x)[:-1], table.shape[0]])
 
 

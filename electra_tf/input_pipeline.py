@@ -9,9 +9,7 @@ from data_prep import files, manifest, records, vocab
 from data_prep.cli import UserError
 from data_prep.records import EVAL, TRAIN
 from electra_tf.config import PretrainingConfig
-
-_SHUFFLE_BUFFER = 20_000
-_OPEN_FILES = 16
+from electra_tf.data_order import DataOrder
 
 
 def read_manifest(data_dir: str, config: PretrainingConfig) -> dict[str, Any]:
@@ -43,6 +41,11 @@ def read_manifest(data_dir: str, config: PretrainingConfig) -> dict[str, Any]:
     if files.exists(os.path.join(vocab_dir, manifest.NAME)):
         sha256 = manifest.read(vocab_dir, "train_vocab")["vocab_sha256"]
         _check_newest_vocabulary(tfrecords, found["vocab_sha256"], vocab_dir, sha256)
+    if not sum(entry.get("examples", 0) for entry in _entries(found, TRAIN)):
+        raise UserError(
+            f"{tfrecords} has no training examples by its manifest: run "
+            "build_tfrecords again"
+        )
     return found
 
 
@@ -58,66 +61,123 @@ def _check_newest_vocabulary(
         )
 
 
+def _entries(found: dict[str, Any], split: str) -> list[dict[str, Any]]:
+    return [e for e in found["files"] if e["name"].startswith(split + "/")]
+
+
 def _paths(data_dir: str, found: dict[str, Any], split: str) -> list[str]:
     tfrecords = os.path.join(data_dir, "tfrecords")
-    return [
-        os.path.join(tfrecords, entry["name"])
-        for entry in found["files"]
-        if entry["name"].startswith(split + "/")
-    ]
+    return [os.path.join(tfrecords, entry["name"]) for entry in _entries(found, split)]
 
 
-def train_dataset(
-    data_dir: str, found: dict[str, Any], config: PretrainingConfig, start_step: int
+def _compression(found: dict[str, Any]) -> str:
+    return found.get("compression", "")
+
+
+def train_batches(
+    data_dir: str,
+    found: dict[str, Any],
+    config: PretrainingConfig,
+    start_step: int,
+    context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
-    """Endless shuffled batches {feature: int32 [B, L]}, from the given step on.
+    """Endless batches {feature: int32 [B / replicas, L]}, from the given step on.
 
-    The order depends on the config's seed (and TensorFlow's global one, which nothing
-    here sets): a resumed run reads what the killed one would have."""
-    paths = _paths(data_dir, found, TRAIN)
-    dataset = tf.data.Dataset.from_tensor_slices(paths)
-    dataset = dataset.shuffle(len(paths), seed=config.seed)
-    compression = found.get("compression", "")
-    dataset = dataset.interleave(
-        lambda path: tf.data.TFRecordDataset(path, compression_type=compression),
-        cycle_length=min(len(paths), _OPEN_FILES),
-        block_length=16,
+    All hosts together see the same train_batch_size records at a step, whatever the
+    number of hosts and replicas; each parses its own.
+
+    Args:
+      context: which host this is; by default the only one, with one replica.
+    """
+    counts = [entry["examples"] for entry in _entries(found, TRAIN)]
+    order = DataOrder.of_tokens(counts, config.seed, config.max_seq_length)
+    size = config.train_batch_size
+    windows = order.windows(
+        _paths(data_dir, found, TRAIN),
+        order.start(start_step * size),
+        _compression(found),
+    )
+    context = context or tf.distribute.InputContext()
+    mine = _rows_of_host(windows.rebatch(size, drop_remainder=True), size, context)
+    parsed = mine.map(
+        lambda serialized: records.parse_batch(serialized, config.max_seq_length),
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     )
-    dataset = dataset.shuffle(_SHUFFLE_BUFFER, seed=config.seed + 1).repeat()
-    dataset = dataset.batch(config.train_batch_size, drop_remainder=True)
-    return _parsed(dataset.skip(start_step), config)
+    return _rows_of_replicas(parsed, size, context).prefetch(4)
 
 
-def eval_dataset(
-    data_dir: str, found: dict[str, Any], config: PretrainingConfig
+def eval_batches(
+    data_dir: str,
+    found: dict[str, Any],
+    config: PretrainingConfig,
+    context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """num_eval_steps batches of the held-out records at most, in file order.
 
     The last batch is filled with empty rows (input_mask 0), which no metric counts.
     """
-    dataset = tf.data.TFRecordDataset(
-        _paths(data_dir, found, EVAL), compression_type=found.get("compression", "")
+    size, length = config.eval_batch_size, config.max_seq_length
+    read = tf.data.TFRecordDataset(
+        _paths(data_dir, found, EVAL), compression_type=_compression(found)
     )
-    size = config.eval_batch_size
-    dataset = _parsed(dataset.batch(size), config)
 
-    def fill(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        missing = size - tf.shape(batch["input_ids"])[0]
-        filled = {
-            name: tf.pad(values, [[0, missing], [0, 0]])
-            for name, values in batch.items()
+    def parse_and_fill(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+        missing = size - tf.size(serialized)
+        return {
+            name: tf.ensure_shape(
+                tf.pad(values, [[0, missing], [0, 0]]), [size, length]
+            )
+            for name, values in records.parse_batch(serialized, length).items()
         }
-        shape = [size, config.max_seq_length]
-        return {name: tf.ensure_shape(values, shape) for name, values in filled.items()}
 
-    return dataset.map(fill).take(config.num_eval_steps).prefetch(2)
+    batches = read.batch(size).take(config.num_eval_steps).map(parse_and_fill)
+    context = context or tf.distribute.InputContext()
+    mine = _rows_of_host(batches, size, context)
+    return _rows_of_replicas(mine, size, context).prefetch(2)
 
 
-def _parsed(dataset: tf.data.Dataset, config: PretrainingConfig) -> tf.data.Dataset:
-    return dataset.map(
-        lambda serialized: records.parse_batch(serialized, config.max_seq_length),
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=True,
-    ).prefetch(4)
+def _rows_of_host(
+    batches: tf.data.Dataset, size: int, context: tf.distribute.InputContext
+) -> tf.data.Dataset:
+    """Of each global batch of `size` rows the part of one host."""
+    if context.num_input_pipelines == 1:
+        return batches
+    share = size // context.num_input_pipelines
+    first = context.input_pipeline_id * share
+    return batches.map(
+        lambda batch: tf.nest.map_structure(lambda x: x[first : first + share], batch)
+    )
+
+
+def _rows_of_replicas(
+    batches: tf.data.Dataset, size: int, context: tf.distribute.InputContext
+) -> tf.data.Dataset:
+    """A host's rows, one element for each of its replicas in turn."""
+    if context.num_replicas_in_sync == 1:
+        return batches
+    share = size // context.num_replicas_in_sync
+    return batches.rebatch(share, drop_remainder=True)
+
+
+def first_damage(
+    data_dir: str, found: dict[str, Any], config: PretrainingConfig, step: int
+) -> str:
+    """Says which file cannot be read, looking from this step's files on.
+
+    For a run that stopped because of a record; reads whole files.
+    """
+    counts = [entry["examples"] for entry in _entries(found, TRAIN)]
+    order = DataOrder.of_tokens(counts, config.seed, config.max_seq_length)
+    files_from_here = order.start(step * config.train_batch_size).files
+    paths = _paths(data_dir, found, TRAIN)
+    for path in [paths[i] for i in files_from_here] + paths:
+        read = tf.data.TFRecordDataset(path, compression_type=_compression(found))
+        good = 0
+        try:
+            for serialized in read.batch(1_000):
+                records.parse_batch(serialized, config.max_seq_length)
+                good += len(serialized)
+        except tf.errors.OpError as error:
+            return f"{path}, after its first {good} records at least: {error.message}"
+    return "every file can be read now"

@@ -11,7 +11,6 @@ _AUC_BINS = 1_000
 
 Sums = dict[str, tf.Tensor]
 
-
 _SCALARS = (
     "mlm_weight",
     "mlm_loss",
@@ -29,16 +28,15 @@ _DISCRIMINATOR_SCALARS = (
     "disc_hit",
 )
 _HISTOGRAMS = ("disc_fake_bins", "disc_real_bins")
-_TRAINING_SCALARS = ("steps", "grad_norm", "clipped")
 
 
 def zero_sums(has_discriminator: bool) -> Sums:
-    """Where a training loop's sums begin."""
-    names = _SCALARS + _TRAINING_SCALARS
-    if not has_discriminator:
-        return {name: tf.zeros([]) for name in names}
-    sums = {name: tf.zeros([]) for name in names + _DISCRIMINATOR_SCALARS}
-    return sums | {name: tf.zeros([_AUC_BINS]) for name in _HISTOGRAMS}
+    """Where the sums over many batches begin."""
+    sums = {name: tf.zeros([]) for name in _SCALARS}
+    if has_discriminator:
+        sums |= {name: tf.zeros([]) for name in _DISCRIMINATOR_SCALARS}
+        sums |= {name: tf.zeros([_AUC_BINS]) for name in _HISTOGRAMS}
+    return sums
 
 
 def batch_sums(inputs: Inputs, masked: Masked, output: PretrainingOutput) -> Sums:

@@ -72,7 +72,8 @@ class ReplacedTokenHead(tf.Module):
 
     def __call__(self, hidden: tf.Tensor) -> tf.Tensor:
         """[B, L, H] -> float32 [B, L]."""
-        return tf.squeeze(self.dense_1(gelu(self.dense(hidden))), -1)
+        logits = self.dense_1(gelu(self.dense(hidden)))
+        return tf.cast(tf.squeeze(logits, -1), tf.float32)
 
 
 def noise_log_odds(
@@ -121,7 +122,7 @@ class PretrainingModel(tf.Module):
         full = config.discriminator()
         init = Initializer(full.initializer_range, config.seed)
         size = config.resolved_embedding_size
-        self.embeddings = Embeddings("electra", full, size, init)
+        self.embeddings = Embeddings("electra", full, size, init, self._compute_dtype)
         self.encoder = Encoder("electra", full, size, init)
         self.generator = self._build_generator(init)
         self.discriminator_head = (
@@ -153,8 +154,14 @@ class PretrainingModel(tf.Module):
         embeddings, size = self.embeddings, self.config.resolved_embedding_size
         if self.config.untied_generator_embeddings:
             size = small.hidden_size
-            embeddings = Embeddings(scope, small, size, init)
+            embeddings = Embeddings(scope, small, size, init, self._compute_dtype)
         return Tower(embeddings, Encoder(scope, small, size, init))
+
+    @property
+    def _compute_dtype(self) -> tf.DType:
+        """float32 unless the config says otherwise; "auto" is the trainer's matter."""
+        is_bfloat16 = self.config.compute_dtype == "bfloat16"
+        return tf.bfloat16 if is_bfloat16 else tf.float32
 
     @property
     def named_variables(self) -> dict[str, tf.Variable]:

@@ -1,22 +1,44 @@
 """TFRecords -> an ELECTRA generator and discriminator.
 
 Reads the folders `tfrecords` and `vocab` under --data_dir. The same command again goes
-on from the last checkpoint.
+on from the last checkpoint. Exit code 75 asks for that: after a SIGTERM, when all is
+saved, and when other workers or the TPU went away. An error exits with 1.
 
   python -m electra_tf.run_pretraining --config=configs/demo.toml --data_dir=W \\
       --model_dir=W/model --hparams='{"num_train_steps": 1000}'
+
+  python -m electra_tf.run_pretraining --mode=eval --data_dir=W --model_dir=W/model \\
+      --step=1000
 """
 
 import dataclasses
+import functools
 import json
 import math
+import sys
 
 import tensorflow as tf
 from absl import flags, logging
 
 from data_prep import cli, files
-from electra_tf import checkpoints, config, distribution, input_pipeline, trainer
+from data_prep.cli import UserError
+from electra_tf import (
+    checkpoints,
+    distribution,
+    input_pipeline,
+    presets,
+    summaries,
+    trainer,
+    training_loop,
+)
+from electra_tf.config import PretrainingConfig
 
+_MODE = flags.DEFINE_enum(
+    "mode",
+    "train",
+    ["train", "eval"],
+    "eval evaluates a checkpoint of --model_dir, with the config it was trained with.",
+)
 _CONFIG = flags.DEFINE_string("config", None, "A preset: configs/*.toml.")
 _HPARAMS = flags.DEFINE_string(
     "hparams", "", "Changes to the preset: a JSON object, or a file that holds one."
@@ -29,50 +51,121 @@ _DATA_DIR = flags.DEFINE_string(
 _MODEL_DIR = flags.DEFINE_string(
     "model_dir", None, "Folder of the run: new, or a run to go on with."
 )
+_STEP = flags.DEFINE_integer(
+    "step", None, "With --mode=eval: which checkpoint; the newest by default."
+)
 _STRATEGY = flags.DEFINE_enum(
     "strategy", "auto", distribution.STRATEGIES, "Devices: auto takes what there is."
 )
 _TPU = flags.DEFINE_string("tpu", "", "A TPU's name or address; 'local' on a TPU VM.")
+_TPU_ZONE = flags.DEFINE_string("tpu_zone", "", "The zone of a TPU given by name.")
+_GCP_PROJECT = flags.DEFINE_string("gcp_project", "", "The project of such a TPU.")
 _OVERWRITE = flags.DEFINE_bool(
     "overwrite", False, "Remove what --model_dir holds, checkpoints included."
 )
-flags.mark_flags_as_required(["config", "data_dir", "model_dir"])
+flags.mark_flags_as_required(["data_dir", "model_dir"])
+
+# EX_TEMPFAIL of sysexits.h: the same command again goes on.
+EXIT_PREEMPTED = 75
+
+
+def _settings() -> PretrainingConfig:
+    """The preset's, or with --mode=eval the run's own, with the changes given."""
+    if _MODE.value == "train":
+        if not _CONFIG.value:
+            raise UserError("--config is needed: a preset, such as configs/*.toml")
+        return presets.load(_CONFIG.value, _HPARAMS.value)
+    settings, _ = checkpoints.read_run(_MODEL_DIR.value)
+    return presets.changed(settings, _HPARAMS.value)
 
 
 def run_pretraining() -> None:
-    settings = config.load(_CONFIG.value, _HPARAMS.value)
+    settings = _settings()
     data = input_pipeline.read_manifest(_DATA_DIR.value, settings)
-    settings = dataclasses.replace(settings, vocab_size=data["vocab_size"])
     logging.info("TensorFlow %s", tf.__version__)
-    logging.info("config %s", json.dumps(settings.to_dict()))
-    strategy = distribution.make_strategy(_STRATEGY.value, _TPU.value)
-    distribution.check_batch_size(
+    strategy = distribution.make_strategy(
+        _STRATEGY.value, _TPU.value, _TPU_ZONE.value, _GCP_PROJECT.value
+    )
+    distribution.check_batch_sizes(
         strategy,
-        train_batch_size=settings.train_batch_size,
-        eval_batch_size=settings.eval_batch_size,
+        settings.train_batch_size,
+        settings.eval_batch_size,
+        settings.gradient_accumulation_steps,
     )
-    if _OVERWRITE.value and files.exists(_MODEL_DIR.value):
-        files.remove(_MODEL_DIR.value)
-    checkpoints.open_run(_MODEL_DIR.value, _DATA_DIR.value, settings, data)
+    settings = dataclasses.replace(
+        settings,
+        vocab_size=data["vocab_size"],
+        compute_dtype=distribution.resolve_dtype(strategy, settings.compute_dtype),
+    )
+    logging.info("config %s", json.dumps(settings.to_dict()))
+    if _MODE.value == "eval":
+        evaluate(settings, data, strategy)
+        return
+    try:
+        reached_the_end = train(settings, data, strategy)
+    except training_loop.DevicesLost as error:
+        logging.error("%s", error)
+        reached_the_end = False
+    if not reached_the_end:
+        sys.exit(EXIT_PREEMPTED)
 
+
+def train(
+    settings: PretrainingConfig, data: dict, strategy: tf.distribute.Strategy
+) -> bool:
+    """Returns whether the end was reached."""
+    data_dir, model_dir = _DATA_DIR.value, _MODEL_DIR.value
+    is_chief = distribution.is_chief(strategy)
+    if is_chief and _OVERWRITE.value and files.exists(model_dir):
+        files.remove(model_dir)
+    if is_chief:
+        checkpoints.open_run(model_dir, data_dir, settings, data)
+    else:
+        logging.info("the first worker writes the log and the checkpoints")
+    distribution.over_workers(strategy, 0)  # the others wait for the chief
     running = trainer.Trainer(settings, strategy)
-    variables = running.model.named_variables
-    logging.info(
-        "%d parameters; the first losses should be near ln V = %.1f and, for the "
-        "discriminator, ln 2 = 0.69",
-        sum(math.prod(variable.shape) for variable in variables.values()),
-        math.log(settings.vocab_size),
-    )
-    start = checkpoints.restore_or_initialise(
-        _MODEL_DIR.value, running.checkpoint_variables
-    )
+    parameters = running.model.named_variables.values()
+    logging.info("%d parameters", sum(math.prod(v.shape) for v in parameters))
+    start = checkpoints.restore_or_initialise(model_dir, running.checkpoint_variables)
+    begins = set(distribution.over_workers(strategy, start))
+    if len(begins) > 1:
+        raise UserError(
+            f"the workers found checkpoints of different steps, {sorted(begins)}: "
+            f"--model_dir={model_dir} must be one folder that all of them share"
+        )
+    if is_chief and start:
+        checkpoints.set_aside_after(model_dir, start)
     if start >= settings.num_train_steps:
         logging.info("already at step %d of %d", start, settings.num_train_steps)
-    eval_dataset = None
-    if data["eval_fraction"]:
-        eval_dataset = input_pipeline.eval_dataset(_DATA_DIR.value, data, settings)
-    train_dataset = input_pipeline.train_dataset(_DATA_DIR.value, data, settings, start)
-    trainer.train(running, _MODEL_DIR.value, train_dataset, eval_dataset, start)
+    read = functools.partial(input_pipeline.train_batches, data_dir, data, settings)
+    damage = functools.partial(input_pipeline.first_damage, data_dir, data, settings)
+    sources = training_loop.Data(read, _eval_batches(settings, data), damage)
+    return training_loop.train(running, model_dir, sources, start)
+
+
+def evaluate(
+    settings: PretrainingConfig, data: dict, strategy: tf.distribute.Strategy
+) -> None:
+    """Evaluates one checkpoint; the run's own log stays as it is."""
+    model_dir = _MODEL_DIR.value
+    checkpoints.check_same_run(model_dir, settings, data)
+    batches = _eval_batches(settings, data)
+    if batches is None:
+        raise UserError(f"{_DATA_DIR.value} has no held-out records: --eval_fraction=0")
+    running = trainer.Trainer(settings, strategy)
+    variables = running.model.named_variables
+    step = checkpoints.restore(model_dir, variables, _STEP.value)
+    values = running.evaluate(batches)
+    if distribution.is_chief(strategy):
+        summaries.write_evaluation(model_dir, step, values)
+
+
+def _eval_batches(settings: PretrainingConfig, data: dict):
+    if not data["eval_fraction"]:
+        return None
+    return functools.partial(
+        input_pipeline.eval_batches, _DATA_DIR.value, data, settings
+    )
 
 
 if __name__ == "__main__":

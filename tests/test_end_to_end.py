@@ -61,7 +61,16 @@ METRICS = {
     "loss",
 }
 # The lines of two runs differ in how long the steps took.
-TIMINGS = {"steps_per_second", "examples_per_second", "eta_seconds"}
+TIMINGS = {
+    "steps_per_second",
+    "examples_per_second",
+    "tokens_per_second",
+    "flops_per_second",
+    "input_wait_share",
+    "interval_seconds",
+    "checkpoint_stall_seconds",
+    "eta_seconds",
+}
 ARCHITECTURES = {
     "discriminator": "ElectraForPreTraining",
     "generator": "ElectraForMaskedLM",
@@ -285,10 +294,22 @@ def test_evaluation_at_the_start_and_the_end_has_the_originals_metrics(chain):
     assert last["loss"] < first["loss"]
 
 
-def test_training_is_logged_by_loop_up_to_each_checkpoint(chain):
+def test_training_is_logged_at_each_loop_and_checkpoint(chain):
     steps = [record["step"] for record in _metrics(chain.work / "model", "train")]
-    ends = range(SAVE_STEPS, NUM_STEPS + 1, SAVE_STEPS)
-    assert steps == [step for end in ends for step in (end - 1, end)]
+    loop = HPARAMS["iterations_per_loop"]
+    ends = range(1, NUM_STEPS + 1)
+    assert steps == [end for end in ends if not end % loop or not end % SAVE_STEPS]
+
+
+def test_one_checkpoint_is_evaluated_as_it_was_while_training(chain):
+    model_dir = chain.work / "model"
+    before = (model_dir / "metrics.jsonl").read_bytes()
+    argv = ["-m", "electra_tf.run_pretraining", "--mode=eval", f"--step={NUM_STEPS}"]
+    _run_well([*argv, f"--data_dir={chain.work}", f"--model_dir={model_dir}"])
+    last = _metrics(model_dir, "eval")[-1]
+    found = _json(model_dir / f"eval-{NUM_STEPS}.json")
+    assert found == {k: v for k, v in last.items() if k not in ("kind", "step")}
+    assert (model_dir / "metrics.jsonl").read_bytes() == before
 
 
 def test_killed_run_left_a_checkpoint_and_was_not_done(chain):
@@ -326,7 +347,8 @@ def test_killed_run_ends_with_the_metrics_of_one_that_was_not(chain):
 
 
 def _contents(folder: pathlib.Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def test_finished_run_trains_nothing_when_asked_again(chain):
@@ -532,6 +554,19 @@ def _no_gpu(work: pathlib.Path) -> Mistake:
     return Mistake(argv, ["--strategy=gpu", "no GPU"], model_dir)
 
 
+def _unequal_pieces(work: pathlib.Path) -> Mistake:
+    model_dir = work / "unequal"
+    argv = _trainer(work, model_dir, gradient_accumulation_steps=3)
+    said = ["train_batch_size=8", "3 accumulation steps", "say 6 or 9"]
+    return Mistake(argv, said, model_dir)
+
+
+def _nothing_to_evaluate(work: pathlib.Path) -> Mistake:
+    argv = ["-m", "electra_tf.run_pretraining", "--mode=eval", "--step=7"]
+    argv += [f"--data_dir={work}", f"--model_dir={work / 'model'}"]
+    return Mistake(argv, [work / "model", "no checkpoint 7"], kept=work / "model")
+
+
 def _stray_argument(work: pathlib.Path) -> Mistake:
     model_dir = work / "stray"
     argv = [*_trainer(work, model_dir), "overwrite"]
@@ -569,6 +604,8 @@ MISTAKES: dict[str, Callable[[pathlib.Path], Mistake]] = {
     "folder with foreign files": _foreign_files,
     "folder with a foreign config.json": _foreign_config,
     "no GPU": _no_gpu,
+    "batch that cannot be cut": _unequal_pieces,
+    "no such checkpoint to evaluate": _nothing_to_evaluate,
     "stray argument": _stray_argument,
     "no run to convert": _nothing_to_convert,
     "exported folder to convert": _converted_already,

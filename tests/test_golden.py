@@ -117,7 +117,8 @@ def check_step(run, meta: dict, step: int, recorded: dict, seen: Deviations) -> 
         name: tf.convert_to_tensor(gradient).numpy()
         for name, gradient in zip(names, raw_gradients, strict=True)
     }
-    loss = run.replica_loss(output)
+    weights = run.step.loss_weights(inputs, masked)
+    loss = run.step.replica_loss(output, weights)
     seen.check("total", loss, recorded["total"], FORWARD)
     mlm_loss = output.mlm.loss_sum / (output.mlm.weight_sum + 1e-6)
     seen.check("mlm_loss", mlm_loss, recorded["mlm_loss"], FORWARD)
@@ -162,7 +163,7 @@ def closest_update(
             * optimization.decay_factor(tf.constant(step + i), run.config)
             * optimization.warmup_factor(tf.constant(step + j), run.config)
         )
-        run.apply_gradients(gradients, lr)
+        run.step.apply_gradients(gradients, lr)
         values = [run.model.named_variables[name].numpy() for name in order]
         norms = np.array(list(map(np.linalg.norm, values)))
         heads = [value.ravel()[0] for value in values]
@@ -196,5 +197,6 @@ def forward_and_backward(run, inputs: Inputs, masked: Masked, sampled: tf.Tensor
     variables = list(run.model.named_variables.values())
     with tf.GradientTape() as tape:
         output = run.model(inputs, masked, lambda logits: sampled, None)
-        loss = run.replica_loss(output)
+        weights = run.step.loss_weights(inputs, masked)
+        loss = run.step.replica_loss(output, weights)
     return output, tape.gradient(loss, variables)

@@ -18,7 +18,7 @@ from absl import flags, logging
 
 from data_prep import cli, files
 from data_prep.cli import UserError
-from electra_tf.trainer import METRICS_FILE
+from electra_tf.summaries import METRICS_FILE
 from tools import demo_corpus
 from tools.convert_to_pytorch import DISCRIMINATOR, GENERATOR
 

@@ -90,6 +90,49 @@ def test_step_1_is_not_mistaken_for_step_10(tmp_path):
     assert checkpoints.restore_or_initialise(str(tmp_path), variables) == 10
 
 
+def test_milestones_stay_and_are_not_counted(tmp_path):
+    for step in range(1, 13):
+        checkpoints.save(str(tmp_path), step, small_variables(), 2, 5)
+    assert checkpoints.steps(str(tmp_path)) == [5, 10, 11, 12]
+
+
+def test_what_a_killed_save_left_is_swept_up(tmp_path):
+    save_small(tmp_path, 10)
+    for name in (
+        "20.data-00000-of-00001",
+        "20.index.tempstate12",
+        "10.index.tempstate3",
+    ):
+        (tmp_path / f"model.ckpt-{name}").write_bytes(b"half")
+    save_small(tmp_path, 30)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert not [name for name in names if "-20." in name or "tempstate" in name]
+    assert checkpoints.steps(str(tmp_path)) == [10, 30]
+
+
+def test_damaged_checkpoints_do_not_push_out_good_ones(tmp_path):
+    save_small(tmp_path, 10, 20)
+    truncate(tmp_path, 20)
+    step = checkpoints.restore_or_initialise(str(tmp_path), small_variables())
+    checkpoints.set_aside_after(str(tmp_path), step)
+    assert checkpoints.steps(str(tmp_path)) == [10]
+    assert (tmp_path / "damaged-model.ckpt-20.index").exists()
+    save_small(tmp_path, 15, keep_max=1)
+    assert checkpoints.steps(str(tmp_path)) == [15]
+    assert checkpoints.restore_or_initialise(str(tmp_path), small_variables()) == 15
+
+
+def test_storage_out_of_reach_is_no_damage(tmp_path, monkeypatch):
+    save_small(tmp_path, 10, 20)
+
+    def unreachable(path):
+        raise tf.errors.UnavailableError(None, None, "try again")
+
+    monkeypatch.setattr(tf.train, "load_checkpoint", unreachable)
+    with pytest.raises(tf.errors.UnavailableError):
+        checkpoints.restore_or_initialise(str(tmp_path), small_variables())
+
+
 def test_0_keeps_all(tmp_path):
     save_small(tmp_path, *range(1, 9), keep_max=0)
     assert checkpoints.steps(str(tmp_path)) == list(range(1, 9))
@@ -240,6 +283,11 @@ def test_what_alters_no_weight_may_change(open_run, tmp_path):
         "num_eval_steps": 5,
         "num_train_steps": 60,
         "save_checkpoints_steps": 7,
+        "save_checkpoints_minutes": 2.5,
+        "keep_checkpoint_every_n_steps": 100,
+        "eval_every_n_steps": 50,
+        "gradient_accumulation_steps": 2,
+        "compute_dtype": "bfloat16",
     }
     open_run(**changes)
     assert checkpoints.read_run(str(tmp_path / "run"))[0] == tiny.config(**changes)
@@ -266,7 +314,8 @@ def finished(untrained, data_dir, tmp_path) -> pathlib.Path:
 @pytest.mark.parametrize(("step", "found"), [(None, 2), (1, 1)])
 def test_model_of_a_run_is_loaded(finished, untrained, step, found):
     model, loaded = checkpoints.load_model(str(finished), step)
-    assert loaded == found and model.config == untrained.config
+    exported = dataclasses.replace(untrained.config, compute_dtype="float32")
+    assert loaded == found and model.config == exported
     tiny.set_random_values(untrained.checkpoint_variables, seed=found)
     for name, variable in untrained.model.named_variables.items():
         assert np.array_equal(model.named_variables[name], variable), name

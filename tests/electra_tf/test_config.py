@@ -10,6 +10,7 @@ import tiny
 
 from data_prep.cli import UserError
 from electra_tf import config as config_lib
+from electra_tf import presets
 
 PRESETS = sorted(pathlib.Path(__file__).parents[2].glob("configs/*.toml"))
 
@@ -31,7 +32,7 @@ def test_there_are_presets():
 
 @pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
 def test_preset_loads(path):
-    config = config_lib.load(str(path))
+    config = presets.load(str(path))
     assert config.max_predictions_per_seq >= 1
     assert config.num_warmup_steps < config.num_train_steps
 
@@ -160,6 +161,11 @@ def test_whole_numbers_may_be_written_either_way():
         {"weight_decay_rate": -0.1},
         {"num_warmup_steps": -1},
         {"keep_checkpoint_max": -1},
+        {"keep_checkpoint_every_n_steps": -1},
+        {"save_checkpoints_minutes": -0.5},
+        {"eval_every_n_steps": -1},
+        {"gradient_accumulation_steps": 0},
+        {"compute_dtype": "float16"},
         {"mask_prob": 0.0},
         {"mask_prob": 1.0},
         {"model_size": "tiny"},
@@ -178,6 +184,11 @@ def test_value_out_of_range_is_refused_by_name(wrong):
 def test_numbers_must_be_finite(name, value):
     with pytest.raises(UserError, match=name):
         build(**{name: value})
+
+
+def test_minutes_may_replace_steps_between_saves():
+    config = build(save_checkpoints_steps=0, save_checkpoints_minutes=30)
+    assert config.save_checkpoints_minutes == 30.0
 
 
 def test_too_short_rows_to_mask_anything_are_refused():
@@ -268,54 +279,54 @@ def check_original(config):
 
 
 def test_originals_json_loads_inline(preset):
-    check_original(config_lib.load(preset, json.dumps(ORIGINAL)))
+    check_original(presets.load(preset, json.dumps(ORIGINAL)))
 
 
 def test_originals_json_loads_from_a_file(preset, tmp_path):
     path = tmp_path / "hparams.json"
     path.write_text("\n  " + json.dumps(ORIGINAL, indent=2))
-    check_original(config_lib.load(preset, str(path)))
+    check_original(presets.load(preset, str(path)))
 
 
 def test_hparams_change_the_preset_and_leave_the_rest(preset):
-    config = config_lib.load(preset, '{"train_batch_size": 4}')
+    config = presets.load(preset, '{"train_batch_size": 4}')
     assert (config.train_batch_size, config.learning_rate) == (4, 1e-3)
 
 
 def test_hparams_neither_json_nor_file(preset):
     with pytest.raises(UserError, match="nowhere.json.*neither a JSON object nor"):
-        config_lib.load(preset, "nowhere.json")
+        presets.load(preset, "nowhere.json")
 
 
 @pytest.mark.parametrize("text", ["{'a': 1}", '{"seed": 1', "{seed=1}"])
 def test_broken_json_is_refused(preset, text):
     with pytest.raises(UserError, match="--hparams is not JSON"):
-        config_lib.load(preset, text)
+        presets.load(preset, text)
 
 
 def test_json_file_that_holds_no_object_is_refused(preset, tmp_path):
     path = tmp_path / "hparams.json"
     path.write_text("[1, 2]")
     with pytest.raises(UserError, match="must be a JSON object"):
-        config_lib.load(preset, str(path))
+        presets.load(preset, str(path))
 
 
 def test_missing_preset_is_refused(tmp_path):
     with pytest.raises(UserError, match="none.toml does not exist"):
-        config_lib.load(str(tmp_path / "none.toml"))
+        presets.load(str(tmp_path / "none.toml"))
 
 
 def test_preset_that_is_not_toml_is_refused(tmp_path):
     path = tmp_path / "broken.toml"
     path.write_text("learning_rate: 1")
     with pytest.raises(UserError, match="broken.toml is not TOML"):
-        config_lib.load(str(path))
+        presets.load(str(path))
 
 
 def test_the_blame_goes_to_where_the_mistake_is(preset, tmp_path):
     with pytest.raises(UserError, match="--hparams: seed="):
-        config_lib.load(preset, '{"seed": "one"}')
+        presets.load(preset, '{"seed": "one"}')
     bad = tmp_path / "bad.toml"
     bad.write_text('seed = "one"')
     with pytest.raises(UserError, match="bad.toml: seed="):
-        config_lib.load(str(bad), '{"seed": 1}')
+        presets.load(str(bad), '{"seed": 1}')

@@ -2,6 +2,7 @@
 
 import collections
 import itertools
+import json
 import os
 import pathlib
 import shutil
@@ -23,11 +24,11 @@ def found(data_dir: pathlib.Path):
 
 
 def read_batches(
-    data_dir, count: int, start_step: int = 0, **changes
+    data_dir, count: int, start_step: int = 0, context=None, **changes
 ) -> list[list[int]]:
     """Numbers of the examples in the first batches."""
-    dataset = input_pipeline.train_dataset(
-        str(data_dir), found(data_dir), tiny.config(**changes), start_step
+    dataset = input_pipeline.train_batches(
+        str(data_dir), found(data_dir), tiny.config(**changes), start_step, context
     )
     batches = itertools.islice(dataset.as_numpy_iterator(), count)
     return [tiny.example_numbers(batch["input_ids"]) for batch in batches]
@@ -35,7 +36,7 @@ def read_batches(
 
 def test_batches_hold_the_records_as_they_were_written(data_dir):
     config = tiny.config()
-    dataset = input_pipeline.train_dataset(str(data_dir), found(data_dir), config, 0)
+    dataset = input_pipeline.train_batches(str(data_dir), found(data_dir), config, 0)
     spec = tf.TensorSpec([8, tiny.LENGTH], tf.int32)
     assert dict(dataset.element_spec) == dict.fromkeys(
         ("input_ids", "input_mask", "segment_ids"), spec
@@ -73,13 +74,28 @@ def test_every_example_once_per_epoch(data_dir):
     assert epochs[0] != epochs[1] != epochs[2]
 
 
+@pytest.mark.parametrize(
+    ("hosts", "replicas"), [(1, 1), (1, 8), (2, 2), (2, 8), (4, 4)]
+)
+def test_hosts_and_replicas_share_the_same_global_batches(data_dir, hosts, replicas):
+    per_host = replicas // hosts
+    parts = []
+    for host in range(hosts):
+        context = tf.distribute.InputContext(hosts, host, replicas)
+        parts.append(read_batches(data_dir, 8 * per_host, 3, context))
+        assert {len(part) for part in parts[-1]} == {8 // replicas}
+    for step, whole in enumerate(read_batches(data_dir, 8, 3)):
+        mine = slice(step * per_host, (step + 1) * per_host)
+        assert sum((sum(part[mine], []) for part in parts), []) == whole
+
+
 def test_held_out_records_are_not_trained_on(data_dir):
     assert max(sum(read_batches(data_dir, 2 * PER_EPOCH), [])) < 100
 
 
 def eval_batches(data_dir, **changes) -> list[dict[str, np.ndarray]]:
     config = tiny.config(**changes)
-    dataset = input_pipeline.eval_dataset(str(data_dir), found(data_dir), config)
+    dataset = input_pipeline.eval_batches(str(data_dir), found(data_dir), config)
     spec = tf.TensorSpec([config.eval_batch_size, tiny.LENGTH], tf.int32)
     assert set(dataset.element_spec.values()) == {spec}
     return list(dataset.as_numpy_iterator())
@@ -102,6 +118,49 @@ def test_full_last_batch_is_left_alone(data_dir):
 
 def test_evaluation_reads_as_many_batches_as_it_is_told(data_dir):
     assert len(eval_batches(data_dir, eval_batch_size=2, num_eval_steps=2)) == 2
+
+
+def test_hosts_and_replicas_share_the_evaluation(data_dir):
+    config, seen = tiny.config(eval_batch_size=4), []
+    for host in range(2):
+        context = tf.distribute.InputContext(2, host, 4)
+        batches = input_pipeline.eval_batches(
+            str(data_dir), found(data_dir), config, context
+        )
+        rows = [batch["input_ids"] for batch in batches.as_numpy_iterator()]
+        assert [len(row) for row in rows] == [1] * 4  # 2 batches, 2 replicas here
+        seen += [tiny.example_numbers(row)[0] for row in rows if row.any()]
+    assert sorted(seen) == [100, 101, 102, 103, 104, 105]
+
+
+def test_damaged_file_is_named(copied):
+    path = copied / "tfrecords" / "train" / "pretrain_data.tfrecord-1-of-3"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(bytes(content))
+    data = found(copied)  # as long as before
+    with pytest.raises(tf.errors.DataLossError):
+        read_batches(copied, PER_EPOCH)
+    for step in (0, 3):
+        damage = input_pipeline.first_damage(str(copied), data, tiny.config(), step)
+        assert damage.startswith(f"{path}, after its first 0 records")
+
+
+def test_no_damage_is_said_so(data_dir):
+    damage = input_pipeline.first_damage(
+        str(data_dir), found(data_dir), tiny.config(), 0
+    )
+    assert damage == "every file can be read now"
+
+
+def test_records_without_counts_are_refused(copied):
+    path = copied / "tfrecords" / "manifest.json"
+    written = json.loads(path.read_text())
+    for entry in written["files"]:
+        entry.pop("examples", None)
+    path.write_text(json.dumps(written))
+    with pytest.raises(UserError, match="no training examples by its manifest"):
+        found(copied)
 
 
 def read_manifest(data_dir, **changes):
@@ -191,6 +250,6 @@ def test_compressed_records_are_read(tmp_path):
     name = "tfrecords/train/pretrain_data.tfrecord-1-of-2"
     assert (packed / name).stat().st_size < (plain / name).stat().st_size / 2
     assert read_batches(packed, 10) == read_batches(plain, 10)
-    dataset = input_pipeline.eval_dataset(str(packed), found(packed), tiny.config())
+    dataset = input_pipeline.eval_batches(str(packed), found(packed), tiny.config())
     (batch,) = dataset.as_numpy_iterator()
     assert tiny.example_numbers(batch["input_ids"])[:2] == [3, 1]

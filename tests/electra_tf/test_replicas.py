@@ -18,11 +18,11 @@ SCENARIOS = {"global": {}, "per_replica": {"per_replica_loss": True}}
 
 
 @pytest.fixture(scope="module")
-def results() -> dict[str, dict[str, float]]:
+def results(data_dir) -> dict[str, dict]:
     root = pathlib.Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     process = subprocess.run(
-        [sys.executable, __file__],
+        [sys.executable, __file__, str(data_dir)],
         env=environment,
         cwd=root,
         capture_output=True,
@@ -44,19 +44,96 @@ def test_per_replica_loss_is_the_mean_of_the_cores_own_updates(results):
     assert results["per_replica"]["update_difference"] > 1e-4
 
 
-def main() -> None:
+def test_eight_replicas_go_on_like_one_for_50_steps(results):
+    assert results["run"]["ids_are_equal"]
+    assert len(results["run"]["loss_differences"]) == 50
+    assert max(results["run"]["loss_differences"]) < 1e-4
+    # Something was learnt meanwhile.
+    assert results["run"]["last_loss"] < 0.8 * results["run"]["first_loss"]
+
+
+def main(data_dir: str) -> None:
     import tensorflow as tf
 
     cpu = tf.config.list_physical_devices("CPU")[0]
     logical = [tf.config.LogicalDeviceConfiguration()] * REPLICAS
     tf.config.set_logical_device_configuration(cpu, logical)
     found = {name: compare(changes) for name, changes in SCENARIOS.items()}
+    found["run"] = compare_runs(data_dir)
     print(json.dumps(found))
+
+
+def strategies() -> tuple:
+    """One device, and eight."""
+    import tensorflow as tf
+
+    devices = [f"/cpu:{i}" for i in range(REPLICAS)]
+    # Collectives between virtual CPUs of one process mix up their instances.
+    adds = tf.distribute.ReductionToOneDevice()
+    one = tf.distribute.OneDeviceStrategy("/cpu:0")
+    return one, tf.distribute.MirroredStrategy(devices, adds)
+
+
+def compare_runs(data_dir: str) -> dict:
+    """50 steps from records, fed with masks and samples that the rows decide."""
+    import tiny
+
+    from electra_tf import masking, trainer
+
+    masking.mask, masking.sample = tiny.fed_mask, tiny.fed_sample
+    no_dropout = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    config = tiny.config(no_dropout | {"num_hidden_layers": 1}, learning_rate=1e-3)
+    found = []
+    for strategy in strategies():
+        running = trainer.Trainer(config, strategy)
+        numbers = global_batches(running, data_dir)
+        found.append((numbers, losses_of_run(running, data_dir)))
+    (one_ids, one), (eight_ids, eight) = found
+    return {
+        "ids_are_equal": one_ids == eight_ids,
+        "loss_differences": [abs(b / a - 1) for a, b in zip(one, eight, strict=True)],
+        "first_loss": one[0],
+        "last_loss": one[-1],
+    }
+
+
+def host_batches(running, data_dir: str):
+    """What the strategy's replicas read."""
+    from electra_tf import input_pipeline
+
+    config = running.config
+    found = input_pipeline.read_manifest(data_dir, config)
+    return running.distribute(
+        lambda context: input_pipeline.train_batches(
+            data_dir, found, config, 0, context
+        )
+    )
+
+
+def global_batches(running, data_dir: str) -> list[list[int]]:
+    """Record numbers of the first batches, over all replicas."""
+    import tiny
+
+    numbers, iterator = [], iter(host_batches(running, data_dir))
+    for _ in range(20):
+        ids = running.strategy.experimental_local_results(next(iterator)["input_ids"])
+        numbers.append(sum((tiny.example_numbers(part.numpy()) for part in ids), []))
+    return numbers
+
+
+def losses_of_run(running, data_dir: str) -> list[float]:
+    """The total loss of 50 steps."""
+    from electra_tf import metrics
+
+    iterator, losses = iter(host_batches(running, data_dir)), []
+    for step in range(50):
+        sums = running.train_steps(iterator, step, 1).sums
+        losses.append(metrics.finalize(sums, 1.0, 50.0)["loss"])
+    return losses
 
 
 def compare(changes: dict) -> dict[str, float]:
     """One update of one device and of eight, from the same masks and samples."""
-    import tensorflow as tf
 
     from electra_tf import config as config_lib
     from electra_tf.trainer import Trainer
@@ -83,11 +160,7 @@ def compare(changes: dict) -> dict[str, float]:
         },
         "test",
     )
-    one = Trainer(config, tf.distribute.OneDeviceStrategy("/cpu:0"))
-    devices = [f"/cpu:{i}" for i in range(REPLICAS)]
-    # Collectives between virtual CPUs of one process mix up their instances.
-    adds = tf.distribute.ReductionToOneDevice()
-    eight = Trainer(config, tf.distribute.MirroredStrategy(devices, adds))
+    one, eight = (Trainer(config, strategy) for strategy in strategies())
     for name, variable in one.model.named_variables.items():
         other = eight.model.named_variables[name]
         np.testing.assert_array_equal(other.numpy(), variable.numpy())
@@ -143,9 +216,10 @@ def step(trainer, batch: dict) -> tuple[float, list]:
             output = trainer.model(
                 part["inputs"], part["masked"], lambda logits: part["sampled"], None
             )
-            loss = trainer.replica_loss(output)
+            weights = trainer.step.loss_weights(part["inputs"], part["masked"])
+            loss = trainer.step.replica_loss(output, weights)
         gradients = list(map(tf.convert_to_tensor, tape.gradient(loss, variables)))
-        trainer.apply_gradients(gradients, tf.constant(0.01))
+        trainer.step.apply_gradients(gradients, tf.constant(0.01))
         return loss, gradients
 
     def value(context):
@@ -178,7 +252,8 @@ def mean_of_parts(config, batch: dict, before: list, after: list) -> float:
                 lambda logits, p=part: p["sampled"],
                 None,
             )
-            loss = single.replica_loss(output)
+            weights = single.step.loss_weights(part["inputs"], part["masked"])
+            loss = single.step.replica_loss(output, weights)
         gradients = tape.gradient(loss, list(variables))
         gradients = list(map(tf.convert_to_tensor, gradients))
         clipped.append(tf.clip_by_global_norm(gradients, 1.0)[0])
@@ -205,4 +280,4 @@ def relative(before: list, a: list, b: list) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

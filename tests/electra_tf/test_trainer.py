@@ -1,6 +1,5 @@
-"""Tiny runs: they learn, repeat bit by bit, resume, and stop when the loss breaks."""
+"""Compiled steps: they learn, repeat bit by bit, and stop where a loss breaks."""
 
-import json
 import math
 
 import numpy as np
@@ -8,18 +7,10 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from data_prep.cli import UserError
-from electra_tf import checkpoints, trainer
-from electra_tf.trainer import MetricsLog, Trainer
+from electra_tf import checkpoints
+from electra_tf.trainer import Trainer
 
-CONFIG = {
-    "num_train_steps": 60,
-    "num_warmup_steps": 5,
-    "learning_rate": 1e-2,
-    "iterations_per_loop": 10,
-    "save_checkpoints_steps": 30,
-    "overrides": {"num_hidden_layers": 1},
-}
+CONFIG = {"learning_rate": 1e-2, "overrides": {"num_hidden_layers": 1}}
 
 
 @pytest.fixture(scope="module")
@@ -31,82 +22,24 @@ def config():
 def compiled(config, cpu) -> tuple[Trainer, dict[str, np.ndarray]]:
     """One trainer for all tests, since its graph takes seconds; and how it began."""
     running = Trainer(config, cpu)
-    variables = running.checkpoint_variables
-    return running, {name: variable.numpy() for name, variable in variables.items()}
+    return running, tiny.values(running)
 
 
 @pytest.fixture
 def running(compiled) -> Trainer:
     """The shared trainer, at its start."""
     running, start = compiled
-    for name, variable in running.checkpoint_variables.items():
-        variable.assign(start[name])
+    tiny.assign(running, start)
     return running
 
 
-def learnable(config) -> tf.data.Dataset:
-    """The same batch for ever: every position has its own token."""
-    inputs = tiny.inputs([tiny.LENGTH] * config.train_batch_size)
-    ids = tf.range(5, 5 + tiny.LENGTH) * tf.ones_like(inputs.input_ids)
-    batch = inputs._replace(input_ids=ids)._asdict()
-    return tf.data.Dataset.from_tensors(batch).repeat()
+def train(running: Trainer, first_step: int, count: int):
+    batches = tiny.varied_batches(first_step)
+    return running.train_steps(iter(running.distribute(batches)), first_step, count)
 
 
-def varied(config, first_step: int = 0) -> tf.data.Dataset:
-    """Other random rows at every step."""
-    batches = [
-        tiny.inputs([tiny.LENGTH, 9, 5, 12] * 2, seed=seed)._asdict()
-        for seed in range(first_step, 8)
-    ]
-    stacked = {
-        name: tf.stack([batch[name] for batch in batches]) for name in batches[0]
-    }
-    return tf.data.Dataset.from_tensor_slices(stacked).repeat()
-
-
-def held_out(config) -> tf.data.Dataset:
-    rows = [tiny.inputs([16, 9, 12, 5], seed=50)._asdict()]
-    rows += [tiny.inputs([16, 16, 9, 9], seed=51)._asdict()]
-    stacked = {name: tf.stack([row[name] for row in rows]) for name in rows[0]}
-    return tf.data.Dataset.from_tensor_slices(stacked)
-
-
-def iterator(running: Trainer, dataset: tf.data.Dataset):
-    return iter(running.strategy.experimental_distribute_dataset(dataset))
-
-
-def state(running: Trainer) -> dict[str, np.ndarray]:
-    return {name: v.numpy() for name, v in running.checkpoint_variables.items()}
-
-
-def assert_bit_equal(first: dict, second: dict) -> None:
-    assert first.keys() == second.keys()
-    assert [
-        name for name in first if not np.array_equal(first[name], second[name])
-    ] == []
-
-
-def records(folder) -> list[dict]:
-    text = (folder / "metrics.jsonl").read_text()
-    return [json.loads(line) for line in text.splitlines()]
-
-
-def test_loss_of_a_repeated_batch_halves(running, config, tmp_path):
-    dataset = learnable(config)
-    trainer.train(running, str(tmp_path), dataset, held_out(config), 0)
-    lines = records(tmp_path)
-    train = [line for line in lines if line["kind"] == "train"]
-    assert [line["step"] for line in train] == [10, 20, 30, 40, 50, 60]
-    assert [line["step"] for line in lines if line["kind"] == "eval"] == [0, 60]
-    start = config.gen_weight * math.log(40) + config.disc_weight * math.log(2)
-    assert train[-1]["loss"] < start / 2
-    assert train[-1]["loss"] < train[0]["loss"]
-    assert checkpoints.steps(str(tmp_path)) == [30, 60]
-    assert all(line["grad_norm"] > 0 for line in train)
-
-
-def test_losses_begin_at_chance(running, config):
-    values = running.evaluate(held_out(config))
+def test_losses_begin_at_chance(running):
+    values = running.evaluate(tiny.held_out_batches)
     assert values["masked_lm_loss"] == pytest.approx(math.log(40), rel=0.02)
     assert values["disc_loss"] == pytest.approx(math.log(2), rel=0.02)
 
@@ -114,97 +47,101 @@ def test_losses_begin_at_chance(running, config):
 def test_same_seed_gives_the_same_weights_bit_by_bit(running, config, cpu):
     assert config.discriminator().hidden_dropout_prob > 0
     other = Trainer(config, cpu)
-    assert_bit_equal(state(running), state(other))
-    start = state(running)
+    start = tiny.values(running)
+    tiny.assert_bit_equal(start, tiny.values(other))
     for each in (running, other):
-        each.train_steps(iterator(each, varied(config)), 0, 6)
-    assert_bit_equal(state(running), state(other))
-    moved = [
-        n for n, value in state(running).items() if not np.array_equal(value, start[n])
-    ]
-    assert len(moved) == len(start)
+        train(each, 0, 6)
+    after = tiny.values(running)
+    tiny.assert_bit_equal(after, tiny.values(other))
+    assert not [name for name in start if np.array_equal(after[name], start[name])]
 
 
-def test_step_decides_masks_samples_and_dropout(running, config):
-    start = state(running)
+def test_step_decides_masks_samples_and_dropout(running):
+    start = tiny.values(running)
 
     def sums(first_step: int) -> dict[str, np.ndarray]:
-        for name, variable in running.checkpoint_variables.items():
-            variable.assign(start[name])
-        return running.train_steps(iterator(running, varied(config)), first_step, 1)
+        tiny.assign(running, start)
+        batches = iter(running.distribute(tiny.varied_batches(0)))
+        return running.train_steps(batches, first_step, 1).sums
 
-    assert_bit_equal(sums(10), sums(10))
+    tiny.assert_bit_equal(sums(10), sums(10))
     assert sums(10)["disc_loss"] != sums(11)["disc_loss"]
 
 
-def test_resumed_run_ends_where_the_unbroken_one_does(running, config, tmp_path):
-    running.train_steps(iterator(running, varied(config)), 0, 3)
+def test_resumed_run_ends_where_the_unbroken_one_does(running, tmp_path):
+    train(running, 0, 3)
     checkpoints.save(str(tmp_path), 3, running.checkpoint_variables, 5)
-    running.train_steps(iterator(running, varied(config, 3)), 3, 3)
-    unbroken = state(running)
+    train(running, 3, 3)
+    unbroken = tiny.values(running)
     for variable in running.checkpoint_variables.values():
         variable.assign(tf.ones_like(variable))
     step = checkpoints.restore_or_initialise(
         str(tmp_path), running.checkpoint_variables
     )
-    running.train_steps(iterator(running, varied(config, step)), step, 3)
-    assert_bit_equal(state(running), unbroken)
+    train(running, step, 3)
+    tiny.assert_bit_equal(tiny.values(running), unbroken)
 
 
-def test_steps_in_one_call_or_many_are_the_same(running, config):
-    start = state(running)
-    running.train_steps(iterator(running, varied(config)), 0, 4)
-    together = state(running)
-    for name, variable in running.checkpoint_variables.items():
-        variable.assign(start[name])
-    batches = iterator(running, varied(config))
-    for step in range(4):
-        running.train_steps(batches, step, 1)
-    assert_bit_equal(state(running), together)
+def test_steps_in_one_call_or_many_are_the_same(running):
+    start = tiny.values(running)
+    together = train(running, 0, 4)
+    after = tiny.values(running)
+    tiny.assign(running, start)
+    batches = iter(running.distribute(tiny.varied_batches(0)))
+    apart = [running.train_steps(batches, step, 1) for step in range(4)]
+    tiny.assert_bit_equal(tiny.values(running), after)
+    assert together.steps == 4 and together.finite
+    for name, value in together.sums.items():
+        total = sum(interval.sums[name] for interval in apart)
+        np.testing.assert_allclose(value, total, rtol=1e-5, err_msg=name)
 
 
-def test_evaluation_repeats_and_changes_nothing(running, config):
-    before = state(running)
-    first = running.evaluate(held_out(config))
-    assert running.evaluate(held_out(config)) == first
-    assert_bit_equal(state(running), before)
+def test_no_steps_change_nothing_and_take_no_batch(running):
+    before = tiny.values(running)
+    batches = iter(running.distribute(tiny.varied_batches(0)))
+    assert running.train_steps(batches, 0, 0).steps == 0
+    tiny.assert_bit_equal(tiny.values(running), before)
+    running.train_steps(batches, 0, 2)
+    after = tiny.values(running)
+    tiny.assign(running, before)
+    train(running, 0, 2)
+    tiny.assert_bit_equal(tiny.values(running), after)
 
 
-def test_loss_that_is_not_finite_stops_the_run(running, config, tmp_path):
-    dataset = learnable(config)
-    running.model.named_variables["discriminator_predictions/dense/bias"].assign(
-        tf.fill([32], math.nan)
-    )
-    with pytest.raises(UserError, match="loss is nan between steps 30 and 40"):
-        trainer.train(running, str(tmp_path), dataset, None, 30)
-    assert checkpoints.steps(str(tmp_path)) == []
+def test_evaluation_repeats_and_changes_nothing(running):
+    before = tiny.values(running)
+    first = running.evaluate(tiny.held_out_batches)
+    assert running.evaluate(tiny.held_out_batches) == first
+    tiny.assert_bit_equal(tiny.values(running), before)
 
 
-def test_finished_run_trains_no_further(running, config, tmp_path):
-    before = state(running)
-    trainer.train(running, str(tmp_path), learnable(config), None, 60)
-    assert_bit_equal(state(running), before)
+@pytest.mark.parametrize(
+    "name",
+    ["discriminator_predictions/dense/bias", "generator_predictions/output_bias"],
+)
+def test_first_step_that_is_not_finite_is_the_last(running, name):
+    variable = running.model.named_variables[name]
+    broken = variable.numpy()
+    broken[3] = math.nan
+    variable.assign(broken)
+    interval = train(running, 5, 4)
+    assert (interval.steps, interval.finite) == (1, False)
 
 
-def test_log_drops_lines_past_the_restored_step(tmp_path):
-    log = MetricsLog(str(tmp_path), 0)
-    log.write("eval", 0, {"loss": 3.0})
-    for step in (10, 20, 30):
-        log.write("train", step, {"loss": 1.0 / step})
-    log.write("eval", 30, {"loss": 2.0})
-    resumed = MetricsLog(str(tmp_path), 20)
-    assert [line["step"] for line in records(tmp_path)] == [0, 10, 20]
-    assert resumed.has_eval(0) and not resumed.has_eval(30)
-    resumed.write("train", 30, {"loss": 0.5})
-    lines = records(tmp_path)
-    assert [line["step"] for line in lines] == [0, 10, 20, 30]
-    assert lines[-1] == {"kind": "train", "step": 30, "loss": 0.5}
+def test_waiting_for_slow_input_is_measured(running):
+    def slow(context):
+        def wait(batch):
+            with tf.control_dependencies([tf.py_function(pause, [], [])]):
+                return tf.nest.map_structure(tf.identity, batch)
 
+        return tiny.varied_batches(0)(context).map(wait, num_parallel_calls=1)
 
-def test_log_with_a_half_written_last_line_is_read(tmp_path):
-    log = MetricsLog(str(tmp_path), 0)
-    log.write("train", 10, {"loss": 1.0})
-    path = tmp_path / "metrics.jsonl"
-    path.write_text(path.read_text() + '{"kind": "train", "st')
-    MetricsLog(str(tmp_path), 10)
-    assert [line["step"] for line in records(tmp_path)] == [10]
+    def pause() -> None:
+        import time
+
+        time.sleep(0.1)
+
+    interval = running.train_steps(iter(running.distribute(slow)), 0, 5)
+    assert 0.2 < interval.input_wait_seconds < 2.0
+    ready = iter(running.distribute(tiny.varied_batches(0)))
+    assert running.train_steps(ready, 0, 5).input_wait_seconds < 0.2

@@ -10,8 +10,10 @@ from data_prep.packing import Examples
 from data_prep.ragged import Ragged
 from data_prep.vocab import CLS_ID, SEP_ID
 from electra_tf import config as config_lib
+from electra_tf import masking
 from electra_tf.config import PretrainingConfig
-from electra_tf.masking import Inputs
+from electra_tf.masking import Inputs, Masked
+from electra_tf.trainer import HostBatches, Trainer
 
 VOCAB_SIZE = 40
 LENGTH = 16
@@ -60,6 +62,63 @@ def set_random_values(variables: dict[str, tf.Variable], seed: int = 0) -> None:
         variable.assign(offset + 0.2 * value)
 
 
+def values(running: Trainer) -> dict[str, np.ndarray]:
+    """Variables and slots."""
+    return {name: v.numpy() for name, v in running.checkpoint_variables.items()}
+
+
+def assign(running: Trainer, values: dict[str, np.ndarray]) -> None:
+    for name, variable in running.checkpoint_variables.items():
+        variable.assign(values[name])
+
+
+def assert_bit_equal(first: dict, second: dict) -> None:
+    assert first.keys() == second.keys()
+    assert [n for n in first if not np.array_equal(first[n], second[n])] == []
+
+
+def varied_batches(first_step: int) -> HostBatches:
+    """Endless batches of 8 rows, others at every step."""
+    batches = [inputs([LENGTH, 9, 5, 12] * 2, seed=seed)._asdict() for seed in range(8)]
+    stacked = {name: tf.stack([b[name] for b in batches]) for name in batches[0]}
+    endless = tf.data.Dataset.from_tensor_slices(stacked).repeat()
+    return lambda context: endless.skip(first_step % 8)
+
+
+def held_out_batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
+    """Two batches of 4 rows."""
+    rows = [inputs([16, 9, 12, 5], seed=50), inputs([16, 16, 9, 9], seed=51)]
+    stacked = {
+        name: tf.stack([r._asdict()[name] for r in rows]) for name in Inputs._fields
+    }
+    return tf.data.Dataset.from_tensor_slices(stacked)
+
+
+def fed_mask(inputs: Inputs, config: PretrainingConfig, seed: tf.Tensor) -> Masked:
+    """As `masking.mask`, but what is drawn depends on the row's tokens alone."""
+    ids, length = inputs.input_ids, inputs.input_ids.shape[1]
+    allowed = masking.candidates(inputs)
+    scores = (ids * 7919 + tf.range(length) * 104_729) % 1009
+    scores = tf.where(allowed, scores, -1)
+    slots = config.max_predictions_per_seq
+    positions = tf.argsort(scores, direction="DESCENDING")[:, :slots]
+    found = tf.reduce_sum(tf.cast(allowed, tf.int32), -1)
+    weights = tf.sequence_mask(tf.minimum(found, 1 + ids[:, 1] % slots), slots)
+    positions *= tf.cast(weights, tf.int32)
+    true_ids = tf.gather(ids, positions, batch_dims=1) * tf.cast(weights, tf.int32)
+    drawn = tf.reduce_any(tf.one_hot(positions, length, True, False), 1)
+    hidden = tf.where(drawn & (tf.range(length) > 0), vocab.MASK_ID, ids)
+    return Masked(hidden, positions, true_ids, tf.cast(weights, tf.float32))
+
+
+def fed_sample(
+    logits: tf.Tensor, masked: Masked, config: PretrainingConfig, seed: tf.Tensor
+) -> tf.Tensor:
+    """As `masking.sample`, but of the true tokens alone; some stay as they are."""
+    moved = masked.masked_lm_positions % 3
+    return 5 + (masked.masked_lm_ids + moved) % (logits.shape[-1] - 5)
+
+
 def tokens(size: int = VOCAB_SIZE) -> list[str]:
     """Special tokens and Hangul syllables."""
     return [*vocab.SPECIAL_TOKENS, *(chr(0xAC00 + i) for i in range(size - 5))]
@@ -98,7 +157,7 @@ def write_data(
             name = f"{split}/{records.file_name(index, len(split_shards))}"
             with tfrecord.open_writer(str(folder / name), compression) as writer:
                 writer.write(records.encode(examples(numbers), LENGTH))
-            entries.append(writer.entry(name))
+            entries.append(writer.entry(name, examples=len(numbers)))
     files.write_text(str(folder / records.SAMPLES_FILE), '{"text": "가", "ids": [5]}\n')
     entries.append(manifest.file_entry(str(folder), records.SAMPLES_FILE))
     values = {

@@ -1,0 +1,101 @@
+"""Which records a training step sees: a function of the seed and the step alone.
+
+An epoch reads the files one after the other, in an order of its own, cuts their records
+into windows of equal size, and shuffles each window. Batches are cut from the windows
+of one epoch after the other, so that a batch may hold records of two. To begin at any
+step, the epoch, the window and the place in it follow from the files' record counts;
+no record before that window's file is read.
+"""
+
+import itertools
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+# What is held in memory to be shuffled: 262,144 records of 128 tokens, about 200 MB.
+_WINDOW_TOKENS = 2**25
+# Streams of random numbers apart from each other and from those of the training step.
+_FILE_STREAM, _WINDOW_STREAM = 1, 2
+
+
+def shuffled(values: tf.Tensor, seed: int, stream: int, *keys: tf.Tensor) -> tf.Tensor:
+    """The values [n] in an order that (seed, stream, keys) decide."""
+    key = tf.constant([seed, stream])
+    for each in keys:
+        key = tf.random.fold_in(key, tf.cast(each, tf.int32))
+    return tf.random.experimental.stateless_shuffle(values, key, alg="philox")
+
+
+class Start(NamedTuple):
+    """Where reading begins."""
+
+    epoch: int
+    window: int  # of the epoch
+    offset: int  # records of the shuffled window that were used before
+    files: list[int]  # those of the epoch that hold the window and what follows
+    skipped: int  # records of the first of them that come before the window
+
+
+class DataOrder:
+    """The order of the records of some files."""
+
+    def __init__(self, counts: list[int], seed: int, window_size: int):
+        """counts: records in each file; window_size: records shuffled at a time."""
+        self._counts, self._seed = counts, seed
+        self.window_size = window_size
+        self.epoch_size = sum(counts)
+
+    @classmethod
+    def of_tokens(cls, counts: list[int], seed: int, max_seq_length: int):
+        """With windows of about the same number of bytes at any length."""
+        return cls(counts, seed, max(1, _WINDOW_TOKENS // max_seq_length))
+
+    def start(self, record: int) -> Start:
+        """Where the record of this number is, counted from the first step."""
+        epoch, within = divmod(record, self.epoch_size)
+        window, offset = divmod(within, self.window_size)
+        order = self.shuffled_files(np.arange(len(self._counts)), epoch).numpy()
+        ends = list(itertools.accumulate(self._counts[i] for i in order))
+        before = window * self.window_size
+        first = next(i for i, end in enumerate(ends) if end > before)
+        skipped = before - (ends[first] - self._counts[order[first]])
+        return Start(epoch, window, offset, order[first:].tolist(), skipped)
+
+    def shuffled_files(self, files: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
+        return shuffled(files, self._seed, _FILE_STREAM, epoch)
+
+    def shuffled_window(
+        self, records: tf.Tensor, epoch: tf.Tensor, window: tf.Tensor
+    ) -> tf.Tensor:
+        return shuffled(records, self._seed, _WINDOW_STREAM, epoch, window)
+
+    def windows(
+        self, paths: list[str], start: Start, compression: str
+    ) -> tf.data.Dataset:
+        """Endless shuffled windows, each a string tensor [records], from `start` on."""
+
+        def epoch_windows(epoch, files, skipped, first):
+            read = tf.data.TFRecordDataset(files, compression_type=compression)
+            windows = read.skip(skipped).batch(self.window_size).enumerate(first)
+            return windows.map(
+                lambda index, records: self.shuffled_window(records, epoch, index)
+            )
+
+        begun = epoch_windows(
+            tf.constant(start.epoch, tf.int64),
+            [paths[i] for i in start.files],
+            start.skipped,
+            start.window,
+        )
+        later = tf.data.Dataset.range(start.epoch + 1, np.iinfo(np.int64).max)
+        later = later.flat_map(
+            lambda epoch: epoch_windows(
+                epoch, self.shuffled_files(tf.constant(paths), epoch), 0, 0
+            )
+        )
+        # The next window is read while this one is used.
+        windows = begun.concatenate(later).prefetch(1)
+        return windows.enumerate().map(
+            lambda i, records: records[tf.where(i == 0, start.offset, 0) :]
+        )

@@ -1,0 +1,148 @@
+"""What is wrong with a run, in words, from the numbers of its log.
+
+Each rule is a function of one interval's metrics, those of the intervals before it and
+the config; it returns a sentence, or None while all is well.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+from electra_tf.config import PretrainingConfig
+
+Metrics = dict[str, float]
+Rule = Callable[[Metrics, Sequence[Metrics], PretrainingConfig], str | None]
+
+# How many intervals back a rule may look.
+HISTORY = 10
+
+
+def binary_entropy(p: float) -> float:
+    """Nats: the loss of a discriminator that knows the replaced rate and no more."""
+    if p <= 0.0 or p >= 1.0:
+        return 0.0
+    return -p * math.log(p) - (1.0 - p) * math.log(1.0 - p)
+
+
+def first_losses(values: Metrics, config: PretrainingConfig) -> str:
+    """What is seen before any training beside what chance gives."""
+    vocab_size = config.discriminator().vocab_size
+    parts = [
+        f"generator loss {values['masked_lm_loss']:.2f} (ln V = "
+        f"{math.log(vocab_size):.2f})"
+    ]
+    if "disc_loss" in values:
+        weight = config.disc_weight
+        parts.append(
+            f"discriminator {weight:g} x {values['disc_loss']:.3f} = "
+            f"{weight * values['disc_loss']:.2f} ({weight:g} ln 2 = "
+            f"{weight * math.log(2):.2f})"
+        )
+    return "before training, and what chance gives: " + ", ".join(parts)
+
+
+def discriminator_collapse(
+    values: Metrics, history: Sequence[Metrics], config: PretrainingConfig
+) -> str | None:
+    """It calls every token real, and its loss is that of guessing."""
+    if "disc_recall" not in values or values["step"] <= config.num_warmup_steps:
+        return None
+    guessing = binary_entropy(values["replaced_rate"])
+    if values["disc_recall"] >= 0.01 or values["disc_loss"] < 0.98 * guessing:
+        return None
+    return (
+        f"the discriminator finds {100 * values['disc_recall']:.2f} % of the replaced "
+        f"tokens and its loss {values['disc_loss']:.3f} is that of guessing "
+        f"({guessing:.3f}, the entropy of the replaced rate): it has learnt nothing "
+        "yet. If this lasts, lower learning_rate, lengthen num_warmup_steps, or make "
+        "the generator weaker"
+    )
+
+
+def generator_too_strong(
+    values: Metrics, history: Sequence[Metrics], config: PretrainingConfig
+) -> str | None:
+    """Most samples are the original token: hardly anything is left to find."""
+    if "disc_auc" not in values or values["step"] <= config.num_warmup_steps:
+        return None
+    right = values["sampled_masked_lm_accuracy"]
+    if right < 0.6 or values["disc_auc"] > 0.75:
+        return None
+    return (
+        f"{100 * right:.0f} % of the generator's samples are the original token and "
+        f"the discriminator's AUC is {values['disc_auc']:.2f}: the generator is too "
+        "strong. Lower generator_hidden_size or generator_layers, or raise "
+        "temperature"
+    )
+
+
+def loss_spike(
+    values: Metrics, history: Sequence[Metrics], config: PretrainingConfig
+) -> str | None:
+    """The loss is far above what the last intervals had."""
+    losses = [before["loss"] for before in history[-HISTORY:]]
+    if len(losses) < HISTORY // 2:
+        return None
+    mean = sum(losses) / len(losses)
+    spread = (sum((loss - mean) ** 2 for loss in losses) / len(losses)) ** 0.5
+    if values["loss"] <= mean + max(5.0 * spread, 0.1 * mean):
+        return None
+    return (
+        f"the loss is {values['loss']:.2f} after {mean:.2f} on average over the last "
+        f"{len(losses)} intervals. If it does not come back, go on from an earlier "
+        "checkpoint with a lower learning_rate"
+    )
+
+
+def data_bound(
+    values: Metrics, history: Sequence[Metrics], config: PretrainingConfig
+) -> str | None:
+    """The devices wait for records."""
+    if values["input_wait_share"] < 0.05:
+        return None
+    return (
+        f"{100 * values['input_wait_share']:.0f} % of the time is spent waiting for "
+        "records: bring them closer to the devices (same region or a local disk), or "
+        "give the input more CPU cores"
+    )
+
+
+def saving_stalls(
+    values: Metrics, history: Sequence[Metrics], config: PretrainingConfig
+) -> str | None:
+    """Training stands still for checkpoints."""
+    stall = values["checkpoint_stall_seconds"]
+    share = stall / (stall + values["interval_seconds"])
+    if share < 0.05:
+        return None
+    return (
+        f"{100 * share:.0f} % of the time since the last line went into waiting for "
+        "checkpoints: raise save_checkpoints_steps, or use save_checkpoints_minutes"
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    discriminator_collapse,
+    generator_too_strong,
+    loss_spike,
+    data_bound,
+    saving_stalls,
+)
+
+
+def warnings(
+    values: Metrics, history: Sequence[Metrics], config: PretrainingConfig
+) -> dict[str, str]:
+    """What each rule that is broken says, by the rule's name.
+
+    Args:
+      values: one line of the log, its step included.
+      history: the lines before it, oldest first.
+    """
+    said = {rule.__name__: rule(values, history, config) for rule in RULES}
+    return {name: sentence for name, sentence in said.items() if sentence}
+
+
+def non_finite(sums: Metrics) -> list[str]:
+    """Which of a step's numbers are no longer finite."""
+    names = ("mlm_loss", "disc_loss", "grad_norm")
+    return [name for name in names if not math.isfinite(sums.get(name, 0.0))]

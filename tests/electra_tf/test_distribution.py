@@ -1,0 +1,120 @@
+"""Which strategy a name means here, and what it refuses."""
+
+import json
+import types
+
+import pytest
+import tensorflow as tf
+
+from data_prep.cli import UserError
+from electra_tf import distribution
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Pretends that the machine has some devices."""
+
+    def has(gpus: int = 0, chips: bool = False, workers: int = 0) -> None:
+        kinds = {"GPU": ["gpu"] * gpus, "TPU_SYSTEM": ["tpu"]}
+        monkeypatch.setattr(tf.config, "list_physical_devices", lambda k: kinds[k])
+        monkeypatch.setattr(
+            distribution.glob, "glob", lambda p: ["x"] if chips and "accel" in p else []
+        )
+        addresses = [f"host{i}:1" for i in range(workers)]
+        config = {"cluster": {"worker": addresses}, "task": {"index": 0}}
+        monkeypatch.setenv("TF_CONFIG", json.dumps(config) if workers else "")
+
+    return has
+
+
+@pytest.mark.parametrize(
+    ("devices", "tpu", "expected"),
+    [
+        ({}, "", "cpu"),
+        ({"gpus": 1}, "", "gpu"),
+        ({"gpus": 4}, "", "mirrored"),
+        ({"gpus": 4}, "name", "tpu"),
+        ({"gpus": 4, "chips": True}, "", "tpu"),
+        ({"workers": 1}, "", "cpu"),
+        ({"workers": 2, "gpus": 1}, "", "multiworker"),
+    ],
+    ids=str,
+)
+def test_auto_takes_what_there_is(machine, devices, tpu, expected):
+    machine(**devices)
+    assert distribution._found(tpu) == expected
+
+
+@pytest.mark.parametrize("name", ["gpu", "mirrored"])
+def test_gpu_that_is_not_there_is_refused(machine, name):
+    machine()
+    with pytest.raises(
+        UserError, match=f"--strategy={name}, but TensorFlow sees no GPU"
+    ):
+        distribution.make_strategy(name)
+
+
+def test_unknown_name_is_refused(machine):
+    machine(gpus=1)
+    with pytest.raises(UserError, match="--strategy=gpus: choose auto, cpu"):
+        distribution.make_strategy("gpus")
+
+
+def test_workers_must_be_named(machine, monkeypatch):
+    machine()
+    with pytest.raises(UserError, match='needs TF_CONFIG.*"cluster"'):
+        distribution.make_strategy("multiworker")
+    monkeypatch.setenv("TF_CONFIG", "{cluster}")
+    with pytest.raises(UserError, match="TF_CONFIG is not the JSON"):
+        distribution.make_strategy("auto")
+
+
+def test_tpu_that_does_not_answer_is_named(monkeypatch):
+    asked = {}
+
+    def resolver(tpu, **where):
+        asked.update(where, tpu=tpu)
+        raise ValueError("no such node")
+
+    monkeypatch.setattr(tf.distribute.cluster_resolver, "TPUClusterResolver", resolver)
+    with pytest.raises(UserError, match="TPU 'mine' does not answer.*no such node"):
+        distribution.make_strategy("auto", "mine", "europe-west4-a", "project")
+    assert asked == {"tpu": "mine", "zone": "europe-west4-a", "project": "project"}
+
+
+def test_bfloat16_is_for_tpus_unless_said_otherwise(cpu):
+    assert distribution.resolve_dtype(cpu, "auto") == "float32"
+    assert distribution.resolve_dtype(cpu, "bfloat16") == "bfloat16"
+    tpu = object.__new__(tf.distribute.TPUStrategy)
+    assert distribution.resolve_dtype(tpu, "auto") == "bfloat16"
+    assert distribution.resolve_dtype(tpu, "float32") == "float32"
+
+
+def test_one_process_is_the_chief_and_asks_itself(cpu):
+    assert distribution.is_chief(cpu)
+    assert distribution.over_workers(cpu, 7) == [7]
+    assert distribution.device_kind(cpu) == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ((256, 64, 1), None),
+        ((256, 64, 4), None),
+        ((100, 64, 1), r"train_batch_size=100 .* 8 replicas: say 96 or 104"),
+        (
+            (96, 64, 8),
+            r"train_batch_size=96 .*8 replicas x 8 accumulation.*: say 64 or 128",
+        ),
+        ((64, 60, 4), r"eval_batch_size=60 .* 8 replicas: say 56 or 64"),
+        ((4, 64, 1), r"train_batch_size=4 .*: say 8$"),
+    ],
+    ids=str,
+)
+def test_global_batch_must_be_shared_equally(sizes, message):
+    strategy = types.SimpleNamespace(num_replicas_in_sync=8)
+    if message is None:
+        distribution.check_batch_sizes(strategy, *sizes)
+        return
+    with pytest.raises(UserError, match=message):
+        distribution.check_batch_sizes(strategy, *sizes)
