@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import types
 
 import numpy as np
@@ -331,7 +332,7 @@ def test_a_copy_cut_short_leaves_no_file(tmp_path, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr(convert.files, "rename", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(UserError, match="cannot write .*model.safetensors: disk full"):
         convert.publish(str(tmp_path / "from"), str(tmp_path / "to"))
     assert _snapshot(tmp_path / "to") == {}
 
@@ -343,6 +344,8 @@ def model_dir(model, vocab_file, samples, tmp_path) -> pathlib.Path:
     folder.mkdir()
     text = pathlib.Path(vocab_file).read_text(encoding="utf-8")
     (folder / vocab.VOCAB_FILE).write_text(text, encoding="utf-8")
+    tokenizer = pathlib.Path(vocab_file).with_name(vocab.TOKENIZER_FILE)
+    shutil.copy(tokenizer, folder)
     lines = "".join(json.dumps(sample) + "\n" for sample in samples)
     (folder / records.SAMPLES_FILE).write_text(lines)
     data = {"vocab_sha256": vocab.fingerprint(vocab_file)}
