@@ -69,23 +69,6 @@ def prefix(model_dir: str, step: int) -> str:
     return os.path.join(model_dir, f"model.ckpt-{step}")
 
 
-def snapshot(variables: dict[str, tf.Variable]) -> dict[str, tf.Tensor]:
-    """The variables' values, in the host's memory, whatever is assigned later."""
-    with tf.device("/cpu:0"):
-        return {name: tf.identity(value) for name, value in variables.items()}
-
-
-def check_finite(tensors: dict[str, tf.Tensor]) -> None:
-    """Refuses values that no run could go on from.
-
-    Raises:
-      ValueError: names the variables.
-    """
-    bad = [n for n, t in tensors.items() if not tf.reduce_all(tf.math.is_finite(t))]
-    if bad:
-        raise ValueError(f"{len(bad)} variables are not finite, the first is {bad[0]}")
-
-
 def save(
     model_dir: str,
     step: int,

@@ -96,8 +96,8 @@ def loss_spike(
 def data_bound(
     values: Metrics, history: Sequence[Metrics], config: PretrainingConfig
 ) -> str | None:
-    """The devices wait for records."""
-    if values["input_wait_share"] < 0.05:
+    """The devices wait for records; a run's first line holds the wait for a window."""
+    if not history or values["input_wait_share"] < 0.05:
         return None
     return (
         f"{100 * values['input_wait_share']:.0f} % of the time is spent waiting for "

@@ -162,10 +162,10 @@ def _rows_of_replicas(
 
 def first_damage(
     data_dir: str, found: dict[str, Any], config: PretrainingConfig, step: int
-) -> str:
+) -> str | None:
     """Says which file cannot be read, looking from this step's files on.
 
-    For a run that stopped because of a record; reads whole files.
+    For a run that stopped because of a record; reads whole files. None: all are well.
     """
     counts = [entry["examples"] for entry in _entries(found, TRAIN)]
     order = DataOrder.of_tokens(counts, config.seed, config.max_seq_length)
@@ -180,4 +180,4 @@ def first_damage(
                 good += len(serialized)
         except tf.errors.OpError as error:
             return f"{path}, after its first {good} records at least: {error.message}"
-    return "every file can be read now"
+    return None

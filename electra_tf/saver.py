@@ -9,8 +9,29 @@ from data_prep.cli import UserError
 from electra_tf import checkpoints
 
 
+def snapshot(variables: dict[str, tf.Variable]) -> dict[str, tf.Tensor]:
+    """The variables' values, in the host's memory, whatever is assigned later.
+
+    On a CPU nothing is copied here: an update of a variable that is being held writes
+    to new memory.
+    """
+    with tf.device("/cpu:0"):
+        return {name: tf.identity(value) for name, value in variables.items()}
+
+
+def check_finite(tensors: dict[str, tf.Tensor]) -> None:
+    """Refuses values that no run could go on from.
+
+    Raises:
+      ValueError: names the variables.
+    """
+    bad = [n for n, t in tensors.items() if not tf.reduce_all(tf.math.is_finite(t))]
+    if bad:
+        raise ValueError(f"{len(bad)} variables are not finite, the first is {bad[0]}")
+
+
 class AsyncSaver:
-    """Copies the variables, then writes them in a thread; one save at a time."""
+    """Keeps the variables' values and writes them in a thread; one save at a time."""
 
     def __init__(self, model_dir: str, keep_max: int, keep_every_n_steps: int):
         self._model_dir = model_dir
@@ -28,13 +49,13 @@ class AsyncSaver:
         """
         begin = time.monotonic()
         self.wait()
-        tensors = checkpoints.snapshot(variables)
+        tensors = snapshot(variables)
         self._step = step
         self._writing = self._thread.submit(self._write, step, tensors)
         self._stall_seconds += time.monotonic() - begin
 
     def _write(self, step: int, tensors: dict[str, tf.Tensor]) -> None:
-        checkpoints.check_finite(tensors)
+        check_finite(tensors)
         checkpoints.save(
             self._model_dir, step, tensors, self._keep_max, self._keep_every
         )

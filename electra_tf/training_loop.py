@@ -31,7 +31,7 @@ class Data(NamedTuple):
         [int, tf.distribute.InputContext], tf.data.Dataset
     ]  # from a step on
     evaluation: HostBatches | None
-    damage: Callable[[int], str]  # says which records from this step on are unreadable
+    damage: Callable[[int], str | None]  # which record from this step on is unreadable
 
 
 class Boundary(NamedTuple):
@@ -71,14 +71,14 @@ class StopRequest:
         self._strategy, self._received = strategy, False
 
     @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
+    def listening(self) -> Iterator["StopRequest"]:
         def receive(*_) -> None:
             logging.warning("SIGTERM: saving at the end of this loop, then stopping")
             self._received = True
 
         before = signal.signal(signal.SIGTERM, receive)
         try:
-            yield
+            yield self
         finally:
             signal.signal(signal.SIGTERM, before)
 
@@ -122,6 +122,7 @@ class Save:
     def __init__(self, trainer: Trainer, saver: AsyncSaver):
         self._config, self._saver = trainer.config, saver
         self._variables = trainer.checkpoint_variables
+        self._is_chief = distribution.is_chief(trainer.strategy)
         self._saved_at = time.monotonic()
 
     def __call__(self, boundary: Boundary) -> None:
@@ -137,7 +138,8 @@ class Save:
             self.now(step)
 
     def now(self, step: int) -> None:
-        self._saver.save(step, self._variables)
+        if self._is_chief:
+            self._saver.save(step, self._variables)
         self._saved_at = time.monotonic()
 
 
@@ -172,37 +174,45 @@ def train(trainer: Trainer, model_dir: str, data: Data, start_step: int) -> bool
     config, step = trainer.config, start_step
     if step >= config.num_train_steps:
         return True
-    is_chief = distribution.is_chief(trainer.strategy)
-    log = MetricsLog(model_dir, step, writes=is_chief)
-    saver = AsyncSaver(
-        model_dir, config.keep_checkpoint_max, config.keep_checkpoint_every_n_steps
-    )
-    save = Save(trainer, saver)
-    # Lines come before the checkpoint of their step, so that one that is there has all.
-    actions: list[Action] = [Log(trainer, log, saver)]
-    if data.evaluation is not None:
-        evaluate = Evaluate(trainer, log, data.evaluation)
-        actions.append(evaluate)
-        if step == 0:
-            logging.info("%s", health.first_losses(evaluate.now(0), config))
-    actions += [save] if is_chief else []
-    iterator = iter(trainer.distribute(lambda context: data.train(start_step, context)))
-    trainer.train_steps(iterator, step, 0)  # traced before the clock starts
-    stop = StopRequest(trainer.strategy)
-    with stop.listening(), _noticing_lost_devices():
+    with _noticing_lost_devices(), StopRequest(trainer.strategy).listening() as stop:
+        saver = AsyncSaver(
+            model_dir, config.keep_checkpoint_max, config.keep_checkpoint_every_n_steps
+        )
+        save = Save(trainer, saver)
+        actions = [*_reports(trainer, model_dir, data, step, saver), save]
+        batches = trainer.distribute(lambda context: data.train(start_step, context))
+        iterator = iter(batches)
+        trainer.train_steps(iterator, step, 0)  # traced before the clock starts
         while step < config.num_train_steps:
             boundary = _run_to_boundary(trainer, model_dir, data, iterator, step)
             step = boundary.step
             for action in actions:
                 action(boundary)
             if stop.agreed() and step < config.num_train_steps:
-                if is_chief:
-                    save.now(step)
+                save.now(step)
                 saver.wait()
                 logging.warning("stopped at step %d, which is saved", step)
                 return False
         saver.wait()
     return True
+
+
+def _reports(
+    trainer: Trainer, model_dir: str, data: Data, step: int, saver: AsyncSaver
+) -> list[Action]:
+    """Log and evaluation; at step 0 says what the losses are before training.
+
+    They come before the save of their step: a checkpoint that is there has its lines.
+    """
+    log = MetricsLog(model_dir, step, writes=distribution.is_chief(trainer.strategy))
+    reports: list[Action] = [Log(trainer, log, saver)]
+    if data.evaluation is not None:
+        evaluate = Evaluate(trainer, log, data.evaluation)
+        reports.append(evaluate)
+        if step == 0:
+            values = evaluate.now(0)
+            logging.info("%s", health.first_losses(values, trainer.config))
+    return reports
 
 
 @contextlib.contextmanager
@@ -224,30 +234,30 @@ def _run_to_boundary(
     try:
         interval = trainer.train_steps(iterator, step, count)
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+        damage = data.damage(step)
+        if damage is None:
+            raise  # not the records' fault
         raise UserError(
-            f"a record read after step {step} is damaged: {data.damage(step)}. Put the "
-            "file back as it was (its size and SHA-256 are in the manifest) and give "
-            f"the same command again ({error.message})"
+            f"a record read after step {step} is damaged: {damage}. Put the file back "
+            "as it was (its size and SHA-256 are in the manifest) and give the same "
+            "command again"
         ) from error
     seconds = time.monotonic() - begin
     if not interval.finite:
-        raise _non_finite(trainer.config, model_dir, data, step, interval)
+        raise _non_finite(trainer, model_dir, data, step, interval)
     return Boundary(step + interval.steps, interval, seconds)
 
 
 def _non_finite(
-    config: PretrainingConfig,
-    model_dir: str,
-    data: Data,
-    first_step: int,
-    interval: Interval,
+    trainer: Trainer, model_dir: str, data: Data, first_step: int, interval: Interval
 ) -> UserError:
     """Writes the batch of the interval's last step; says where it is."""
     step = first_step + interval.steps - 1
-    batch = next(iter(data.train(step, tf.distribute.InputContext())))
     path = os.path.join(model_dir, f"non_finite-{step}.npz")
-    with files.atomic_writer(path) as handle:
-        np.savez_compressed(handle, step=step, seed=config.seed, **batch)
+    if distribution.is_chief(trainer.strategy):
+        batch = next(iter(data.train(step, tf.distribute.InputContext())))
+        with files.atomic_writer(path) as handle:
+            np.savez_compressed(handle, step=step, seed=trainer.config.seed, **batch)
     names = " and ".join(health.non_finite(interval.sums))
     return UserError(
         f"{names} of step {step} are not finite. Its batch is in {path}; the "

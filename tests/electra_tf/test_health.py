@@ -65,8 +65,9 @@ def test_loss_spike(history, loss, is_spike):
 
 
 def test_data_bound():
-    assert "12 % of the time" in said(input_wait_share=0.12)["data_bound"]
-    assert said(input_wait_share=0.04) == {}
+    assert "12 % of the time" in said([14.0], input_wait_share=0.12)["data_bound"]
+    assert said([14.0], input_wait_share=0.04) == {}
+    assert said(input_wait_share=0.12) == {}  # the first line
 
 
 def test_saving_stalls():

@@ -220,6 +220,19 @@ def test_damaged_record_stops_the_run_and_is_looked_for(running, tmp_path):
         training_loop.train(running, str(tmp_path), data, 0)
 
 
+def test_other_errors_are_not_blamed_on_records(running, tmp_path):
+    def batches(step, context):
+        def refuse(batch):
+            tf.debugging.Assert(tf.size(batch["input_ids"]) < 3, ["too many"])
+            return batch
+
+        return tiny.varied_batches(step)(context).map(refuse)
+
+    data = varied()._replace(train=batches, damage=lambda step: None)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="too many"):
+        training_loop.train(running, str(tmp_path), data, 0)
+
+
 def test_rules_speak_once_until_all_is_well_again(running, tmp_path, monkeypatch):
     said = iter([{"rule": "a"}, {"rule": "b"}, {}, {}, {"rule": "c"}, {}, {}])
     monkeypatch.setattr(training_loop.health, "warnings", lambda *_: next(said))
