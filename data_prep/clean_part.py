@@ -1,13 +1,15 @@
 """What a worker does to one part of the raw text: parse, clean, filter, count."""
 
+import contextlib
 import dataclasses
 import functools
+import gc
 import hashlib
 import heapq
 import itertools
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -119,7 +121,8 @@ def clean_part(work: Work, part: Part) -> str:
             )
         return part.name
     report = Report()
-    cleaned = [clean_slice(work, piece, report) for piece in part.slices]
+    with _without_garbage_collection():
+        cleaned = [clean_slice(work, piece, report) for piece in part.slices]
     joined = [list(itertools.chain(*columns)) for columns in zip(*cleaned, strict=True)]
     paths = _write_part(work, part.name, *joined)
     if report.rejects:
@@ -130,6 +133,18 @@ def clean_part(work: Work, part: Part) -> str:
     payload["entries"] = [work.entry(path) for path in paths]
     work.log.finish(f"clean-{part.name}", payload)
     return part.name
+
+
+@contextlib.contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Records hold no cycles; looking for some takes a fifth of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _write_part(
@@ -159,9 +174,11 @@ def write_rejects(work: Work, name: str, rejects: Sequence[dict[str, Any]]) -> s
     return path
 
 
-def clean_slice(
-    work: Work, piece: Slice, report: Report
-) -> tuple[list[Document], list[Any], list[Any]]:
+# Documents, their groups, and the values they are sorted by.
+_Columns = tuple[list[Document], list[Any], list[Any]]
+
+
+def clean_slice(work: Work, piece: Slice, report: Report) -> _Columns:
     """The documents of which something is left, their groups and sort values."""
     records = raw_records.parse(piece, work.settings.record_options())
     report.read.update(records.counts)
@@ -173,7 +190,24 @@ def clean_slice(
     source["records"] += len(documents)
     source["kept_lines"] += sum(map(len, documents))
     columns = (documents, records.groups, records.sort_values)
-    return tuple(list(itertools.compress(column, documents)) for column in columns)
+    kept = tuple(list(itertools.compress(column, documents)) for column in columns)
+    return kept if records.sort_values else _joined(*kept)
+
+
+def _joined(documents: list[Document], groups: list[Any], _: list) -> _Columns:
+    """Joins neighbours of one group here, which spares the later phase most work."""
+    if not groups:
+        return documents, [], []
+    joined: list[Document] = []
+    joined_groups: list[Any] = []
+    for document, group in zip(documents, groups, strict=True):
+        # As texts, as the later phase compares them: True is not 1.
+        if joined and group is not None and str(group) == str(joined_groups[-1]):
+            joined[-1] += document
+        else:
+            joined.append(document)
+            joined_groups.append(group)
+    return joined, joined_groups, []
 
 
 def _clean_batch(

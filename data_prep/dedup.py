@@ -37,13 +37,17 @@ def hash64(text: str) -> int:
     Two different ones of n texts share a hash with probability n^2 / 2^65: 1 in 2,000
     that even one of 100 million lines is lost by it.
     """
+    return int.from_bytes(_digest(text), "little")
+
+
+def _digest(text: str) -> bytes:
     data = text.encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
+    return hashlib.blake2b(data, digest_size=8).digest()
 
 
 def text_keys(texts: Iterable[str]) -> np.ndarray:
     """A key for each text, equal for equal ones, uint64 [texts]."""
-    return np.fromiter(map(hash64, texts), np.uint64)
+    return np.frombuffer(b"".join(map(_digest, texts)), "<u8")
 
 
 def bands(threshold: float) -> tuple[int, int]:

@@ -1,10 +1,10 @@
 """Slices of raw files -> records: documents of lines, still as they were written."""
 
 import dataclasses
+import itertools
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 from data_prep.cli import UserError
@@ -144,31 +144,29 @@ def _blank_separated(
     return documents, numbers
 
 
+# Line numbers, and the fields of each row.
+_Rows = tuple[list[int], list[dict[str, Any]]]
+
+
 def _from_fields(
-    piece: Slice,
-    rows: Iterator[tuple[int, dict[str, Any]]],
-    options: RecordOptions,
-    counts: Counter,
+    piece: Slice, rows: _Rows, options: RecordOptions, counts: Counter
 ) -> Records:
-    """Records from rows: (line number, fields)."""
-    found = Records([], [], [], [], counts)
-    wanted = (
-        (options.text_field, "--text_field", found.documents),
-        (options.group_field, "--group_field", found.groups),
-        (options.sort_field, "--sort_field", found.sort_values),
-    )
-    wanted = [column for column in wanted if column[0]]
-    for number, row in rows:
-        found.numbers.append(number)
-        for name, flag, values in wanted:
-            if name not in row:
-                raise UserError(
-                    f"{piece.path}: line {number} has no field {name!r}; it has "
-                    f"{', '.join(row)}. Say one of these with {flag}"
-                )
-            values.append(row[name])
-    found.documents = list(map(_lines, found.documents))
-    return found
+    numbers, fields = rows
+
+    def column(name: str, flag: str) -> list[Any]:
+        try:
+            return [row[name] for row in fields] if name else []
+        except KeyError:
+            index = next(i for i, row in enumerate(fields) if name not in row)
+        raise UserError(
+            f"{piece.path}: line {numbers[index]} has no field {name!r}; it has "
+            f"{', '.join(fields[index])}. Say one of these with {flag}"
+        )
+
+    texts = column(options.text_field, "--text_field")
+    groups = column(options.group_field, "--group_field")
+    sort_values = column(options.sort_field, "--sort_field")
+    return Records(list(map(_lines, texts)), numbers, groups, sort_values, counts)
 
 
 def _lines(text: Any) -> Document:
@@ -179,7 +177,22 @@ def _lines(text: Any) -> Document:
     return [text] if text.strip() else []
 
 
-def _json_rows(piece: Slice, lines: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _json_rows(piece: Slice, lines: list[str]) -> _Rows:
+    # All at once where nothing is amiss; a failing scan ends the map early.
+    try:
+        found = list(map(_scan_json, lines, itertools.repeat(0)))
+    except (ValueError, RecursionError):
+        found = []
+    whole = [end for _, end in found] == list(map(len, lines))
+    if whole and all(type(record) is dict for record, _ in found):
+        numbers = list(range(piece.first_line, piece.first_line + len(lines)))
+        return numbers, [record for record, _ in found]
+    return _json_rows_one_by_one(piece, lines)
+
+
+def _json_rows_one_by_one(piece: Slice, lines: list[str]) -> _Rows:
+    numbers: list[int] = []
+    rows: list[dict[str, Any]] = []
     for number, line in enumerate(lines, piece.first_line):
         line = line.strip()
         if not line:
@@ -198,11 +211,15 @@ def _json_rows(piece: Slice, lines: list[str]) -> Iterator[tuple[int, dict[str, 
                 f"{piece.path}: line {number} is a JSON {type(record).__name__}, "
                 f"an object with fields is needed: {line[:80]}"
             )
-        yield number, record
+        numbers.append(number)
+        rows.append(record)
+    return numbers, rows
 
 
-def _tsv_rows(piece: Slice, lines: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _tsv_rows(piece: Slice, lines: list[str]) -> _Rows:
     """Rows by their header's names; quotes are ordinary characters."""
+    numbers: list[int] = []
+    rows: list[dict[str, Any]] = []
     for number, line in enumerate(lines, piece.first_line):
         if not line:
             continue
@@ -212,4 +229,6 @@ def _tsv_rows(piece: Slice, lines: list[str]) -> Iterator[tuple[int, dict[str, A
                 f"{piece.path}: line {number} has {len(values)} columns, the header "
                 f"has {len(piece.columns)}: {', '.join(piece.columns)}"
             )
-        yield number, dict(zip(piece.columns, values, strict=True))
+        numbers.append(number)
+        rows.append(dict(zip(piece.columns, values, strict=True)))
+    return numbers, rows
