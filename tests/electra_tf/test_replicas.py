@@ -82,7 +82,7 @@ def compare_runs(data_dir: str) -> dict:
 
     masking.mask, masking.sample = tiny.fed_mask, tiny.fed_sample
     no_dropout = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    config = tiny.config(no_dropout | {"num_hidden_layers": 1}, learning_rate=1e-3)
+    config = tiny.config(no_dropout | {"num_hidden_layers": 1}, learning_rate=5e-4)
     found = []
     for strategy in strategies():
         running = trainer.Trainer(config, strategy)
