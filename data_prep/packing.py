@@ -30,13 +30,13 @@ class Examples:
 
     Attributes:
       input_ids: int32, an example a row.
-      first_lengths: [examples], positions of [CLS] A [SEP]: those of segment 0.
+      segment_ids: uint8, rows as long: 0 at [CLS] A [SEP], 1 at B [SEP].
       truncated_tokens: how many were cut off because an example was full.
       unk_tokens: how many [UNK] the lines held, those cut off included.
     """
 
     input_ids: Ragged
-    first_lengths: np.ndarray
+    segment_ids: Ragged
     truncated_tokens: int
     unk_tokens: int
 
@@ -102,9 +102,12 @@ def build(examples: list[Segments], lines: Ragged, max_seq_length: int) -> Examp
     first = np.minimum(first, max_seq_length - 2)
     second = np.minimum(second, np.maximum(max_seq_length - first - 3, 0))
     kept = segments.truncate(np.stack([first, second], axis=1).ravel())
+    input_ids = _with_special_tokens(kept.values, first, second)
+    parts = np.stack([first + 2, input_ids.lengths - first - 2], axis=1).ravel()
+    numbers = np.tile(np.array([0, 1], np.uint8), len(examples))
     return Examples(
-        input_ids=_with_special_tokens(kept.values, first, second),
-        first_lengths=first + 2,
+        input_ids=input_ids,
+        segment_ids=Ragged(np.repeat(numbers, parts), input_ids.offsets),
         truncated_tokens=len(segments.values) - len(kept.values),
         unk_tokens=int(np.count_nonzero(segments.values == UNK_ID)),
     )
@@ -123,4 +126,37 @@ def _with_special_tokens(
         is_token[special] = False
     rows.values[is_token] = tokens
     rows.values[starts] = CLS_ID
+    return rows
+
+
+def share_rows(examples: Examples, max_seq_length: int) -> Examples:
+    """Puts several short examples into a row, one after the other, none of them cut."""
+    rows = best_fit(examples.input_ids.lengths.tolist(), max_seq_length)
+    order = np.fromiter(itertools.chain.from_iterable(rows), np.int64)
+    counts = [len(row) for row in rows]
+    return dataclasses.replace(
+        examples,
+        input_ids=examples.input_ids.take(order).join(counts),
+        segment_ids=examples.segment_ids.take(order).join(counts),
+    )
+
+
+def best_fit(lengths: Sequence[int], max_seq_length: int) -> list[list[int]]:
+    """Which examples share a row, by their numbers.
+
+    Each goes where it leaves the least space (best-fit bin packing), the longest first.
+    """
+    rows: list[list[int]] = []
+    by_space: list[list[list[int]]] = [[] for _ in range(max_seq_length + 1)]
+    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        length = lengths[index]
+        spaces = range(length, max_seq_length)
+        space = next((s for s in spaces if by_space[s]), None)
+        if space is None:
+            space = max_seq_length
+            by_space[space].append([])
+            rows += by_space[space]
+        row = by_space[space].pop()
+        row.append(index)
+        by_space[space - length].append(row)
     return rows

@@ -30,6 +30,11 @@ class RecordSettings:
         at_least=0.0,
         at_most=0.5,
     )
+    pack_documents: bool = flag(
+        False,
+        "Lets short documents share a record, each with its own [CLS] and [SEP]. The "
+        "trainer keeps them apart; google-research/electra does not.",
+    )
     seed: int = flag(0, "Seed of the packer's draws.")
     compression: str = flag("none", "Of the TFRecord files.", choices=("none", "gzip"))
 
@@ -116,6 +121,7 @@ def _build_shards(
             tokenizer_file=os.path.join(log.output_dir, vocab.TOKENIZER_FILE),
             max_seq_length=settings.max_seq_length,
             eval_fraction=settings.eval_fraction,
+            pack_documents=settings.pack_documents,
             seed=settings.seed,
             compression=log.config["compression"],
             work_log=log,

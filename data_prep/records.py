@@ -2,6 +2,8 @@
 
 One record is a tf.train.Example with int64 features `input_ids`, `input_mask` and
 `segment_ids`, each [max_seq_length], as google-research/electra writes and reads them.
+With --pack_documents a record holds several examples one after the other, each from a
+[CLS] on.
 
 Records are written without protobuf, many at a time: their shape is fixed, so all but
 the ids is known beforehand.
@@ -47,14 +49,16 @@ def encode(examples: Examples, max_seq_length: int) -> Iterator[bytes]:
     """
     ids = _varints(examples.input_ids)
     data, ends = ids.values.tobytes(), ids.offsets.tolist()
+    segments = examples.segment_ids.values.tobytes()
+    places = examples.segment_ids.offsets.tolist()
     zeros, ones = bytes(max_seq_length), b"\x01" * max_seq_length
     mask_head = _feature_head("input_mask", max_seq_length)
     segment_head = _feature_head("segment_ids", max_seq_length)
-    lengths = examples.input_ids.lengths.tolist()
-    for index, first in enumerate(examples.first_lengths.tolist()):
-        length = lengths[index]
-        padding = zeros[length:]
+    for index in range(len(examples.input_ids)):
         start, end = ends[index : index + 2]
+        first, last = places[index : index + 2]
+        length = last - first
+        padding = zeros[length:]
         yield b"".join(
             (
                 _record_head(end - start + len(padding), max_seq_length),
@@ -64,8 +68,7 @@ def encode(examples: Examples, max_seq_length: int) -> Iterator[bytes]:
                 ones[:length],
                 padding,
                 segment_head,
-                zeros[:first],
-                ones[first:length],
+                segments[first:last],
                 padding,
             )
         )

@@ -30,6 +30,7 @@ class Job:
     tokenizer_file: str
     max_seq_length: int
     eval_fraction: float
+    pack_documents: bool
     seed: int
     compression: str
     work_log: resume.WorkLog
@@ -52,6 +53,7 @@ class _SplitWriter:
 
     def __init__(self, job: Job, split: str, stack: contextlib.ExitStack):
         self._max_seq_length = job.max_seq_length
+        self._pack_documents = job.pack_documents
         rng = random.Random(f"{job.seed}/{split}/{job.index}")
         self._packer = packing.ExamplePacker(job.max_seq_length, rng)
         self._waiting: list[packing.Segments] = []
@@ -71,6 +73,8 @@ class _SplitWriter:
         """Writes what was packed of a batch, whose lines these are."""
         examples = packing.build(self._waiting, lines, self._max_seq_length)
         self._waiting = []
+        if self._pack_documents:
+            examples = packing.share_rows(examples, self._max_seq_length)
         self._writer.write(records.encode(examples, self._max_seq_length))
         self._counts["examples"] += len(examples.input_ids)
         self._counts["tokens"] += len(examples.input_ids.values)

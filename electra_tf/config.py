@@ -121,6 +121,10 @@ class PretrainingConfig:
     otherwise. `compute_dtype` is that of the networks' activations; "auto" is bfloat16
     on TPUs and float32 elsewhere.
 
+    `whole_word_mask` draws all tokens of a word or none; `mask_without_replacement`
+    draws no token twice, which holds for whole words anyway. The original does neither.
+    `pack_documents` must be what the records were built with.
+
     `train_batch_size` counts the rows of one update on all devices together; each
     device goes through its part in `gradient_accumulation_steps` pieces.
     `iterations_per_loop` steps run on the devices between two lines of the log; a
@@ -137,6 +141,8 @@ class PretrainingConfig:
     gen_weight: float = 1.0
     disc_weight: float = 50.0
     mask_prob: float = 0.15
+    whole_word_mask: bool = False
+    mask_without_replacement: bool = False
     temperature: float = 1.0
     disallow_correct: bool = False
     # Networks
@@ -159,6 +165,7 @@ class PretrainingConfig:
     # Run
     compute_dtype: str = "auto"
     max_seq_length: int = 128
+    pack_documents: bool = False
     train_batch_size: int = 128
     gradient_accumulation_steps: int = 1
     eval_batch_size: int = 128

@@ -156,13 +156,20 @@ class Embeddings(tf.Module):
         self.layer_norm = LayerNorm(scope, size, init)
 
     def __call__(
-        self, input_ids: tf.Tensor, segment_ids: tf.Tensor, random: RandomStream | None
+        self,
+        input_ids: tf.Tensor,
+        segment_ids: tf.Tensor,
+        random: RandomStream | None,
+        position_ids: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """int32 [B, L] twice -> [B, L, E]."""
+        """int32 [B, L] each -> [B, L, E]; positions count up from 0 if not given."""
         # One-hot for the two token types: a gather's gradient would be unsummed slices.
         types = tf.one_hot(segment_ids, self.token_type.shape[0])
         x = tf.gather(self.word, input_ids) + types @ self.token_type
-        x += self.position[: shape_of(input_ids)[1]]
+        if position_ids is None:
+            x += self.position[: shape_of(input_ids)[1]]
+        else:
+            x += tf.gather(self.position, position_ids)
         x = tf.cast(self.layer_norm(x), self._compute_dtype)
         return dropout(x, self._dropout, random)
 

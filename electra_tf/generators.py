@@ -75,9 +75,29 @@ class TokenHead(tf.Module):
         return tf.reshape(logits, [*shape_of(x)[:-1], table.shape[0]])
 
 
-def attend_to_all(input_mask: tf.Tensor) -> tf.Tensor:
-    """float32 [B, 1, L]: every position sees every real token."""
-    return tf.cast(input_mask, tf.float32)[:, None, :]
+class View(NamedTuple):
+    """What each position sees, and where in its document it stands."""
+
+    attention_mask: tf.Tensor  # float32 [B, 1, L] or [B, L, L]
+    position_ids: tf.Tensor | None = None  # int32 [B, L]; counting from 0 if None
+
+
+def view_of_row(input_mask: tf.Tensor) -> View:
+    """Every position sees every real token."""
+    return View(tf.cast(input_mask > 0, tf.float32)[:, None, :])
+
+
+def view_of_documents(input_mask: tf.Tensor) -> View:
+    """Every position sees the tokens of its own document, which begins at position 0.
+
+    Args:
+      input_mask: int32 [B, L], the documents' numbers, ascending; 0 is padding.
+    """
+    is_real = tf.cast(input_mask > 0, tf.float32)[:, None, :]
+    same_BLL = tf.cast(input_mask[:, :, None] == input_mask[:, None, :], tf.float32)
+    up_to_here_BLL = tf.linalg.band_part(same_BLL, -1, 0)
+    position_ids = tf.cast(tf.reduce_sum(up_to_here_BLL, -1), tf.int32) - 1
+    return View(same_BLL * is_real, position_ids)
 
 
 class MaskedLMGenerator(tf.Module):
@@ -90,20 +110,18 @@ class MaskedLMGenerator(tf.Module):
     def hidden(
         self,
         input_ids: tf.Tensor,
-        input_mask: tf.Tensor,
         segment_ids: tf.Tensor,
+        view: View,
         random: RandomStream | None,
     ) -> tf.Tensor:
         """[B, L, H]."""
-        embedded = self.embeddings(input_ids, segment_ids, random)
-        return self.encoder(embedded, attend_to_all(input_mask), random)
+        embedded = self.embeddings(input_ids, segment_ids, random, view.position_ids)
+        return self.encoder(embedded, view.attention_mask, random)
 
     def __call__(
-        self, inputs: Inputs, masked: Masked, random: RandomStream | None
+        self, inputs: Inputs, masked: Masked, view: View, random: RandomStream | None
     ) -> GeneratorOutput:
-        hidden = self.hidden(
-            masked.input_ids, inputs.input_mask, inputs.segment_ids, random
-        )
+        hidden = self.hidden(masked.input_ids, inputs.segment_ids, view, random)
         at_slots = tf.gather(hidden, masked.masked_lm_positions, batch_dims=1)
         mlm = masked_lm_output(self.head(at_slots), masked)
         return GeneratorOutput(mlm, mlm.loss_sum, mlm.weight_sum)
@@ -117,7 +135,7 @@ class UniformGenerator(tf.Module):
         self._vocab_size = vocab_size
 
     def __call__(
-        self, inputs: Inputs, masked: Masked, random: RandomStream | None
+        self, inputs: Inputs, masked: Masked, view: View, random: RandomStream | None
     ) -> GeneratorOutput:
         shape = [*shape_of(masked.masked_lm_positions), self._vocab_size]
         mlm = masked_lm_output(tf.zeros(shape), masked)
@@ -144,7 +162,7 @@ class TwoTowerGenerator(tf.Module):
         self.left, self.right, self.head = left, right, head
 
     def __call__(
-        self, inputs: Inputs, masked: Masked, random: RandomStream | None
+        self, inputs: Inputs, masked: Masked, view: View, random: RandomStream | None
     ) -> GeneratorOutput:
         length = shape_of(inputs.input_ids)[1]
         square = tf.ones([1, length, length])
@@ -154,8 +172,10 @@ class TwoTowerGenerator(tf.Module):
             (self.right, 0, -1, -1),
         ):
             mask_BLL = tf.linalg.band_part(square, lower, upper)
-            mask_BLL *= attend_to_all(inputs.input_mask)
-            embedded = tower.embeddings(inputs.input_ids, inputs.segment_ids, random)
+            mask_BLL *= view.attention_mask
+            embedded = tower.embeddings(
+                inputs.input_ids, inputs.segment_ids, random, view.position_ids
+            )
             states = tower.encoder(embedded, mask_BLL, random)
             hidden.append(tf.roll(states, shift, axis=1))
         cloze_logits = self.head(tf.concat(hidden, -1))

@@ -1,8 +1,10 @@
 """TFRecord folders -> batches."""
 
+import json
 import os
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from data_prep import files, manifest, records, vocab
@@ -26,6 +28,13 @@ def read_manifest(data_dir: str, config: PretrainingConfig) -> dict[str, Any]:
             f"{tfrecords} was built with --max_seq_length={found['max_seq_length']}, "
             f"the config says max_seq_length={config.max_seq_length}: build it again, "
             "or change the config"
+        )
+    if found.get("pack_documents", False) != config.pack_documents:
+        is_packed = json.dumps(not config.pack_documents)
+        raise UserError(
+            f"{tfrecords} was built with --pack_documents={is_packed}, the config says "
+            f'otherwise: build it again, or say --hparams=\'{{"pack_documents": '
+            f"{is_packed}}}'"
         )
     vocab_size = config.discriminator().vocab_size
     if vocab_size not in (0, found["vocab_size"]):
@@ -74,6 +83,21 @@ def _compression(found: dict[str, Any]) -> str:
     return found.get("compression", "")
 
 
+def is_continuation(data_dir: str) -> np.ndarray:
+    """bool [V]: tokens that go on with a word."""
+    tokens = vocab.read(os.path.join(data_dir, "tfrecords", vocab.VOCAB_FILE))
+    return np.array([token.startswith("##") for token in tokens])
+
+
+def _parse(serialized: tf.Tensor, config: PretrainingConfig) -> dict[str, tf.Tensor]:
+    """Records [B] -> {feature: int32 [B, L]}, documents numbered if they are packed."""
+    batch = records.parse_batch(serialized, config.max_seq_length)
+    if config.pack_documents:
+        begins = tf.cast(batch["input_ids"] == vocab.CLS_ID, tf.int32)
+        batch["input_mask"] *= tf.cumsum(begins, axis=-1)
+    return batch
+
+
 def train_batches(
     data_dir: str,
     found: dict[str, Any],
@@ -100,7 +124,7 @@ def train_batches(
     context = context or tf.distribute.InputContext()
     mine = _rows_of_host(windows.rebatch(size, drop_remainder=True), size, context)
     parsed = mine.map(
-        lambda serialized: records.parse_batch(serialized, config.max_seq_length),
+        lambda serialized: _parse(serialized, config),
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     )
@@ -128,7 +152,7 @@ def eval_batches(
             name: tf.ensure_shape(
                 tf.pad(values, [[0, missing], [0, 0]]), [size, length]
             )
-            for name, values in records.parse_batch(serialized, length).items()
+            for name, values in _parse(serialized, config).items()
         }
 
     batches = read.batch(size).take(config.num_eval_steps).map(parse_and_fill)

@@ -8,6 +8,7 @@ B batch, L sequence length, P masked slots a row, V vocabulary.
 
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from data_prep.vocab import CLS_ID, MASK_ID, SEP_ID
@@ -18,7 +19,10 @@ _MASK_TOKEN_CHANCE = 0.85
 
 
 class Inputs(NamedTuple):
-    """One batch of records, int32 [B, L] each."""
+    """One batch of records, int32 [B, L] each.
+
+    input_mask is 0 at padding; with pack_documents it numbers a row's documents from 1.
+    """
 
     input_ids: tf.Tensor
     input_mask: tf.Tensor
@@ -52,26 +56,40 @@ def candidates(inputs: Inputs) -> tf.Tensor:
     return allowed
 
 
-def mask(inputs: Inputs, config: PretrainingConfig, seed: tf.Tensor) -> Masked:
-    """Draws positions, with replacement, uniformly over the candidates.
+def mask(
+    inputs: Inputs,
+    config: PretrainingConfig,
+    seed: tf.Tensor,
+    is_continuation: np.ndarray | None = None,
+) -> Masked:
+    """Draws positions, uniformly over the candidates; with replacement by default.
 
-    A row of n tokens gets max(1, min(P, round(n * mask_prob))) of them; each is
-    replaced by [MASK] with probability 0.85.
+    A row of n tokens gets max(1, min(P, round(n * mask_prob))) of them, with
+    whole_word_mask on average; each is replaced by [MASK] with probability 0.85.
 
     Args:
       seed: int32 [2].
+      is_continuation: bool [V], for whole_word_mask: tokens that go on with a word.
     """
     slots = config.max_predictions_per_seq
     position_seed, replace_seed = tf.unstack(tf.random.split(seed, 2))
-    num_tokens = tf.cast(tf.reduce_sum(inputs.input_mask, -1), tf.float32)
+    num_tokens = tf.reduce_sum(tf.cast(inputs.input_mask > 0, tf.float32), -1)
     wanted = tf.cast(tf.round(num_tokens * config.mask_prob), tf.int32)
     num_to_predict = tf.maximum(1, tf.minimum(slots, wanted))
     allowed = candidates(inputs)
     # A row without candidates (the original would divide by zero) has nothing to
     # predict.
     num_to_predict *= tf.cast(tf.reduce_any(allowed, -1), tf.int32)
-    weights = tf.sequence_mask(num_to_predict, slots, dtype=tf.float32)
-    positions = _draw_positions(allowed, slots, position_seed)
+    if config.whole_word_mask or config.mask_without_replacement:
+        goes_on = tf.zeros_like(allowed)
+        if config.whole_word_mask:
+            goes_on = tf.gather(tf.constant(is_continuation), inputs.input_ids)
+        words = _word_numbers(allowed, goes_on)
+        positions, drawn = _draw_words(words, num_to_predict, slots, position_seed)
+    else:
+        positions = _draw_positions(allowed, slots, position_seed)
+        drawn = tf.sequence_mask(num_to_predict, slots)
+    weights = tf.cast(drawn, tf.float32)
     positions *= tf.cast(weights, tf.int32)
     replaced = tf.random.stateless_uniform(shape_of(positions), replace_seed)
     replaced = tf.cast(replaced < _MASK_TOKEN_CHANCE, tf.int32)
@@ -101,6 +119,49 @@ def _draw_positions(allowed: tf.Tensor, slots: int, seed: tf.Tensor) -> tf.Tenso
     # The k-th allowed position is where the running count first exceeds k.
     positions = tf.reduce_sum(tf.cast(counts[:, None] <= k[..., None], tf.int32), -1)
     return tf.where(number > 0, positions, 0)
+
+
+def _word_numbers(allowed: tf.Tensor, goes_on: tf.Tensor) -> tf.Tensor:
+    """int32 [B, L]: the number of a candidate's word in its row, from 1; else 0.
+
+    Args:
+      allowed, goes_on: bool [B, L]; which tokens are candidates, and continuations.
+    """
+    follows_candidate = tf.pad(allowed[:, :-1], [[0, 0], [1, 0]])
+    is_start = allowed & ~(goes_on & follows_candidate)
+    return tf.cumsum(tf.cast(is_start, tf.int32), -1) * tf.cast(allowed, tf.int32)
+
+
+def _draw_words(
+    words: tf.Tensor, wanted: tf.Tensor, slots: int, seed: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Draws words without replacement until a row has the tokens it wants.
+
+    The word that would pass the number wanted is drawn with the probability that makes
+    the mean that number, if the slots hold it.
+
+    Args:
+      words: int32 [B, L], each token's word, from 1; 0 is never drawn.
+      wanted: int32 [B].
+
+    Returns:
+      Positions int32 [B, P] and which of them are drawn, bool [B, P]: the first ones.
+    """
+    order_seed, last_seed = tf.unstack(tf.random.split(seed, 2))
+    batch, length = shape_of(words)
+    keys = tf.random.stateless_uniform([batch, length + 1], order_seed)
+    keys = tf.where(words > 0, tf.gather(keys, words, batch_dims=1), -1.0)
+    # Among equals the lower position comes first: words stay whole and in order.
+    _, positions = tf.math.top_k(keys, slots)
+    word_BP = tf.gather(words, positions, batch_dims=1)
+    same_BPP = word_BP[:, :, None] == word_BP[:, None]
+    before_BP = tf.argmax(tf.cast(same_BPP, tf.int32), -1, output_type=tf.int32)
+    size_BP = tf.reduce_sum(tf.cast(words[:, None] == word_BP[..., None], tf.int32), -1)
+    chance = tf.random.stateless_uniform([batch, 1], last_seed)
+    missing_BP = tf.cast(wanted[:, None] - before_BP, tf.float32)
+    is_in_time = chance * tf.cast(size_BP, tf.float32) < missing_BP
+    drawn = is_in_time & (before_BP + size_BP <= slots) & (word_BP > 0)
+    return positions, drawn
 
 
 def sample(

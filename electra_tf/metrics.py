@@ -51,7 +51,7 @@ def batch_sums(inputs: Inputs, masked: Masked, output: PretrainingOutput) -> Sum
             weights * _equal(output.sampled_ids, masked.masked_lm_ids)
         ),
         "positions": tf.cast(tf.size(inputs.input_ids), tf.float32),
-        "tokens": tf.reduce_sum(tf.cast(inputs.input_mask, tf.float32)),
+        "tokens": tf.reduce_sum(tf.cast(inputs.input_mask > 0, tf.float32)),
     }
     if output.discriminator is not None:
         sums |= _discriminator_sums(inputs, output)
@@ -60,7 +60,7 @@ def batch_sums(inputs: Inputs, masked: Masked, output: PretrainingOutput) -> Sum
 
 def _discriminator_sums(inputs: Inputs, output: PretrainingOutput) -> Sums:
     discriminator = output.discriminator
-    mask = tf.cast(inputs.input_mask, tf.float32)
+    mask = tf.cast(inputs.input_mask > 0, tf.float32)
     fake = mask * tf.cast(output.corrupted.is_fake_tokens, tf.float32)
     predicted = mask * tf.cast(discriminator.logits > 0, tf.float32)
     hit = fake * predicted

@@ -26,7 +26,9 @@ from electra_tf.generators import (
     Tower,
     TwoTowerGenerator,
     UniformGenerator,
-    attend_to_all,
+    View,
+    view_of_documents,
+    view_of_row,
 )
 from electra_tf.masking import Corrupted, Inputs, Masked
 
@@ -99,7 +101,7 @@ def discriminator_output(
     logits: tf.Tensor, is_fake_tokens: tf.Tensor, input_mask: tf.Tensor
 ) -> DiscriminatorOutput:
     """L_Disc: sigmoid cross-entropy, real against replaced, over real positions."""
-    weights = tf.cast(input_mask, tf.float32)
+    weights = tf.cast(input_mask > 0, tf.float32)
     losses = weights * tf.nn.sigmoid_cross_entropy_with_logits(
         labels=tf.cast(is_fake_tokens, tf.float32), logits=logits
     )
@@ -168,6 +170,10 @@ class PretrainingModel(tf.Module):
         """Variables by the names of the original's checkpoints."""
         return {variable.name.split(":")[0]: variable for variable in self.variables}
 
+    def _view(self, input_mask: tf.Tensor) -> View:
+        view = view_of_documents if self.config.pack_documents else view_of_row
+        return view(input_mask)
+
     def discriminator_logits(
         self,
         input_ids: tf.Tensor,
@@ -176,15 +182,17 @@ class PretrainingModel(tf.Module):
         random: RandomStream | None = None,
     ) -> tf.Tensor:
         """int32 [B, L] three times -> float32 [B, L]."""
-        embedded = self.embeddings(input_ids, segment_ids, random)
-        hidden = self.encoder(embedded, attend_to_all(input_mask), random)
+        view = self._view(input_mask)
+        embedded = self.embeddings(input_ids, segment_ids, random, view.position_ids)
+        hidden = self.encoder(embedded, view.attention_mask, random)
         return self.discriminator_head(hidden)
 
     def generator_logits(
         self, input_ids: tf.Tensor, input_mask: tf.Tensor, segment_ids: tf.Tensor
     ) -> tf.Tensor:
         """int32 [B, L] three times -> float32 [B, L, V], at every position."""
-        hidden = self.generator.hidden(input_ids, input_mask, segment_ids, None)
+        view = self._view(input_mask)
+        hidden = self.generator.hidden(input_ids, segment_ids, view, None)
         return self.generator.head(hidden)
 
     def __call__(
@@ -201,7 +209,8 @@ class PretrainingModel(tf.Module):
           sample: gives the tokens that replace the drawn ones.
           random: for dropout; None for evaluation.
         """
-        generated = self.generator(inputs, masked, random)
+        view = self._view(inputs.input_mask)
+        generated = self.generator(inputs, masked, view, random)
         sampled_ids = sample(generated.mlm.logits)
         corrupted = masking.corrupt(inputs, masked, sampled_ids, self.config)
         discriminator = None

@@ -123,7 +123,7 @@ def train(
     else:
         logging.info("the first worker writes the log and the checkpoints")
     distribution.over_workers(strategy, 0)  # the others wait for the chief
-    running = trainer.Trainer(settings, strategy)
+    running = _trainer(settings, strategy)
     parameters = running.model.named_variables.values()
     logging.info("%d parameters", sum(math.prod(v.shape) for v in parameters))
     start = checkpoints.restore_or_initialise(model_dir, running.checkpoint_variables)
@@ -152,12 +152,21 @@ def evaluate(
     batches = _eval_batches(settings, data)
     if batches is None:
         raise UserError(f"{_DATA_DIR.value} has no held-out records: --eval_fraction=0")
-    running = trainer.Trainer(settings, strategy)
+    running = _trainer(settings, strategy)
     variables = running.model.named_variables
     step = checkpoints.restore(model_dir, variables, _STEP.value)
     values = running.evaluate(batches)
     if distribution.is_chief(strategy):
         summaries.write_evaluation(model_dir, step, values)
+
+
+def _trainer(
+    settings: PretrainingConfig, strategy: tf.distribute.Strategy
+) -> trainer.Trainer:
+    is_continuation = None
+    if settings.whole_word_mask:
+        is_continuation = input_pipeline.is_continuation(_DATA_DIR.value)
+    return trainer.Trainer(settings, strategy, is_continuation)
 
 
 def _eval_batches(settings: PretrainingConfig, data: dict):

@@ -60,8 +60,8 @@ def interval_metrics(
     }
 
 
-def _read_records(path: str) -> list[dict[str, Any]]:
-    """The lines of a metrics file; a last one that a kill cut short is left out."""
+def read_log(path: str) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl; a last one that a kill cut short is left out."""
     records = []
     for line in files.read_text(path).splitlines() if files.exists(path) else []:
         try:
@@ -106,7 +106,7 @@ class MetricsLog:
             self._begin_after(step)
 
     def _begin_after(self, step: int) -> None:
-        records = _read_records(self._path) if step else []
+        records = read_log(self._path) if step else []
         records = [record for record in records if record["step"] <= step]
         files.write_text(self._path, "".join(json.dumps(r) + "\n" for r in records))
         if step:

@@ -5,6 +5,7 @@ B rows of this replica, L sequence length, A gradient_accumulation_steps.
 
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from electra_tf import masking, metrics
@@ -55,8 +56,11 @@ class TrainStep:
         config: PretrainingConfig,
         model: PretrainingModel,
         optimizer: AdamWeightDecay,
+        is_continuation: np.ndarray | None = None,
     ):
+        """is_continuation: bool [V], needed for whole_word_mask."""
         self._config, self._model, self._optimizer = config, model, optimizer
+        self._is_continuation = is_continuation
 
     def __call__(self, batch: dict[str, tf.Tensor], step: tf.Tensor) -> metrics.Sums:
         """One update from this replica's rows {feature: int32 [B, L]}.
@@ -67,7 +71,7 @@ class TrainStep:
         config = self._config
         inputs = Inputs(**batch)
         seeds = step_seeds(config.seed, step)
-        masked = masking.mask(inputs, config, seeds.mask)
+        masked = self._mask(inputs, seeds)
         gradients, sums = self.gradients(inputs, masked, seeds)
         norm = self.apply_gradients(gradients, learning_rate(step, config))
         share = 1.0 / _num_replicas()
@@ -81,9 +85,12 @@ class TrainStep:
         """The metrics of this replica's rows, without dropout and update."""
         inputs = Inputs(**batch)
         seeds = step_seeds(self._config.seed, step)
-        masked = masking.mask(inputs, self._config, seeds.mask)
+        masked = self._mask(inputs, seeds)
         output = self._forward(inputs, masked, seeds, None)
         return metrics.batch_sums(inputs, masked, output)
+
+    def _mask(self, inputs: Inputs, seeds: Seeds) -> Masked:
+        return masking.mask(inputs, self._config, seeds.mask, self._is_continuation)
 
     def _forward(
         self, inputs: Inputs, masked: Masked, seeds: Seeds, random: RandomStream | None
@@ -151,7 +158,7 @@ class TrainStep:
         slots = masked.masked_lm_weights
         if self._config.electric_objective:
             slots = tf.cast(masking.candidates(inputs), tf.float32)
-        tokens = tf.cast(inputs.input_mask, tf.float32)
+        tokens = tf.cast(inputs.input_mask > 0, tf.float32)
         own = LossWeights(tf.reduce_sum(slots), tf.reduce_sum(tokens))
         return own if self._config.per_replica_loss else LossWeights(*_all_reduce(own))
 

@@ -31,14 +31,20 @@ class Interval(NamedTuple):
 class Trainer:
     """A model, its optimizer and the compiled steps, on the devices of a strategy."""
 
-    def __init__(self, config: PretrainingConfig, strategy: tf.distribute.Strategy):
+    def __init__(
+        self,
+        config: PretrainingConfig,
+        strategy: tf.distribute.Strategy,
+        is_continuation: np.ndarray | None = None,
+    ):
+        """is_continuation: bool [V], needed for whole_word_mask."""
         self.config, self.strategy = config, strategy
         with strategy.scope():
             self.model = PretrainingModel(config)
             self.optimizer = AdamWeightDecay(
                 self.model.named_variables, config.weight_decay_rate
             )
-        self.step = TrainStep(config, self.model, self.optimizer)
+        self.step = TrainStep(config, self.model, self.optimizer, is_continuation)
         self._train_steps = tf.function(self._train_steps_impl)
         self._eval_step = tf.function(self._eval_step_impl)
 

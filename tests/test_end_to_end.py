@@ -159,17 +159,19 @@ def _prepare(work: pathlib.Path) -> None:
         ]
     )
     _run_well(_vocab(work, "vocab", size=VOCAB_SIZE))
-    _run_well(
-        [
-            "-m",
-            "data_prep.build_tfrecords",
-            f"--input_dir={work / 'clean'}",
-            f"--vocab_dir={work / 'vocab'}",
-            f"--output_dir={work / 'tfrecords'}",
-            f"--max_seq_length={MAX_SEQ_LENGTH}",
-            "--eval_fraction=0.05",
-        ]
-    )
+    _run_well(_records(work, work / "tfrecords"))
+
+
+def _records(work: pathlib.Path, output_dir: pathlib.Path) -> list[Any]:
+    return [
+        "-m",
+        "data_prep.build_tfrecords",
+        f"--input_dir={work / 'clean'}",
+        f"--vocab_dir={work / 'vocab'}",
+        f"--output_dir={output_dir}",
+        f"--max_seq_length={MAX_SEQ_LENGTH}",
+        "--eval_fraction=0.05",
+    ]
 
 
 def _train_and_convert(work: pathlib.Path) -> None:
@@ -324,6 +326,18 @@ def test_same_command_goes_on_after_a_kill(chain):
     found = re.findall(f"continuing from {newest}(\\d+)", killed.again.output)
     assert [int(step) for step in found] == [max(killed.steps)]
     assert _steps(chain.work / "killed") == _steps(chain.work / "model")
+
+
+def test_packed_documents_and_whole_words_are_trained_on(chain, tmp_path):
+    argv = _records(chain.work, tmp_path / "tfrecords")
+    _run_well([*argv, "--pack_documents"])
+    options = {"pack_documents": True, "whole_word_mask": True, "num_train_steps": 6}
+    _run_well(_trainer(tmp_path, tmp_path / "model", **options))
+    alone = _metrics(chain.work / "model", "train")[0]["nonpad_share"]
+    packed = _metrics(tmp_path / "model", "train")
+    assert [record["step"] for record in packed] == [3, 4, 6]
+    assert all(r["nonpad_share"] > max(alone, 0.95) for r in packed)
+    assert _steps(tmp_path / "model")[-1] == 6
 
 
 def _weights(model_dir: pathlib.Path) -> dict[str, np.ndarray]:

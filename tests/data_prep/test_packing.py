@@ -30,18 +30,28 @@ def pack(
     documents: list[list[list[int]]], length: int, seed: int = 0
 ) -> tuple[list[Example], int]:
     """Examples of documents, as one batch, and how many tokens were cut off."""
+    built = build(documents, length, seed)
+    return as_lists(built), built.truncated_tokens
+
+
+def build(
+    documents: list[list[list[int]]], length: int, seed: int = 0
+) -> packing.Examples:
     packer = ExamplePacker(length, random.Random(seed))
     dealt, start = [], 0
     for document in documents:
         dealt += packer.pack([len(line) for line in document], start)
         start += len(document)
     lines = Ragged.from_rows([line for document in documents for line in document])
-    built = packing.build(dealt, lines, length)
-    examples = []
-    for index, first in enumerate(built.first_lengths.tolist()):
-        ids = built.input_ids.row(index).tolist()
-        examples.append(Example(ids, [0] * first + [1] * (len(ids) - first)))
-    return examples, built.truncated_tokens
+    return packing.build(dealt, lines, length)
+
+
+def as_lists(built: packing.Examples) -> list[Example]:
+    columns = (built.input_ids, built.segment_ids)
+    return [
+        Example(*(column.row(index).tolist() for column in columns))
+        for index in range(len(built.input_ids))
+    ]
 
 
 @pytest.mark.parametrize("case", ["a", "b"])
@@ -151,3 +161,31 @@ def test_unknown_tokens_are_counted_with_those_cut_off():
     lines = Ragged.from_rows([[1, 9, 1], [1] * 20])
     dealt = ExamplePacker(8, random.Random(0)).pack([3, 20])
     assert packing.build(dealt, lines, 8).unk_tokens == 22
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.integers(2, 16), max_size=60), st.integers(16, 32))
+def test_examples_that_share_a_row_are_whole_and_there_once(lengths, max_seq_length):
+    rows = packing.best_fit(lengths, max_seq_length)
+    assert sorted(itertools.chain.from_iterable(rows)) == list(range(len(lengths)))
+    filled = [sum(lengths[index] for index in row) for row in rows]
+    assert all(0 < size <= max_seq_length for size in filled)
+    # No two rows would fit into one: at least half of all positions are used.
+    assert sum(sorted(filled)[:2]) > max_seq_length or len(filled) < 2
+
+
+def test_best_fit_leaves_the_least_space():
+    assert packing.best_fit([6, 3, 8, 2, 4, 10], 10) == [[5], [2, 3], [0, 4], [1]]
+
+
+@settings(deadline=None, max_examples=50)
+@given(DOCUMENTS, st.integers(8, 64))
+def test_shared_rows_hold_the_examples_one_after_the_other(documents, length):
+    built = build(documents, length)
+    shared = packing.share_rows(built, length)
+    found = []
+    for row in as_lists(shared):
+        begins = [i for i, token in enumerate(row.input_ids) if token == CLS_ID]
+        for begin, end in itertools.pairwise([*begins, len(row.input_ids)]):
+            found.append(Example(row.input_ids[begin:end], row.segment_ids[begin:end]))
+    assert sorted(found) == sorted(as_lists(built))

@@ -14,8 +14,15 @@ FEATURES = ("input_ids", "input_mask", "segment_ids")
 
 def examples(rows: list[tuple[list[int], int]]) -> Examples:
     """Of (ids, positions of segment 0)."""
-    ids = Ragged.from_rows([ids for ids, _ in rows])
-    return Examples(ids, np.array([first for _, first in rows], np.int64), 0, 0)
+    segments = [[0] * first + [1] * (len(ids) - first) for ids, first in rows]
+    return Examples(
+        Ragged.from_rows([ids for ids, _ in rows]), segment_rows(segments), 0, 0
+    )
+
+
+def segment_rows(rows: list[list[int]]) -> Ragged:
+    segments = Ragged.from_rows(rows)
+    return Ragged(segments.values.astype(np.uint8), segments.offsets)
 
 
 def padded(ids: list[int], first: int, length: int) -> dict[str, list[int]]:
@@ -83,6 +90,20 @@ def test_original_s_reader_reads_it():
         "input_mask": [1, 1, 1, 1, 1, 1, 0, 0],
         "segment_ids": [0, 0, 0, 0, 1, 1, 0, 0],
     }
+
+
+def test_rows_that_examples_share_are_encoded_like_others():
+    ids = [[2, 7, 3, 8, 3, 2, 9, 3], [2, 5, 3]]
+    segments = [[0, 0, 0, 1, 1, 0, 0, 0], [0, 0, 0]]
+    shared = Examples(Ragged.from_rows(ids), segment_rows(segments), 0, 0)
+    parsed = records.parse_batch(tf.constant(list(records.encode(shared, 10))), 10)
+    for name, rows in (("input_ids", ids), ("segment_ids", segments)):
+        expected = [row + [0] * (10 - len(row)) for row in rows]
+        assert parsed[name].numpy().tolist() == expected
+    assert parsed["input_mask"].numpy().tolist() == [
+        [1] * 8 + [0] * 2,
+        [1] * 3 + [0] * 7,
+    ]
 
 
 def test_files_are_named_as_the_original_names_them():

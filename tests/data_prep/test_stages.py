@@ -326,6 +326,38 @@ def test_built_records_pass_verification(large, run_stage):
     assert log.count("checking ") >= 4
 
 
+def test_packed_documents_are_those_of_records_of_their_own(small, run_stage, tmp_path):
+    for name in ("alone", "packed"):
+        options = small_records(small, tmp_path / name, pack_documents=name == "packed")
+        code, log = run_stage("build_tfrecords", max_seq_length=128, **options)
+        assert code == 0, log
+    assert run_stage("verify", dir=tmp_path / "packed")[0] == 0
+    found = {}
+    for name in ("alone", "packed"):
+        read = rows(str(tmp_path / name), "train", 128)
+        found[name] = sorted(
+            example
+            for ids, mask, segments in zip(*read.values(), strict=True)
+            for example in documents_of(ids[: sum(mask)], segments[: sum(mask)])
+        )
+    assert found["packed"] == found["alone"]
+    values = {
+        name: manifest.read(str(tmp_path / name), "build_tfrecords")
+        for name in ("alone", "packed")
+    }
+    alone, packed = (values[name]["counts"]["train"] for name in ("alone", "packed"))
+    assert packed["examples"] < alone["examples"] == len(found["alone"])
+    assert packed["tokens"] == alone["tokens"]
+    assert [values[n]["pack_documents"] for n in values] == [False, True]
+
+
+def documents_of(ids: list[int], segments: list[int]) -> list[tuple]:
+    """The (ids, segment ids) of each document in a row."""
+    begins = [i for i, token in enumerate(ids) if token == vocab.CLS_ID]
+    ends = [*begins[1:], len(ids)]
+    return [(ids[b:e], segments[b:e]) for b, e in zip(begins, ends, strict=True)]
+
+
 def test_held_out_documents_are_never_trained_on(large):
     tokenizer = vocab.load_tokenizer(os.path.join(large.vocab, "vocab.txt"))
 

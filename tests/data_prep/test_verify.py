@@ -17,8 +17,9 @@ NAME = "train/pretrain_data.tfrecord-0-of-1"
 
 
 def encoded(rows: list[list[int]], length: int = LENGTH) -> list[bytes]:
-    firsts = np.array([len(row) for row in rows])
-    examples = Examples(Ragged.from_rows(rows), firsts, 0, 0)
+    ids = Ragged.from_rows(rows)
+    segments = Ragged(np.zeros(len(ids.values), np.uint8), ids.offsets)
+    examples = Examples(ids, segments, 0, 0)
     return list(records.encode(examples, length))
 
 

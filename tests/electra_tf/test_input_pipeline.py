@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from data_prep import manifest, vocab
+from data_prep import manifest, packing, records, tfrecord, vocab
 from data_prep.cli import UserError
 from electra_tf import input_pipeline
 
@@ -131,6 +131,49 @@ def test_hosts_and_replicas_share_the_evaluation(data_dir):
         assert [len(row) for row in rows] == [1] * 4  # 2 batches, 2 replicas here
         seen += [tiny.example_numbers(row)[0] for row in rows if row.any()]
     assert sorted(seen) == [100, 101, 102, 103, 104, 105]
+
+
+@pytest.fixture
+def packed(copied) -> pathlib.Path:
+    """Says that its records were packed; the first file's records are, two by two."""
+    folder = copied / "tfrecords"
+    values = manifest.read(str(folder), "build_tfrecords")
+    name = "train/pretrain_data.tfrecord-0-of-3"
+    shared = packing.share_rows(tiny.examples(list(range(10))), 9)
+    with tfrecord.open_writer(str(folder / name), "") as writer:
+        writer.write(records.encode(shared, tiny.LENGTH))
+    files = [entry for entry in values["files"] if "train/" not in entry["name"]]
+    values |= {
+        "pack_documents": True,
+        "files": [*files, writer.entry(name, examples=5)],
+    }
+    manifest.write(str(folder), "build_tfrecords", values)
+    return copied
+
+
+def test_documents_of_packed_records_are_numbered(packed):
+    config = tiny.config(pack_documents=True, train_batch_size=5)
+    data = input_pipeline.read_manifest(str(packed), config)
+    batches = input_pipeline.train_batches(str(packed), data, config, 0)
+    mask = next(batches.as_numpy_iterator())["input_mask"]
+    assert mask.tolist() == [[1] * 4 + [2] * 4 + [0] * 8] * 5
+    (held_out, _) = input_pipeline.eval_batches(str(packed), data, config)
+    assert held_out["input_mask"].numpy().tolist() == [[1] * 4 + [0] * 12] * 4
+
+
+def test_packing_of_the_records_and_the_config_must_agree(packed, data_dir):
+    with pytest.raises(UserError, match='--pack_documents=true.*documents": true}'):
+        found(packed)
+    with pytest.raises(UserError, match='--pack_documents=false.*documents": false}'):
+        read_manifest(data_dir, pack_documents=True)
+
+
+def test_continuations_are_those_of_the_vocabulary(copied):
+    tokens = [*vocab.SPECIAL_TOKENS, "가", "##나", "#", "다##"]
+    vocab.save(str(copied / "tfrecords"), tokens)
+    table = input_pipeline.is_continuation(str(copied))
+    assert table.dtype == bool
+    assert np.flatnonzero(table).tolist() == [6]
 
 
 def test_damaged_file_is_named(copied):

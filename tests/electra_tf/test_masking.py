@@ -1,5 +1,7 @@
 """Statistics of what is drawn, and the effects of every draw."""
 
+import collections
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -178,6 +180,141 @@ def test_seed_decides_the_draw():
         assert np.array_equal(a, b)
     assert not np.array_equal(first.masked_lm_positions, other.masked_lm_positions)
     assert not np.array_equal(first.input_ids, other.input_ids)
+
+
+WITHOUT = {"mask_without_replacement": True}
+WHOLE_WORDS = {"whole_word_mask": True}
+# Of the tokens from 5 on every odd one goes on with a word.
+IS_CONTINUATION = np.arange(tiny.VOCAB_SIZE) % 2 == 1
+IS_CONTINUATION[:5] = False
+
+
+def words_of(inputs: Inputs) -> list[list[list[int]]]:
+    """Positions of each word of each row."""
+    allowed, ids = masking.candidates(inputs).numpy(), inputs.input_ids.numpy()
+    found = []
+    for row in range(len(ids)):
+        words: list[list[int]] = []
+        for i in np.flatnonzero(allowed[row]):
+            if words and words[-1][-1] == i - 1 and IS_CONTINUATION[ids[row, i]]:
+                words[-1].append(int(i))
+            else:
+                words.append([int(i)])
+        found.append(words)
+    return found
+
+
+def drawn_positions(drawn: Masked) -> list[list[int]]:
+    numbers = drawn.masked_lm_weights.numpy().sum(-1).astype(int)
+    positions = drawn.masked_lm_positions.numpy()
+    return [row[:n].tolist() for row, n in zip(positions, numbers, strict=True)]
+
+
+def test_without_replacement_no_position_is_drawn_twice():
+    inputs = with_specials(600)
+    settings = config(mask_prob=0.8, **WITHOUT)
+    drawn = masking.mask(inputs, settings, SEED)
+    positions = drawn_positions(drawn)
+    assert all(len(set(row)) == len(row) for row in positions)
+    # As many as with replacement, unless the row has fewer candidates.
+    usual = drawn_positions(masking.mask(inputs, config(mask_prob=0.8), SEED))
+    available = masking.candidates(inputs).numpy().sum(-1)
+    expected = np.minimum([len(row) for row in usual], available)
+    assert [len(row) for row in positions] == expected.tolist()
+    assert (expected < [len(row) for row in usual]).any()
+    again = masking.mask(inputs, settings, SEED)
+    assert drawn_positions(again) == positions
+    other = masking.mask(inputs, settings, tf.constant([1, 2]))
+    assert drawn_positions(other) != positions
+
+
+def test_without_replacement_candidates_are_drawn_uniformly():
+    rows = 4000
+    row = with_specials(LENGTH)
+    inputs = Inputs(*(tf.repeat(values[25:26], rows, axis=0) for values in row))
+    drawn = masking.mask(inputs, config(mask_prob=0.25, **WITHOUT), SEED)
+    positions = np.concatenate(drawn_positions(drawn))
+    allowed = np.flatnonzero(masking.candidates(row)[25])
+    counts = np.bincount(positions, minlength=LENGTH)[allowed]
+    assert counts.sum() == len(positions) > 10_000
+    expected = np.full(len(allowed), len(positions) / len(allowed))
+    statistic, bound = tiny.chi_square(counts, expected)
+    assert statistic < bound  # counts vary less than with replacement
+
+
+def test_whole_words_are_drawn_or_left():
+    inputs = with_specials(600)
+    settings = config(mask_prob=0.25, **WHOLE_WORDS)
+    drawn = masking.mask(inputs, settings, SEED, IS_CONTINUATION)
+    sizes = collections.Counter()
+    for words, positions in zip(words_of(inputs), drawn_positions(drawn), strict=True):
+        chosen = [word for word in words if set(word) & set(positions)]
+        assert sorted(sum(chosen, [])) == sorted(positions)
+        sizes.update(len(word) for word in chosen)
+    assert sizes[1] > 100 and sizes[2] > 100 and sizes[3] > 20
+    allowed = masking.candidates(inputs).numpy()
+    at_slots = np.take_along_axis(allowed, drawn.masked_lm_positions.numpy(), 1)
+    assert at_slots[drawn.masked_lm_weights == 1].all()
+
+
+@pytest.mark.parametrize("length", [8, 20, LENGTH])
+def test_whole_words_mask_the_wanted_number_of_tokens_on_average(length):
+    rows, settings = 20_000, config(mask_prob=0.3, **WHOLE_WORDS)
+    inputs = tiny.inputs([length] * rows, LENGTH)
+    # Words of two tokens at most.
+    begins = (np.arange(LENGTH) % 2 == 1) & (inputs.input_ids > 4)
+    ids = tf.where(begins, 6 + 2 * (inputs.input_ids % 16), inputs.input_ids)
+    inputs = inputs._replace(input_ids=ids)
+    drawn = masking.mask(inputs, settings, SEED, IS_CONTINUATION)
+    numbers = drawn.masked_lm_weights.numpy().sum(-1)
+    wanted = min(np.round(0.3 * length), settings.max_predictions_per_seq)
+    deviation = abs(numbers.mean() - wanted)
+    if length < LENGTH:
+        assert deviation < 4 * numbers.std() / np.sqrt(rows)
+    else:  # no slot is free for a word that passes the number wanted
+        assert 0 < deviation < 0.08 * wanted
+    assert numbers.max() <= settings.max_predictions_per_seq
+
+
+def test_first_word_is_drawn_uniformly():
+    rows = 6000
+    row = tiny.inputs([20], LENGTH, seed=5)
+    inputs = Inputs(*(tf.repeat(values, rows, axis=0) for values in row))
+    drawn = masking.mask(
+        inputs, config(mask_prob=0.3, **WHOLE_WORDS), SEED, IS_CONTINUATION
+    )
+    (words,) = words_of(row)
+    assert len({len(word) for word in words}) > 1
+    starts = [positions[0] for positions in drawn_positions(drawn)]
+    counts = np.array([starts.count(word[0]) for word in words])
+    assert counts.sum() == rows
+    statistic, bound = tiny.chi_square(counts, np.full(len(words), rows / len(words)))
+    assert statistic < bound
+
+
+def test_word_longer_than_the_slots_is_never_drawn():
+    inputs = tiny.inputs([LENGTH] * 500, LENGTH)
+    ids = np.full([500, LENGTH], 7)  # continuations, but for
+    ids[:, [1, 24, 25]] = 6  # words of 23, 1 and 6 tokens
+    ids[:, 0], ids[:, -1] = CLS_ID, SEP_ID
+    inputs = inputs._replace(input_ids=tf.constant(ids, tf.int32))
+    settings = config(mask_prob=0.25, **WHOLE_WORDS)
+    drawn = masking.mask(inputs, settings, SEED, IS_CONTINUATION)
+    found = {tuple(row) for row in drawn_positions(drawn)}
+    word = tuple(range(25, 31))
+    assert found == {(), (24,), word, (24, *word), (*word, 24)}
+
+
+def test_numbers_of_documents_count_as_real_tokens():
+    alone = tiny.inputs([9, 12, 11])
+    packed = tiny.packed(alone)
+    plain = packed._replace(input_mask=tf.ones_like(packed.input_mask))
+    for settings in (config(), config(**WITHOUT)):
+        drawn = masking.mask(packed, settings, SEED)
+        expected = masking.mask(plain, settings, SEED)
+        for a, b in zip(drawn, expected, strict=True):
+            assert np.array_equal(a, b)
+        assert drawn.masked_lm_weights.numpy().sum() == 4
 
 
 LOGITS = np.array([0.0, 1.0, -1.0, 2.0, 0.5, -0.5, 3.0, 1.5], np.float32)

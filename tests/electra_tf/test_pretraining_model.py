@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 import tiny
 
+from data_prep import vocab
 from electra_tf import masking
 from electra_tf.config import PretrainingConfig
 from electra_tf.pretraining_model import PretrainingModel
@@ -172,6 +173,59 @@ def test_uniform_generator_is_as_likely_wrong_as_chance():
     model = PretrainingModel(tiny.config(uniform_generator=True))
     output = forward(model, tiny.inputs([16]))
     np.testing.assert_allclose(output.mlm.nll, np.log(40), rtol=1e-6)
+
+
+PACKED = {
+    "electra": {},
+    "electric": {"electra_objective": False, "electric_objective": True},
+    "masked_lm": {"electra_objective": False},
+}
+
+
+@pytest.mark.parametrize("changes", PACKED.values(), ids=PACKED)
+def test_documents_of_one_row_are_to_the_model_what_they_are_alone(changes):
+    alone = tiny.inputs([5, 7, 4])
+    rows = {False: alone, True: padded(tiny.packed(alone))}
+    drawn = {False: [[2], [3], [1]], True: [[2, 5 + 3, 12 + 1]]}
+    found = []
+    for is_packed, inputs in rows.items():
+        model = PretrainingModel(tiny.config(pack_documents=is_packed, **changes))
+        tiny.set_random_values(model.named_variables)
+        masked = masked_at(drawn[is_packed], inputs)
+        output = model(inputs, masked, lambda _, m=masked: 45 - m.masked_lm_ids, None)
+        # Electric's towers have no answer of their own at the ends of a document.
+        inside = masking.candidates(inputs)
+        sums = [output.generator_loss_sum, output.generator_weight_sum]
+        found.append([tf.reshape(output.mlm.logits, [3, -1]), *sums])
+        if output.discriminator is not None:
+            found[-1] += [output.discriminator.weight_sum]
+            found[-1] += [tf.boolean_mask(output.discriminator.losses, inside)]
+    for ours, expected in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)
+
+
+def padded(inputs: masking.Inputs) -> masking.Inputs:
+    return masking.Inputs(*(tf.pad(values, [[0, 0], [0, 3]]) for values in inputs))
+
+
+def masked_at(positions: list[list[int]], inputs: masking.Inputs) -> masking.Masked:
+    positions = tf.constant(positions)
+    ids = tf.gather(inputs.input_ids, positions, batch_dims=1)
+    chosen = tf.reduce_any(
+        tf.one_hot(positions, inputs.input_ids.shape[1], True, False), 1
+    )
+    hidden = tf.where(chosen, vocab.MASK_ID, inputs.input_ids)
+    return masking.Masked(hidden, positions, ids, tf.ones(positions.shape))
+
+
+def test_without_packing_documents_would_see_each_other():
+    inputs = tiny.packed(tiny.inputs([5, 7, 4]))
+    logits = []
+    for is_packed in (False, True):
+        model = PretrainingModel(tiny.config(pack_documents=is_packed))
+        tiny.set_random_values(model.named_variables)
+        logits.append(model.discriminator_logits(*inputs).numpy())
+    assert np.abs(logits[0] - logits[1]).max() > 0.01
 
 
 BASE_LIKE = {"embedding_size": 64, "generator_hidden_size": 1.0}

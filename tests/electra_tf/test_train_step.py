@@ -78,6 +78,34 @@ def test_four_pieces_of_eight_rows_give_the_update_of_32(fed, variant):
         )
 
 
+OPTIONS = {
+    "whole_words": {"whole_word_mask": True},
+    "without_replacement": {"mask_without_replacement": True},
+    "packed": {"pack_documents": True},
+    "all": {
+        "whole_word_mask": True,
+        "mask_without_replacement": True,
+        "pack_documents": True,
+        "gradient_accumulation_steps": 2,
+    },
+}
+
+
+@pytest.mark.parametrize("changes", OPTIONS.values(), ids=OPTIONS)
+def test_options_work_in_a_compiled_step(changes):
+    step, model = make(ONE_LAYER, **changes)
+    step._is_continuation = np.arange(tiny.VOCAB_SIZE) % 3 == 0
+    packed = tiny.packed(tiny.inputs([5, 7, 4]))
+    batch = {name: tf.repeat(x, 32, 0) for name, x in packed._asdict().items()}
+    before = model.encoder.layers[0].output.kernel.numpy()
+    sums = tf.function(step)(batch, tf.constant(100, tf.int64))
+    assert float(sums["tokens"]) == float(sums["disc_weight"]) == 32 * 16
+    assert 32 < float(sums["mlm_weight"]) <= 32 * 2
+    assert np.isfinite([float(sums[n]) for n in ("mlm_loss", "disc_loss")]).all()
+    assert not np.array_equal(model.encoder.layers[0].output.kernel, before)
+    assert float(step.evaluate(batch, tf.constant(0))["tokens"]) == 32 * 16
+
+
 def test_pieces_have_draws_of_their_own():
     step, model = make(ONE_LAYER, gradient_accumulation_steps=2)
     half = tiny.inputs(LENGTHS[::2])

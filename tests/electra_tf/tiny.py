@@ -53,6 +53,14 @@ def inputs(lengths: list[int], seq_length: int = LENGTH, seed: int = 0) -> Input
     return Inputs(*(tf.constant(x, tf.int32) for x in (ids * mask, mask, segments)))
 
 
+def packed(alone: Inputs) -> Inputs:
+    """All rows in one, one after the other, as --pack_documents has them read."""
+    real = alone.input_mask > 0
+    numbers = alone.input_mask * tf.range(1, len(real) + 1)[:, None]
+    rows = alone._replace(input_mask=numbers)
+    return Inputs(*(tf.boolean_mask(values, real)[None] for values in rows))
+
+
 def set_random_values(variables: dict[str, tf.Variable], seed: int = 0) -> None:
     """Values large enough that a wrong one shows in the logits."""
     rng = np.random.RandomState(seed)
@@ -94,7 +102,9 @@ def held_out_batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
     return tf.data.Dataset.from_tensor_slices(stacked)
 
 
-def fed_mask(inputs: Inputs, config: PretrainingConfig, seed: tf.Tensor) -> Masked:
+def fed_mask(
+    inputs: Inputs, config: PretrainingConfig, seed: tf.Tensor, is_continuation=None
+) -> Masked:
     """As `masking.mask`, but what is drawn depends on the row's tokens alone."""
     ids, length = inputs.input_ids, inputs.input_ids.shape[1]
     allowed = masking.candidates(inputs)
@@ -130,8 +140,9 @@ def example_ids(number: int) -> list[int]:
 
 
 def examples(numbers: list[int]) -> Examples:
-    rows = [example_ids(number) for number in numbers]
-    return Examples(Ragged.from_rows(rows), np.full(len(rows), 4), 0, 0)
+    ids = Ragged.from_rows([example_ids(number) for number in numbers])
+    segments = Ragged(np.zeros(len(ids.values), np.uint8), ids.offsets)
+    return Examples(ids, segments, 0, 0)
 
 
 def example_numbers(input_ids: np.ndarray) -> list[int]:
