@@ -22,8 +22,8 @@ _KEY_ROW = np.dtype([("key", "<u8"), ("item", "<u4")])
 REPEAT_ROW = np.dtype(
     [("part", "<u4"), ("item", "<u4"), ("first_part", "<u4"), ("first_item", "<u4")]
 )
-# What a partition may hold: about 100 MiB while it is sorted.
-_PARTITION_ROWS = 2_000_000
+# What a partition may hold: some 40 MiB while it is sorted.
+_PARTITION_ROWS = 500_000
 MOST_FREQUENT = 20
 
 _NUM_PERMUTATIONS = 128
