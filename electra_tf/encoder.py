@@ -243,7 +243,9 @@ class SelfAttention(tf.Module):
             return tf.reshape(y, [batch, length, self._heads, depth])
 
         q_BLND, k_BLND, v_BLND = map(split, (self.query(x), self.key(x), self.value(x)))
-        scores_BNLL = tf.einsum("BFND,BTND->BNFT", q_BLND, k_BLND) * depth**-0.5
+        # The scale is applied to the smaller factor.
+        q_BLND *= depth**-0.5
+        scores_BNLL = tf.einsum("BFND,BTND->BNFT", q_BLND, k_BLND)
         scores_BNLL = tf.cast(scores_BNLL, tf.float32)
         scores_BNLL += (1.0 - mask_BLL[:, None]) * _MASKED
         probs_BNLL = tf.cast(tf.nn.softmax(scores_BNLL), x.dtype)

@@ -59,3 +59,32 @@ def affine(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor):
         )
 
     return tf.nn.bias_add(tf.matmul(x, kernel), bias), gradient
+
+
+@tf.custom_gradient
+def cross_entropy(logits: tf.Tensor, labels: tf.Tensor):
+    """-log softmax(logits)[label]: float32 [..., V], int32 [...] -> [...].
+
+    Keeps logits, not probabilities, for the backward pass.
+    """
+    largest = tf.reduce_max(logits, -1)
+    log_sum = _log_sum_exp(logits, largest)
+    at_label = tf.gather(logits, labels, batch_dims=len(labels.shape))
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None]:
+        return _cross_entropy_gradient(logits, labels, log_sum, upstream), None
+
+    return log_sum - at_label, gradient
+
+
+@tf.function(jit_compile=True)
+def _log_sum_exp(logits: tf.Tensor, largest: tf.Tensor) -> tf.Tensor:
+    sums = tf.reduce_sum(tf.exp(logits - largest[..., None]), -1)
+    return largest + tf.math.log(sums)
+
+
+@tf.function(jit_compile=True)
+def _cross_entropy_gradient(logits, labels, log_sum, upstream) -> tf.Tensor:
+    is_label = tf.range(tf.shape(logits)[-1]) == labels[..., None]
+    probs = tf.exp(logits - log_sum[..., None])
+    return upstream[..., None] * (probs - tf.cast(is_label, tf.float32))

@@ -127,7 +127,11 @@ class AdamWeightDecay:
 
 
 def _update(variable, m, v, gradient, lr, decay: float, rate: float) -> None:
-    values = _updated(*map(tf.convert_to_tensor, (variable, m, v, gradient)), lr * rate, tf.constant(decay))
+    values = _updated(
+        *map(tf.convert_to_tensor, (variable, m, v, gradient)),
+        lr * rate,
+        tf.constant(decay),
+    )
     for state, value in zip((variable, m, v), values, strict=True):
         state.assign(value)
 
