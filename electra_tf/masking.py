@@ -137,12 +137,13 @@ def sample(
 def _weights_by_block(logits: tf.Tensor, largest: tf.Tensor) -> tf.Tensor:
     """exp(logits - largest) as [B, P, blocks, _BLOCK], 0 past the vocabulary's end."""
     *slots, size = shape_of(logits)
-    logits = tf.pad(logits, [[0, 0], [0, 0], [0, -size % _BLOCK]], "CONSTANT", -1e30)
+    padding = [[0, 0], [0, 0], [0, -size % _BLOCK]]
+    logits = tf.pad(logits, padding, constant_values=-1e30)
     return tf.reshape(tf.exp(logits - largest), [*slots, -1, _BLOCK])
 
 
 def _draw_by_weight(weights: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
-    """int32 [B, P]: i with probability weights[..., i] / sum, from uniform [B, P, 1]."""
+    """int32 [B, P]: i by the weights [B, P, n], from one uniform number, [B, P, 1]."""
     sums = tf.cumsum(weights, axis=-1)
     chosen = (sums > uniform * sums[..., -1:]) & (weights > 0.0)
     return tf.argmax(chosen, -1, output_type=tf.int32)  # the first of them

@@ -134,7 +134,7 @@ def test_bfloat16_multiplies_in_bfloat16_and_normalises_in_float32():
     nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
     kinds = collections.defaultdict(set)
     for node in nodes:
-        if "T" in node.attr:
+        if node.attr["T"].type:
             kinds[node.op].add(tf.as_dtype(node.attr["T"].type))
     assert tf.bfloat16 in kinds["MatMul"]
     assert kinds["Softmax"] == {tf.float32}
