@@ -16,7 +16,7 @@ ARGS ?=
 DEMO := build/demo
 
 .PHONY: help setup demo test lint clean-corpus vocab tfrecords verify-data bench-data \
-  pretrain convert
+  pretrain convert bench-train
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 16
@@ -78,3 +78,6 @@ pretrain: $(READY) ## WORK=w CONFIG=configs/electra_small.toml; again: goes on
 convert: $(READY) ## WORK=w: discriminator and generator folders under w/hf
 	$(BIN)/python tools/convert_to_pytorch.py --model_dir=$(WORK)/model \
 	  --output_dir=$(WORK)/hf $(ARGS)
+
+bench-train: $(READY) ## a step's time beside PyTorch's; ARGS='--config=...'
+	$(BIN)/python -m tools.bench_train $(ARGS)

@@ -9,9 +9,12 @@ import math
 import tensorflow as tf
 
 from electra_tf.config import TransformerConfig
+from electra_tf.fused import affine, fused
 
 _LAYER_NORM_EPSILON = 1e-12
 _MASKED = -10_000.0
+# Each dropout's decision takes 16 random bits.
+_DRAWS = 65_536
 
 
 class RandomStream:
@@ -36,9 +39,36 @@ def dropout(x: tf.Tensor, rate: float, random: RandomStream | None) -> tf.Tensor
     """Zeroes a share of `x` and scales up the rest; the identity without randomness."""
     if random is None or rate == 0.0:
         return x
-    # Drawn in float32: bfloat16's coarse grid would drop another share.
-    keep = tf.random.stateless_uniform(shape_of(x), random.next()) >= rate
-    return tf.where(keep, x / (1.0 - rate), tf.zeros([], x.dtype))
+    return _drop(x, dropout_bits(x, random), dropout_threshold(rate))
+
+
+def dropout_threshold(rate: float) -> tf.Tensor:
+    """uint32 []: how many of 65,536 equally likely draws drop an element."""
+    return tf.constant(round(rate * _DRAWS), tf.uint32)
+
+
+def dropout_bits(x: tf.Tensor, random: RandomStream) -> tf.Tensor:
+    """Randomness for `_dropped`: uint32, 16 bits for each element of `x`."""
+    first, *rest = shape_of(x)
+    shape = [(first + 1) // 2, *rest]
+    return tf.random.stateless_uniform(shape, random.next(), None, None, tf.uint32)
+
+
+def _dropped(x: tf.Tensor, bits: tf.Tensor, threshold: tf.Tensor) -> tf.Tensor:
+    """The rate is that of the threshold: 0.100006 for 0.1; so is what makes up for it.
+
+    The lower halves of `bits` decide about the first half of x's rows, the upper ones
+    about the second: drawing numbers is what dropout costs.
+    """
+    shifts = tf.reshape(tf.constant([0, 16], tf.uint32), [2] + [1] * len(x.shape))
+    halves = tf.bitwise.right_shift(bits[None], shifts) & (_DRAWS - 1)
+    draws = tf.reshape(halves, [-1, *shape_of(x)[1:]])[: shape_of(x)[0]]
+    scale = _DRAWS / (_DRAWS - tf.cast(threshold, tf.float32))
+    y = tf.cast(x, tf.float32) * scale
+    return tf.cast(tf.where(draws >= threshold, y, 0.0), x.dtype)
+
+
+_drop = fused(_dropped)
 
 
 def shape_of(x: tf.Tensor) -> list[int | tf.Tensor]:
@@ -47,9 +77,11 @@ def shape_of(x: tf.Tensor) -> list[int | tf.Tensor]:
     return [dynamic[i] if size is None else size for i, size in enumerate(x.shape)]
 
 
+@fused
 def gelu(x: tf.Tensor) -> tf.Tensor:
     """x * Phi(x), with the erf, as the original computes it."""
-    return tf.nn.gelu(x, approximate=False)
+    x32 = tf.cast(x, tf.float32)
+    return tf.cast(x32 * 0.5 * (1.0 + tf.math.erf(x32 * 0.5**0.5)), x.dtype)
 
 
 class Initializer:
@@ -106,8 +138,25 @@ class Dense(tf.Module):
         """[..., in] -> [..., out]."""
         flat = tf.reshape(x, [-1, self.kernel.shape[0]])
         kernel, bias = tf.cast(self.kernel, x.dtype), tf.cast(self.bias, x.dtype)
-        y = tf.nn.bias_add(tf.matmul(flat, kernel), bias)
+        y = affine(flat, kernel, bias)
         return tf.reshape(y, [*shape_of(x)[:-1], self.kernel.shape[1]])
+
+
+def _normalised(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
+    x32 = tf.cast(x, tf.float32)
+    centred = x32 - tf.reduce_mean(x32, -1, keepdims=True)
+    variance = tf.reduce_mean(tf.square(centred), -1, keepdims=True)
+    y = centred * tf.math.rsqrt(variance + _LAYER_NORM_EPSILON) * gamma + beta
+    return tf.cast(y, x.dtype)
+
+
+_normalise = fused(_normalised)
+_add_normalise = fused(lambda x, y, *scales: _normalised(x + y, *scales))
+_drop_add_normalise = fused(
+    lambda x, y, bits, threshold, *scales: _normalised(
+        x + _dropped(y, bits, threshold), *scales
+    )
+)
 
 
 class LayerNorm(tf.Module):
@@ -119,12 +168,17 @@ class LayerNorm(tf.Module):
         self.gamma = init.ones(f"{scope}/LayerNorm/gamma", [size])
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
-        x32 = tf.cast(x, tf.float32)
-        mean, variance = tf.nn.moments(x32, axes=[-1], keepdims=True)
-        y = tf.nn.batch_normalization(
-            x32, mean, variance, self.beta, self.gamma, _LAYER_NORM_EPSILON
-        )
-        return tf.cast(y, x.dtype)
+        return _normalise(x, self.gamma, self.beta)
+
+    def after_residual(
+        self, x: tf.Tensor, y: tf.Tensor, rate: float, random: RandomStream | None
+    ) -> tf.Tensor:
+        """Normalises x + dropout(y)."""
+        if random is None or rate == 0.0:
+            return _add_normalise(x, y, self.gamma, self.beta)
+        bits = dropout_bits(y, random)
+        threshold = dropout_threshold(rate)
+        return _drop_add_normalise(x, y, bits, threshold, self.gamma, self.beta)
 
 
 class Embeddings(tf.Module):
@@ -196,7 +250,9 @@ class SelfAttention(tf.Module):
             return tf.reshape(y, [batch, length, self._heads, depth])
 
         q_BLND, k_BLND, v_BLND = map(split, (self.query(x), self.key(x), self.value(x)))
-        scores_BNLL = tf.einsum("BFND,BTND->BNFT", q_BLND, k_BLND) * depth**-0.5
+        # The scale is applied to the smaller factor.
+        q_BLND *= depth**-0.5
+        scores_BNLL = tf.einsum("BFND,BTND->BNFT", q_BLND, k_BLND)
         scores_BNLL = tf.cast(scores_BNLL, tf.float32)
         scores_BNLL += (1.0 - mask_BLL[:, None]) * _MASKED
         probs_BNLL = tf.cast(tf.nn.softmax(scores_BNLL), x.dtype)
@@ -225,9 +281,9 @@ class Layer(tf.Module):
         self, x: tf.Tensor, mask_BLL: tf.Tensor, random: RandomStream | None
     ) -> tf.Tensor:
         y = self.attention_output(self.attention(x, mask_BLL, random))
-        x = self.attention_norm(x + dropout(y, self._dropout, random))
+        x = self.attention_norm.after_residual(x, y, self._dropout, random)
         y = self.output(gelu(self.intermediate(x)))
-        return self.output_norm(x + dropout(y, self._dropout, random))
+        return self.output_norm.after_residual(x, y, self._dropout, random)
 
 
 class Encoder(tf.Module):

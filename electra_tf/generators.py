@@ -18,6 +18,7 @@ from electra_tf.encoder import (
     gelu,
     shape_of,
 )
+from electra_tf.fused import cross_entropy
 from electra_tf.masking import Inputs, Masked
 
 
@@ -45,7 +46,7 @@ class GeneratorOutput(NamedTuple):
 
 def masked_lm_output(logits: tf.Tensor, masked: Masked) -> MaskedLMOutput:
     """L_MLM = sum_i -log p_G(x_i | x^masked), section 2 of the paper."""
-    nll = tf.nn.sparse_softmax_cross_entropy_with_logits(masked.masked_lm_ids, logits)
+    nll = cross_entropy(logits, masked.masked_lm_ids)
     weights = masked.masked_lm_weights
     return MaskedLMOutput(
         logits, nll, tf.reduce_sum(weights * nll), tf.reduce_sum(weights)
@@ -179,9 +180,7 @@ class TwoTowerGenerator(tf.Module):
             states = tower.encoder(embedded, mask_BLL, random)
             hidden.append(tf.roll(states, shift, axis=1))
         cloze_logits = self.head(tf.concat(hidden, -1))
-        nll = tf.nn.sparse_softmax_cross_entropy_with_logits(
-            inputs.input_ids, cloze_logits
-        )
+        nll = cross_entropy(cloze_logits, inputs.input_ids)
         weights = tf.cast(masking.candidates(inputs), tf.float32)
         at_slots = tf.gather(cloze_logits, masked.masked_lm_positions, batch_dims=1)
         return GeneratorOutput(

@@ -16,6 +16,8 @@ from electra_tf.config import PretrainingConfig
 from electra_tf.encoder import shape_of
 
 _MASK_TOKEN_CHANCE = 0.85
+# How many tokens are weighed together when one is sampled: about the root of V.
+_BLOCK = 256
 
 
 class Inputs(NamedTuple):
@@ -166,24 +168,46 @@ def _draw_words(
 
 def sample(
     logits: tf.Tensor, masked: Masked, config: PretrainingConfig, seed: tf.Tensor
-):
-    """One token per slot from softmax(logits / temperature), by the Gumbel trick.
+) -> tf.Tensor:
+    """One token per slot from softmax(logits / temperature), without gradient.
+
+    Draws a block of the vocabulary by its weight and then a token within the block: two
+    random numbers per slot, where the Gumbel trick takes one for each token.
 
     Args:
       logits: float32 [B, P, V].
       seed: int32 [2].
 
     Returns:
-      int32 [B, P], without gradient.
+      int32 [B, P].
     """
     logits = tf.stop_gradient(logits) / config.temperature
     if config.disallow_correct:
         logits -= 1000.0 * tf.one_hot(masked.masked_lm_ids, logits.shape[-1])
-    uniform = tf.random.stateless_uniform(
-        shape_of(logits), seed, minval=1e-9, maxval=1.0, dtype=tf.float32
-    )
-    gumbel = -tf.math.log(-tf.math.log(uniform))
-    return tf.argmax(logits + gumbel, -1, output_type=tf.int32)
+    slots = shape_of(logits)[:-1]
+    weights = _weights_by_block(logits, tf.reduce_max(logits, -1, keepdims=True))
+    block_seed, token_seed = tf.unstack(tf.random.split(seed, 2))
+    uniform = tf.random.stateless_uniform([*slots, 1], block_seed)
+    block = _draw_by_weight(tf.reduce_sum(weights, -1), uniform)
+    uniform = tf.random.stateless_uniform([*slots, 1], token_seed)
+    token = _draw_by_weight(tf.gather(weights, block, batch_dims=2), uniform)
+    return block * _BLOCK + token
+
+
+@tf.function(jit_compile=True)
+def _weights_by_block(logits: tf.Tensor, largest: tf.Tensor) -> tf.Tensor:
+    """exp(logits - largest) as [B, P, blocks, _BLOCK], 0 past the vocabulary's end."""
+    *slots, size = shape_of(logits)
+    padding = [[0, 0], [0, 0], [0, -size % _BLOCK]]
+    logits = tf.pad(logits, padding, constant_values=-1e30)
+    return tf.reshape(tf.exp(logits - largest), [*slots, -1, _BLOCK])
+
+
+def _draw_by_weight(weights: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
+    """int32 [B, P]: i by the weights [B, P, n], from one uniform number, [B, P, 1]."""
+    sums = tf.cumsum(weights, axis=-1)
+    chosen = (sums > uniform * sums[..., -1:]) & (weights > 0.0)
+    return tf.argmax(chosen, -1, output_type=tf.int32)  # the first of them
 
 
 def corrupt(

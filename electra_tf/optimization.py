@@ -127,13 +127,19 @@ class AdamWeightDecay:
 
 
 def _update(variable, m, v, gradient, lr, decay: float, rate: float) -> None:
+    values = _updated(
+        *map(tf.convert_to_tensor, (variable, m, v, gradient)),
+        lr * rate,
+        tf.constant(decay),
+    )
+    for state, value in zip((variable, m, v), values, strict=True):
+        state.assign(value)
+
+
+@tf.function(jit_compile=True)
+def _updated(p, m, v, gradient, lr: tf.Tensor, decay: tf.Tensor):
     # Written out: TensorFlow's fused Adam rounds 1 - b2 in float32, which moves the
     # update by 2e-5 of itself.
-    next_m = _BETA_1 * m + (1.0 - _BETA_1) * gradient
-    next_v = _BETA_2 * v + (1.0 - _BETA_2) * tf.square(gradient)
-    update = next_m / (tf.sqrt(next_v) + _EPSILON)
-    if decay:
-        update += decay * variable
-    m.assign(next_m)
-    v.assign(next_v)
-    variable.assign_sub(lr * rate * update)
+    m = _BETA_1 * m + (1.0 - _BETA_1) * gradient
+    v = _BETA_2 * v + (1.0 - _BETA_2) * tf.square(gradient)
+    return p - lr * (m / (tf.sqrt(v) + _EPSILON) + decay * p), m, v

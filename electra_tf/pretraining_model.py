@@ -19,6 +19,7 @@ from electra_tf.encoder import (
     RandomStream,
     gelu,
 )
+from electra_tf.fused import cross_entropy
 from electra_tf.generators import (
     MaskedLMGenerator,
     MaskedLMOutput,
@@ -93,7 +94,7 @@ def noise_log_odds(
     Returns:
       float32 [B, L].
     """
-    log_q = -tf.nn.sparse_softmax_cross_entropy_with_logits(input_ids, cloze_logits)
+    log_q = -cross_entropy(cloze_logits, input_ids)
     return tf.stop_gradient(log_q) + math.log(mask_prob / (1.0 - mask_prob))
 
 

@@ -98,9 +98,10 @@ def test_no_module_imports_a_script():
     assert not [i for i in _imports() if i.module in scripts]
 
 
-def test_torch_and_transformers_are_only_for_checking_and_the_report():
+def test_torch_and_transformers_are_only_for_comparing_and_the_report():
     found = {(i.importer, i.in_function) for i in _importing("torch", "transformers")}
     assert found == {
+        ("tools/bench_systems.py", True),
         ("tools/convert_to_pytorch.py", True),
         ("tools/demo_report.py", False),
     }

@@ -158,9 +158,12 @@ def test_bfloat16_multiplies_in_bfloat16_and_normalises_in_float32():
     step, _ = make(ONE_LAYER, compute_dtype="bfloat16")
     batch = tiny.inputs(LENGTHS)._asdict()
     traced = tf.function(step).get_concrete_function(batch, tf.constant(0, tf.int64))
+    graph = traced.graph.as_graph_def()
+    nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
     kinds = collections.defaultdict(set)
-    for operation in traced.graph.get_operations():
-        kinds[operation.type] |= {tensor.dtype for tensor in operation.outputs}
+    for node in nodes:
+        if node.attr["T"].type:
+            kinds[node.op].add(tf.as_dtype(node.attr["T"].type))
     assert tf.bfloat16 in kinds["MatMul"]
     assert kinds["Softmax"] == {tf.float32}
     assert kinds["Rsqrt"] == {tf.float32}
