@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from data_prep import masking, published_rules, rules
+from data_prep import pii_masking, published_rules, rules
 from data_prep.characters import CLASS_NAMES, class_table, code_points
 from data_prep.recipes import Recipe
 
@@ -21,8 +21,8 @@ RULES = {
     "remove_urls": rules.remove_urls,
     "shorten_runs": rules.shorten_runs,
     "squeeze_space": rules.squeeze_space,
-    "mask_pii": masking.mask_pii,
-    "mask_laughter": masking.mask_laughter,
+    "mask_pii": pii_masking.mask_pii,
+    "mask_laughter": pii_masking.mask_laughter,
     "keep_published": published_rules.keep_published,
     "replace_ooo": published_rules.replace_ooo,
     "remove_brackets": published_rules.remove_brackets,

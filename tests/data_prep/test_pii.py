@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from korean_text import PERSONAL_LINE
 
-from data_prep import masking, pii
+from data_prep import pii, pii_masking
 
 CASES = pathlib.Path(__file__).with_name("pii_cases.tsv")
 TOKENS = {
@@ -78,7 +78,7 @@ def test_precision_and_recall(kind, outcomes):
 
 
 def test_numbers_without_personal_data_stay():
-    mask = masking.mask_pii(**TOKENS)
+    mask = pii_masking.mask_pii(**TOKENS)
     texts = [t for t, masked in load() if t == masked and "@" not in t]
     assert len(texts) > 80
     assert [text for text in texts if mask(text) != text] == []

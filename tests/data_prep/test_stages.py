@@ -307,7 +307,7 @@ def test_records_from_a_published_tokenizer(small, run_stage, tmp_path, kind):
     code, log = run_stage("build_tfrecords", **options)
     assert code == 0, log
     built = manifest.read(str(tmp_path / "built"), "build_tfrecords")
-    assert built["vocab_size"] == 901
+    assert built["vocab_size"] == 1301
     vocab_file = str(tmp_path / "built" / "vocab.txt")
     assert built["vocab_sha256"] == vocab.fingerprint(vocab_file)
     assert pathlib.Path(vocab_file).read_text() == text
@@ -376,7 +376,7 @@ def test_held_out_documents_are_never_trained_on(large):
             held_out = int.from_bytes(digest, "little") < 0.05 * 2**64
             if not held_out and found["train"] >= 100:
                 continue
-            ids = tokenizer.encode(document[0], add_special_tokens=False).ids[:8]
+            ids = tokenizer.encode(document[0], add_special_tokens=False).ids[:16]
             inside, outside = ("eval", "train") if held_out else ("train", "eval")
             part = f" {' '.join(map(str, ids))} "
             assert part in text[inside]

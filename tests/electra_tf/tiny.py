@@ -160,7 +160,7 @@ def write_data(
       compression: of the TFRecord files.
     """
     folder = data_dir / "tfrecords"
-    folder.mkdir()
+    folder.mkdir(parents=True)
     entries = vocab.save(str(folder), tokens())
     for split, split_shards in shards.items():
         files.makedirs(str(folder / split))

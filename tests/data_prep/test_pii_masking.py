@@ -2,12 +2,12 @@ import pytest
 from hypothesis import given, settings
 from korean_text import PERSONAL_LINE
 
-from data_prep import masking, pii
+from data_prep import pii, pii_masking
 from data_prep.cli import UserError
 
 TOKENS = {kind: f"[{kind.upper()}]" for kind in pii.KINDS}
-ALL = masking.mask_pii(**TOKENS)
-LAUGHTER = masking.mask_laughter("{laughing}")
+ALL = pii_masking.mask_pii(**TOKENS)
+LAUGHTER = pii_masking.mask_laughter("{laughing}")
 
 
 def test_only_the_kinds_asked_for_are_masked():
@@ -17,7 +17,7 @@ def test_only_the_kinds_asked_for_are_masked():
     for index, kind in enumerate(order):
         token = TOKENS[kind]
         expected = [*words[:index], token, *words[index + 1 :]]
-        assert masking.mask_pii(**{kind: token})(text) == " ".join(expected)
+        assert pii_masking.mask_pii(**{kind: token})(text) == " ".join(expected)
     assert ALL(text) == " ".join(TOKENS[kind] for kind in order)
 
 
@@ -60,9 +60,9 @@ def test_neighbours(text, masked):
 
 def test_other_kinds_and_shapes_are_refused():
     with pytest.raises(UserError, match="no kind fax; there is email, name, phone"):
-        masking.mask_pii(fax="[FAX]")
+        pii_masking.mask_pii(fax="[FAX]")
     for token in ("PHONE", "[PHONE", "[PHO NE]", "[]", "[전화]", "[1]", "[AAA]"):
         with pytest.raises(UserError, match="special token"):
-            masking.mask_pii(phone=token)
+            pii_masking.mask_pii(phone=token)
         with pytest.raises(UserError, match="special token"):
-            masking.mask_laughter(token)
+            pii_masking.mask_laughter(token)
