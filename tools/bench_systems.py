@@ -13,7 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from data_prep import records
-from data_prep.packing import Example
+from data_prep.packing import Examples
+from data_prep.ragged import Ragged
 from data_prep.vocab import CLS_ID, MASK_ID, SEP_ID, SPECIAL_TOKENS
 from electra_tf import distribution
 from electra_tf.config import PretrainingConfig, TransformerConfig
@@ -50,8 +51,10 @@ def ours(config: PretrainingConfig, compute_dtype: str) -> Steps:
     path = os.path.join(tempfile.mkdtemp(), records.file_name(0, 1))
     length = config.max_seq_length
     with tf.io.TFRecordWriter(path) as writer:
-        for row in _random_ids(config, _RECORDS).tolist():
-            writer.write(records.encode(Example(row, [0] * length), length))
+        ids = Ragged.from_rows(_random_ids(config, _RECORDS).tolist())
+        segments = Ragged(np.zeros(len(ids.values), np.uint8), ids.offsets)
+        for record in records.encode(Examples(ids, segments, 0, 0), length):
+            writer.write(record)
 
     def batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
         read = tf.data.TFRecordDataset(path).repeat()
