@@ -102,7 +102,7 @@ def test_torch_and_transformers_are_only_for_comparing_and_the_report():
     found = {(i.importer, i.in_function) for i in _importing("torch", "transformers")}
     assert found == {
         ("tools/bench_systems.py", True),
-        ("tools/convert_to_pytorch.py", True),
+        ("electra_tf/interchange/hf_check.py", True),
         ("tools/demo_report.py", False),
     }
 

@@ -18,9 +18,9 @@ from absl import flags, logging
 
 from data_prep import cli, files
 from data_prep.cli import UserError
+from electra_tf.interchange.names import DISCRIMINATOR, GENERATOR
 from electra_tf.summaries import METRICS_FILE
 from tools import demo_corpus
-from tools.convert_to_pytorch import DISCRIMINATOR, GENERATOR
 
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402  (after the backend is chosen)

@@ -8,8 +8,8 @@ import tiny
 from data_prep import vocab
 from electra_tf import masking
 from electra_tf.config import PretrainingConfig
+from electra_tf.interchange import hf_config, names
 from electra_tf.pretraining_model import PretrainingModel
-from tools import convert_to_pytorch as convert
 
 CLASSES = {"discriminator": "ElectraForPreTraining", "generator": "ElectraForMaskedLM"}
 
@@ -258,8 +258,8 @@ def transformers_logits(
 ) -> np.ndarray:
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
-    network = convert.networks(config)[kind]
-    settings = convert.electra_config(config, network, kind)
+    network = names.networks(config)[kind]
+    settings = hf_config.electra_config(config, network, kind)
     del settings["architectures"]
     theirs = getattr(transformers, CLASSES[kind])(
         transformers.ElectraConfig(**settings)
@@ -267,7 +267,7 @@ def transformers_logits(
     variables = {name: v.numpy() for name, v in model.named_variables.items()}
     state = {
         name: torch.tensor(value)
-        for name, value in convert.state_dict(variables, config, kind).items()
+        for name, value in names.state_dict(variables, config, kind).items()
     }
     report = theirs.load_state_dict(state, strict=False)
     assert not report.unexpected_keys
@@ -281,10 +281,10 @@ def transformers_logits(
     if kind == "generator":
         table = theirs.electra.embeddings.word_embeddings.weight
         assert theirs.generator_lm_head.weight is table
-    names = ("input_ids", "attention_mask", "token_type_ids")
+    features = ("input_ids", "attention_mask", "token_type_ids")
     batch = {
         name: torch.tensor(values.numpy(), dtype=torch.long)
-        for name, values in zip(names, inputs, strict=True)
+        for name, values in zip(features, inputs, strict=True)
     }
     with torch.no_grad():
         return theirs.eval()(**batch).logits.numpy()
@@ -306,11 +306,11 @@ def test_a_masked_lm_alone_is_transformers_bert():
     tiny.set_random_values(model.named_variables)
     variables = {name: v.numpy() for name, v in model.named_variables.items()}
     state = {}
-    for name, value in convert.state_dict(variables, config, "generator").items():
+    for name, value in names.state_dict(variables, config, "generator").items():
         for ours, theirs in _BERT_NAMES:
             name = name.replace(ours, theirs)
         state[name] = torch.from_numpy(value.copy())
-    settings = convert.electra_config(config, config.discriminator(), "generator")
+    settings = hf_config.electra_config(config, config.discriminator(), "generator")
     for name in ("architectures", "model_type", "embedding_size"):
         del settings[name]
     bert = transformers.BertForMaskedLM(transformers.BertConfig(**settings)).eval()

@@ -17,8 +17,9 @@ from data_prep import records, vocab
 from data_prep.cli import UserError
 from electra_tf import checkpoints
 from electra_tf.config import PretrainingConfig
+from electra_tf.interchange import hf_check, hf_config, hf_folder, names
 from electra_tf.pretraining_model import PretrainingModel
-from tools import convert_to_pytorch as convert
+from tools.convert_to_pytorch import convert
 
 # No two sizes are equal: a matrix turned or mistaken for another has a wrong shape.
 TINY = {
@@ -97,19 +98,19 @@ def samples(vocab_file) -> list[dict]:
 def folders(model, vocab_file, tmp_path) -> str:
     """What write_folders makes of `model`."""
     output_dir = str(tmp_path / "hf")
-    convert.write_folders(model, vocab_file, output_dir)
+    hf_folder.write_folders(model, vocab_file, output_dir)
     return output_dir
 
 
-@pytest.mark.parametrize("kind", [convert.DISCRIMINATOR, convert.GENERATOR])
+@pytest.mark.parametrize("kind", [names.DISCRIMINATOR, names.GENERATOR])
 @pytest.mark.parametrize("name", CONFIGS)
 def test_parameters_are_exactly_those_transformers_expects(name, kind):
     config = CONFIGS[name]
-    settings = convert.electra_config(config, convert.networks(config)[kind], kind)
+    settings = hf_config.electra_config(config, names.networks(config)[kind], kind)
     architecture = getattr(transformers, settings["architectures"][0])
     theirs = architecture(transformers.ElectraConfig(**settings)).state_dict()
     theirs.pop("generator_lm_head.weight", None)  # the embedding table
-    ours = convert.state_dict(_values(PretrainingModel(config)), config, kind)
+    ours = names.state_dict(_values(PretrainingModel(config)), config, kind)
     shapes = {n: tuple(v.shape) for n, v in theirs.items() if "position_ids" not in n}
     assert {n: v.shape for n, v in ours.items()} == shapes
 
@@ -117,15 +118,15 @@ def test_parameters_are_exactly_those_transformers_expects(name, kind):
 @pytest.mark.parametrize("name", CONFIGS)
 def test_no_two_variables_of_a_network_get_one_name(name):
     config = CONFIGS[name]
-    names = PretrainingModel(config).named_variables
-    for kind in convert.networks(config):
-        taken = [n for n in names if convert.network_variables(config, kind).match(n)]
-        assert len({convert.pytorch_name(n) for n in taken}) == len(taken)
+    variables = PretrainingModel(config).named_variables
+    for kind in names.networks(config):
+        taken = [n for n in variables if names.network_variables(config, kind).match(n)]
+        assert len({names.pytorch_name(n) for n in taken}) == len(taken)
 
 
 def test_kernels_are_transposed_and_tables_are_not(model):
     values = _values(model)
-    state = convert.state_dict(values, model.config, convert.DISCRIMINATOR)
+    state = names.state_dict(values, model.config, names.DISCRIMINATOR)
     layer = "electra/encoder/layer_1"
     for ours, theirs in (
         (
@@ -152,21 +153,21 @@ def test_kernels_are_transposed_and_tables_are_not(model):
 def test_generator_shares_the_discriminators_embedding_table(model):
     values = _values(model)
     name = "electra.embeddings.word_embeddings.weight"
-    state = convert.state_dict(values, model.config, convert.GENERATOR)
+    state = names.state_dict(values, model.config, names.GENERATOR)
     table = values["electra/embeddings/word_embeddings"]
     np.testing.assert_array_equal(state[name], table)
     untied = _model(CONFIGS["untied embeddings"])
     values = _values(untied)
-    state = convert.state_dict(values, untied.config, convert.GENERATOR)
+    state = names.state_dict(values, untied.config, names.GENERATOR)
     table = values["generator/embeddings/word_embeddings"]
     np.testing.assert_array_equal(state[name], table)
 
 
 def test_uniform_generator_gives_only_a_discriminator(vocab_file, tmp_path):
     config = _config(uniform_generator=True)
-    assert list(convert.networks(config)) == [convert.DISCRIMINATOR]
-    convert.write_folders(PretrainingModel(config), vocab_file, str(tmp_path / "hf"))
-    assert os.listdir(tmp_path / "hf") == [convert.DISCRIMINATOR]
+    assert list(names.networks(config)) == [names.DISCRIMINATOR]
+    hf_folder.write_folders(PretrainingModel(config), vocab_file, str(tmp_path / "hf"))
+    assert os.listdir(tmp_path / "hf") == [names.DISCRIMINATOR]
 
 
 @pytest.mark.parametrize(
@@ -179,22 +180,22 @@ def test_uniform_generator_gives_only_a_discriminator(vocab_file, tmp_path):
 )
 def test_runs_that_transformers_has_no_classes_for_are_refused(changes):
     with pytest.raises(UserError, match="only runs with electra_objective"):
-        convert.networks(_config(**changes))
+        names.networks(_config(**changes))
 
 
 def test_a_variable_that_no_network_takes_is_an_error(model, vocab_file, tmp_path):
     variables = {**model.named_variables, "other/dense/kernel": tf.Variable([[1.0]])}
     stub = types.SimpleNamespace(config=model.config, named_variables=variables)
     with pytest.raises(UserError, match="other/dense/kernel"):
-        convert.write_folders(stub, vocab_file, str(tmp_path / "hf"))
+        hf_folder.write_folders(stub, vocab_file, str(tmp_path / "hf"))
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_folders_hold_the_trained_networks(name, vocab_file, samples, tmp_path):
     model = _model(CONFIGS[name])
-    convert.write_folders(model, vocab_file, str(tmp_path / "hf"))
-    differences = convert.verify(model, str(tmp_path / "hf"), samples)
-    assert set(differences) == {convert.DISCRIMINATOR, convert.GENERATOR}
+    hf_folder.write_folders(model, vocab_file, str(tmp_path / "hf"))
+    differences = hf_check.verify(model, str(tmp_path / "hf"), samples)
+    assert set(differences) == {names.DISCRIMINATOR, names.GENERATOR}
     assert max(differences.values()) < 1e-4
 
 
@@ -218,14 +219,14 @@ _WRONG_WEIGHTS = {
 
 
 @pytest.mark.parametrize("wrong", _WRONG_WEIGHTS)
-@pytest.mark.parametrize("kind", [convert.DISCRIMINATOR, convert.GENERATOR])
+@pytest.mark.parametrize("kind", [names.DISCRIMINATOR, names.GENERATOR])
 def test_wrong_weights_are_found(wrong, kind, model, folders, samples):
     path = os.path.join(folders, kind, "model.safetensors")
     state = {name: value.copy() for name, value in load_file(path).items()}
     _WRONG_WEIGHTS[wrong](state)
     save_file(state, path, metadata={"format": "pt"})
     with pytest.raises(UserError, match=f"{kind}: logits differ"):
-        convert.verify(model, folders, samples)
+        hf_check.verify(model, folders, samples)
 
 
 @pytest.mark.parametrize(
@@ -239,12 +240,12 @@ def test_wrong_weights_are_found(wrong, kind, model, folders, samples):
 def test_missing_and_left_over_parameters_are_found(
     change, what, model, folders, samples
 ):
-    path = os.path.join(folders, convert.GENERATOR, "model.safetensors")
+    path = os.path.join(folders, names.GENERATOR, "model.safetensors")
     state = load_file(path)
     change(state)
     save_file(state, path, metadata={"format": "pt"})
     with pytest.raises(UserError, match=what):
-        convert.verify(model, folders, samples)
+        hf_check.verify(model, folders, samples)
 
 
 def _edit_json(path: pathlib.Path, change) -> None:
@@ -256,14 +257,14 @@ def _edit_json(path: pathlib.Path, change) -> None:
 @pytest.mark.parametrize("accents", [True, None], ids=["jamo", "lower case alone"])
 def test_a_lower_casing_tokenizer_is_found(accents, model, folders, samples):
     # Versions of transformers differ in which of the two files they believe.
-    folder = pathlib.Path(folders, convert.DISCRIMINATOR)
+    folder = pathlib.Path(folders, names.DISCRIMINATOR)
     normalizer = {"lowercase": True, "strip_accents": accents}
     settings = {"do_lower_case": True, "strip_accents": accents}
     tokenizer_file = folder / vocab.TOKENIZER_FILE
     _edit_json(tokenizer_file, lambda c: c["normalizer"].update(normalizer))
     _edit_json(folder / "tokenizer_config.json", lambda c: c.update(settings))
     with pytest.raises(UserError, match="the tokenizer gives") as error:
-        convert.verify(model, folders, samples)
+        hf_check.verify(model, folders, samples)
     assert "training used" in str(error.value)
 
 
@@ -276,12 +277,12 @@ def test_a_lower_casing_tokenizer_is_exported_as_one(model, vocab_file, tmp_path
     texts = zip(LINES, ids, strict=True)
     samples = [{"text": text, "ids": text_ids} for text, text_ids in texts]
     assert any(line != line.lower() for line in LINES)
-    convert.write_folders(model, vocab_file, str(tmp_path / "hf"))
-    convert.verify(model, str(tmp_path / "hf"), samples)
+    hf_folder.write_folders(model, vocab_file, str(tmp_path / "hf"))
+    hf_check.verify(model, str(tmp_path / "hf"), samples)
 
 
 def test_the_exported_tokenizer_says_that_it_is_cased(folders):
-    for kind in (convert.DISCRIMINATOR, convert.GENERATOR):
+    for kind in (names.DISCRIMINATOR, names.GENERATOR):
         folder = pathlib.Path(folders, kind)
         settings = json.loads((folder / "tokenizer_config.json").read_text())
         assert settings["do_lower_case"] is False
@@ -291,15 +292,17 @@ def test_the_exported_tokenizer_says_that_it_is_cased(folders):
 
 
 def test_extra_special_tokens_are_exported(tmp_path):
-    names = ("[PHONE]", "{laughing}")
-    options = vocab.TokenizerOptions(special_tokens=names)
+    extra = ("[PHONE]", "{laughing}")
+    options = vocab.TokenizerOptions(special_tokens=extra)
     tokens = _tokens()
-    vocab.save(str(tmp_path), [*tokens[:5], *names, *tokens[5:]], options)
-    for name, text in convert.tokenizer_files(str(tmp_path / "vocab.txt"), 32).items():
+    vocab.save(str(tmp_path), [*tokens[:5], *extra, *tokens[5:]], options)
+    for name, text in hf_config.tokenizer_files(
+        str(tmp_path / "vocab.txt"), 32
+    ).items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     (tmp_path / "config.json").write_text('{"model_type": "electra"}')
     loaded = transformers.AutoTokenizer.from_pretrained(str(tmp_path))
-    assert set(names) < set(loaded.all_special_tokens)
+    assert set(extra) < set(loaded.all_special_tokens)
     text = f"{LINES[0]}[PHONE]{LINES[0]} {{laughing}}"
     ours = vocab.load_tokenizer(str(tmp_path / "vocab.txt"))
     ids = loaded(text, add_special_tokens=False).input_ids
@@ -320,7 +323,7 @@ def test_publish_copies_whole_files(tmp_path):
     (source / "a" / "b").mkdir(parents=True)
     (source / "a" / "large").write_bytes(os.urandom((1 << 24) + 17))  # over a block
     (source / "a" / "b" / "empty").write_bytes(b"")
-    convert.publish(str(source), str(tmp_path / "to" / "new"))
+    hf_folder.publish(str(source), str(tmp_path / "to" / "new"))
     assert _snapshot(tmp_path / "to" / "new") == _snapshot(source)
 
 
@@ -331,9 +334,9 @@ def test_a_copy_cut_short_leaves_no_file(tmp_path, monkeypatch):
     def fail(source, target):
         raise OSError("disk full")
 
-    monkeypatch.setattr(convert.files, "rename", fail)
+    monkeypatch.setattr(hf_folder.files, "rename", fail)
     with pytest.raises(UserError, match="cannot write .*model.safetensors: disk full"):
-        convert.publish(str(tmp_path / "from"), str(tmp_path / "to"))
+        hf_folder.publish(str(tmp_path / "from"), str(tmp_path / "to"))
     assert _snapshot(tmp_path / "to") == {}
 
 
@@ -356,10 +359,10 @@ def model_dir(model, vocab_file, samples, tmp_path) -> pathlib.Path:
 
 
 def test_convert_publishes_checked_folders(model_dir, tmp_path):
-    convert.convert(str(model_dir), str(tmp_path / "out"), step=None, check=True)
-    names = {convert.DISCRIMINATOR, convert.GENERATOR}
-    assert set(os.listdir(tmp_path / "out")) == names
-    for name in names:
+    convert(str(model_dir), str(tmp_path / "out"), step=None, check=True)
+    found = {names.DISCRIMINATOR, names.GENERATOR}
+    assert set(os.listdir(tmp_path / "out")) == found
+    for name in found:
         assert set(os.listdir(tmp_path / "out" / name)) == {
             "config.json",
             "model.safetensors",
@@ -377,17 +380,17 @@ def test_a_failed_check_leaves_no_folders(model_dir, samples, tmp_path):
     output_dir = tmp_path / "out"
     output_dir.mkdir()
     with pytest.raises(UserError, match="training used"):
-        convert.convert(str(model_dir), str(output_dir), step=None, check=True)
+        convert(str(model_dir), str(output_dir), step=None, check=True)
     assert os.listdir(output_dir) == []
 
 
 def test_a_step_without_a_checkpoint_is_refused(model_dir, tmp_path):
     with pytest.raises(UserError, match=r"no checkpoint 5; it has \[7\]"):
-        convert.convert(str(model_dir), str(tmp_path / "out"), step=5, check=False)
+        convert(str(model_dir), str(tmp_path / "out"), step=5, check=False)
 
 
 def test_a_changed_vocabulary_is_refused(model_dir, tmp_path):
     with open(model_dir / vocab.VOCAB_FILE, "a", encoding="utf-8") as handle:
         handle.write("새말\n")
     with pytest.raises(UserError, match="is not the vocabulary of the run"):
-        convert.convert(str(model_dir), str(tmp_path / "out"), step=None, check=False)
+        convert(str(model_dir), str(tmp_path / "out"), step=None, check=False)

@@ -1,0 +1,1 @@
+"""Weights between the original's checkpoints, this trainer and transformers."""
