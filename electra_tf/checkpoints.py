@@ -24,20 +24,11 @@ from data_prep import files, vocab
 from data_prep.cli import UserError
 from data_prep.records import SAMPLES_FILE
 from electra_tf import config as config_lib
+from electra_tf import tf1_checkpoint
 from electra_tf.config import PretrainingConfig
 from electra_tf.pretraining_model import PretrainingModel
 
 CONFIG_FILE = "config.json"
-GLOBAL_STEP = "global_step"
-# What TensorFlow raises for a missing, cut or altered checkpoint file.
-_UNREADABLE = (tf.errors.OpError, IndexError, RuntimeError, ValueError)
-# What says nothing of the file: the storage is out of reach.
-_UNREACHABLE = (
-    tf.errors.DeadlineExceededError,
-    tf.errors.PermissionDeniedError,
-    tf.errors.UnauthenticatedError,
-    tf.errors.UnavailableError,
-)
 _INDEX = re.compile(r"^model\.ckpt-(\d+)\.index$")
 _PART = re.compile(r"^model\.ckpt-(\d+)\.")
 # Damaged checkpoints are renamed, to be neither read nor counted again.
@@ -82,23 +73,16 @@ def save(
     writes to temporary names and the index last, so a save that is killed or fails
     leaves the ones before it as they were.
     """
-    tensors = {name: tf.convert_to_tensor(value) for name, value in variables.items()}
-    tensors[GLOBAL_STEP] = tf.constant(step, tf.int64)
-    names = sorted(tensors)
     try:
-        tf.raw_ops.SaveV2(
-            prefix=prefix(model_dir, step),
-            tensor_names=names,
-            shape_and_slices=[""] * len(names),
-            tensors=[tensors[name] for name in names],
-        )
+        values = {**variables, tf1_checkpoint.GLOBAL_STEP: np.int64(step)}
+        tf1_checkpoint.write(prefix(model_dir, step), values)
         kept = steps(model_dir)
         milestones = {
             s for s in kept if keep_every_n_steps and s % keep_every_n_steps == 0
         }
         newest = [s for s in kept if s not in milestones]
         _remove_all_but(model_dir, milestones | set(newest[-keep_max:]))
-        _write_state(model_dir)
+        write_state(model_dir)
     except (OSError, tf.errors.OpError):
         _remove_all_but(model_dir, set(steps(model_dir)))
         raise
@@ -112,7 +96,7 @@ def _remove_all_but(model_dir: str, kept: set[int]) -> None:
             files.remove(os.path.join(model_dir, name))
 
 
-def _write_state(model_dir: str) -> None:
+def write_state(model_dir: str) -> None:
     """The file `checkpoint`, by which TensorFlow's own tools find the newest one."""
     names = [f'"model.ckpt-{step}"' for step in steps(model_dir)]
     lines = [f"model_checkpoint_path: {names[-1]}"]
@@ -126,18 +110,8 @@ def load(path: str, variables: dict[str, tf.Variable]) -> int:
     Raises:
       UserError: a variable is missing, or has another shape.
     """
-    reader = tf.train.load_checkpoint(path)
-    shapes = reader.get_variable_to_shape_map()
-    for name, variable in variables.items():
-        found = shapes.get(name)
-        if found != variable.shape.as_list():
-            state = "is missing" if found is None else f"has shape {found}"
-            raise UserError(
-                f"{path}: {name} {state}, the config says {variable.shape.as_list()}"
-            )
-    for name, variable in variables.items():
-        variable.assign(reader.get_tensor(name))
-    return int(np.asarray(reader.get_tensor(GLOBAL_STEP)))
+    tf1_checkpoint.fill(path, variables)
+    return tf1_checkpoint.read_step(path)
 
 
 def restore_or_initialise(model_dir: str, variables: dict[str, tf.Variable]) -> int:
@@ -151,9 +125,9 @@ def restore_or_initialise(model_dir: str, variables: dict[str, tf.Variable]) -> 
             load(prefix(model_dir, step), variables)
             logging.info("continuing from %s", prefix(model_dir, step))
             return step
-        except _UNREACHABLE:
+        except tf1_checkpoint.UNREACHABLE:
             raise
-        except _UNREADABLE as error:
+        except tf1_checkpoint.UNREADABLE as error:
             logging.error(
                 "%s cannot be read (%s), trying the one before",
                 prefix(model_dir, step),
@@ -184,12 +158,14 @@ def restore(model_dir: str, variables: dict[str, tf.Variable], step: int | None)
     """Fills the variables from a checkpoint (default: the newest); returns its step.
 
     Raises:
-      UserError: there is no such checkpoint.
+      UserError: there is no such checkpoint, or it is damaged.
     """
     found = steps(model_dir)
     if not found or step not in (None, *found):
         raise UserError(f"{model_dir} has no checkpoint {step or ''}; it has {found}")
-    return load(prefix(model_dir, found[-1] if step is None else step), variables)
+    path = prefix(model_dir, found[-1] if step is None else step)
+    with tf1_checkpoint.reading(path):
+        return load(path, variables)
 
 
 def open_run(

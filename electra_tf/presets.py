@@ -32,15 +32,15 @@ def load(config_path: str, hparams: str = "") -> PretrainingConfig:
         raise UserError(f"--config={config_path} is not TOML: {error}") from error
     from_dict(values, config_path)  # a bad preset is blamed on the preset
     where = "--hparams" if hparams else config_path
-    return from_dict({**values, **_parse_hparams(hparams)}, where)
+    return from_dict({**values, **parse_hparams(hparams)}, where)
 
 
 def changed(config: PretrainingConfig, hparams: str) -> PretrainingConfig:
     """A config with changes, in the form that `load` takes."""
-    return from_dict({**config.to_dict(), **_parse_hparams(hparams)}, "--hparams")
+    return from_dict({**config.to_dict(), **parse_hparams(hparams)}, "--hparams")
 
 
-def _parse_hparams(hparams: str) -> dict[str, Any]:
+def parse_hparams(hparams: str) -> dict[str, Any]:
     """The values of a JSON object, or of a file that holds one.
 
     Raises:

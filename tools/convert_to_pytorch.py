@@ -1,10 +1,13 @@
 """Checkpoint -> `discriminator` and `generator` folders that transformers loads.
 
-Each folder holds model.safetensors, config.json and the tokenizer's files. Writing
-needs neither torch nor transformers; checking, on by default, needs both: it loads the
-folders and compares their logits and token ids with the trained model's on real text.
+A masked LM becomes one folder, `masked_lm`. Each holds model.safetensors, config.json
+and the tokenizer's files. Writing needs neither torch nor transformers; checking, on by
+default, needs both: it loads the folders and compares their logits and token ids with
+the trained model's on real text.
 
   python tools/convert_to_pytorch.py --model_dir=W/model --output_dir=W/hf
+  python tools/convert_to_pytorch.py --tf1_checkpoint=DIR/model.ckpt-1000000 \
+    --hparams=DIR/hparams.json --vocab_file=DIR/vocab.txt --output_dir=W/hf
 """
 
 import os
@@ -12,46 +15,71 @@ import tempfile
 
 from absl import flags, logging
 
-from data_prep import cli, files, manifest, vocab
+from data_prep import cli, files, manifest
 from electra_tf import checkpoints
-from electra_tf.interchange import hf_check, hf_folder, names
+from electra_tf.interchange import hf_check, hf_folder, names, sources
 
 
-def convert(model_dir: str, output_dir: str, step: int | None, check: bool) -> None:
-    """Writes the folders, checks them, and only then puts them in their place."""
-    model, step = checkpoints.load_model(model_dir, step)
-    samples = hf_check.read_samples(model_dir)
+def write(
+    trained: sources.Trained, folder: str, only: str, check: bool, write_bin: bool
+) -> None:
+    """Writes a trained model's folders and checks them."""
+    hf_folder.write_folders(trained.model, trained.vocab_file, folder, only)
+    if check:
+        found = hf_check.verify(trained.model, folder, trained.samples, only)
+        for kind, difference in found.items():
+            logging.info(
+                "%s: loaded by transformers; %d texts give the same ids, logits "
+                "differ by at most %.1e",
+                kind,
+                len(trained.samples),
+                difference,
+            )
+    if write_bin:
+        for kind in files.listdir(folder):
+            hf_folder.write_bin(os.path.join(folder, kind))
+
+
+def convert(
+    source: sources.SourceFlags,
+    output_dir: str,
+    only: str = "",
+    check: bool = True,
+    write_bin: bool = False,
+    overwrite: bool = False,
+) -> None:
+    """Puts the folders in their place once they are written and checked."""
+    inputs = [path for path in (source.model_dir, source.vocab_file) if path]
+    manifest.check_output_dir(output_dir, overwrite, inputs)
+    if source.model_dir:  # refused before the weights are read
+        names.chosen_networks(checkpoints.read_run(source.model_dir)[0], only)
+    trained = sources.load(source, only)
     with tempfile.TemporaryDirectory() as temporary:
-        hf_folder.write_folders(
-            model, os.path.join(model_dir, vocab.VOCAB_FILE), temporary
-        )
-        if check:
-            for kind, difference in hf_check.verify(model, temporary, samples).items():
-                logging.info(
-                    "%s: loaded by transformers; %d texts give the same ids, logits "
-                    "differ by at most %.1e",
-                    kind,
-                    len(samples),
-                    difference,
-                )
+        write(trained, temporary, only, check, write_bin)
+        manifest.prepare_output_dir(output_dir, overwrite, inputs)
         hf_folder.publish(temporary, output_dir)
-    logging.info("step %d -> %s", step, ", ".join(files.listdir(output_dir)))
+    logging.info("step %d -> %s", trained.step, ", ".join(files.listdir(output_dir)))
 
 
 def main() -> None:
-    output_dir, overwrite = flags.FLAGS.output_dir, flags.FLAGS.overwrite
-    manifest.check_output_dir(output_dir, overwrite)
-    names.networks(checkpoints.read_run(flags.FLAGS.model_dir)[0])
-    manifest.prepare_output_dir(output_dir, overwrite)
-    convert(flags.FLAGS.model_dir, output_dir, flags.FLAGS.step, flags.FLAGS.verify)
+    convert(
+        cli.from_flags(sources.SourceFlags),
+        flags.FLAGS.output_dir,
+        flags.FLAGS.only,
+        flags.FLAGS.verify,
+        flags.FLAGS.write_bin,
+        flags.FLAGS.overwrite,
+    )
 
 
 if __name__ == "__main__":
     # Defined only here: importing the module must not claim such common flag names.
-    flags.DEFINE_string("model_dir", None, "A run's folder, made by run_pretraining.")
+    cli.define_flags(sources.SourceFlags)
+    kinds = ["", names.DISCRIMINATOR, names.GENERATOR, names.MASKED_LM]
+    flags.DEFINE_enum("only", "", kinds, "The one network to convert; default: all.")
     flags.DEFINE_string("output_dir", None, "Folder to write, new or empty.")
-    flags.DEFINE_integer("step", None, "Checkpoint to convert; default: the newest.")
     flags.DEFINE_bool("verify", True, "Load the folders with transformers and compare.")
+    flags.DEFINE_bool("write_bin", False, "Write pytorch_model.bin too; needs torch.")
     flags.DEFINE_bool("overwrite", False, "Remove what --output_dir holds.")
-    flags.mark_flags_as_required(["model_dir", "output_dir"])
+    flags.mark_flags_as_required(["output_dir"])
     cli.run(main)

@@ -7,15 +7,31 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tokenizers import Tokenizer
 
 from data_prep import files, records
 from data_prep.cli import UserError
+from data_prep.tokenizer_source import Source
 from electra_tf.interchange.hf_config import ARCHITECTURES
-from electra_tf.interchange.names import DISCRIMINATOR, GENERATOR, networks
+from electra_tf.interchange.names import DISCRIMINATOR, chosen_networks
 from electra_tf.pretraining_model import PretrainingModel
 
 _MAX_DIFFERENCE = 1e-4
 _NUM_TEXTS = 32
+
+# For checkpoints that come without text of their own: what tokenizers disagree on.
+_TEXTS = (
+    "아버지가 방에 들어가신다.",
+    "이 크림 진짜 촉촉하고 좋아요ㅎㅎ 재구매 의사 있습니다!!",
+    "ㅋㅋㅋㅋ 뭐래ㅠㅠ 그건 아니지~",
+    "BTS의 신곡이 Billboard HOT 100 1위에 올랐다 (2020-08-31)",
+    "제12조(목적) 이 법은 大韓民國의 국민을 보호함을 목적으로 한다.",
+    "가격은 12,900원이고 배송비는 3,000원...",
+    "Café에서 만나요 👍🏽 10% 할인‼",
+    "값어치 없는 넋두리를 앉아서 읊고 있다",
+)
+_NUM_TOKENS = 1024
+_TOKENS_PER_LINE = 16
 
 
 def read_samples(model_dir: str) -> list[dict[str, Any]]:
@@ -24,8 +40,26 @@ def read_samples(model_dir: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
+def make_samples(source: Source) -> list[dict[str, Any]]:
+    """Korean lines, and lines of the vocabulary's own words, with their ids."""
+    tokenizer = Tokenizer.from_str(source.tokenizer_json)
+    words = [t for t in source.tokens[5:] if not t.startswith("##")]
+    words = words[:: max(1, len(words) // _NUM_TOKENS)]
+    starts = range(0, len(words), _TOKENS_PER_LINE)
+    lines = [" ".join(words[start : start + _TOKENS_PER_LINE]) for start in starts]
+    texts = [text for pair in zip(_TEXTS, lines, strict=False) for text in pair]
+    texts += [text for text in (*_TEXTS, *lines) if text not in texts]
+    return [
+        {"text": text, "ids": tokenizer.encode(text, add_special_tokens=False).ids}
+        for text in texts
+    ]
+
+
 def verify(
-    model: PretrainingModel, output_dir: str, samples: list[dict[str, Any]]
+    model: PretrainingModel,
+    output_dir: str,
+    samples: list[dict[str, Any]],
+    only: str = "",
 ) -> dict[str, float]:
     """Loads the folders with transformers and compares them with the model.
 
@@ -37,49 +71,59 @@ def verify(
         differ.
     """
     try:
-        import torch
+        import torch  # noqa: F401
         import transformers
     except ImportError as error:
         raise UserError(
             f"checking needs {error.name}: pip install 'korean-electra-tf[verify]', or "
             "say --noverify"
         ) from error
-    our_logits = {
-        DISCRIMINATOR: model.discriminator_logits,
-        GENERATOR: model.generator_logits,
-    }
     differences = {}
-    for kind in networks(model.config):
+    for kind in chosen_networks(model.config, only):
         folder = os.path.join(output_dir, kind)
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
         check_ids(tokenizer, samples, folder)
-        loader = getattr(transformers, ARCHITECTURES[kind])
-        theirs, info = loader.from_pretrained(folder, output_loading_info=True)
-        for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-            if info[what]:
-                raise UserError(f"{folder}: transformers reports {what}: {info[what]}")
         batch = tokenizer(
             [sample["text"] for sample in samples[:_NUM_TEXTS]],
             padding=True,
             truncation=True,
-            return_tensors="pt",
+            return_tensors="np",
         )
-        with torch.no_grad():
-            expected = theirs.eval()(**batch).logits.numpy()
-        mask = batch["attention_mask"].numpy().astype(bool)
-        ours = our_logits[kind](
-            *(
-                tf.constant(batch[name].numpy(), tf.int32)
-                for name in ("input_ids", "attention_mask", "token_type_ids")
-            )
-        ).numpy()
-        differences[kind] = float(np.abs(ours - expected)[mask].max())
-        if not differences[kind] < _MAX_DIFFERENCE:
+        difference = _difference(model, kind, folder, batch)
+        if not difference < _MAX_DIFFERENCE:
             raise UserError(
                 f"{folder}: logits differ from the trained model's by "
-                f"{differences[kind]:.2e}, at most {_MAX_DIFFERENCE} is allowed"
+                f"{difference:.2e}, at most {_MAX_DIFFERENCE} is allowed"
             )
+        differences[kind] = difference
     return differences
+
+
+def _difference(
+    model: PretrainingModel, kind: str, folder: str, batch: dict[str, np.ndarray]
+) -> float:
+    """The largest difference of logits on a batch of int [B, L] each."""
+    is_discriminator = kind == DISCRIMINATOR
+    logits = model.discriminator_logits if is_discriminator else model.generator_logits
+    names = ("input_ids", "attention_mask", "token_type_ids")
+    ours = logits(*(tf.constant(batch[name], tf.int32) for name in names)).numpy()
+    theirs = _their_logits(kind, folder, batch)
+    return float(np.abs(ours - theirs)[batch["attention_mask"] > 0].max())
+
+
+def _their_logits(kind: str, folder: str, batch: dict[str, np.ndarray]) -> np.ndarray:
+    """What transformers computes, having found a parameter for each tensor."""
+    import torch
+    import transformers
+
+    loader = getattr(transformers, ARCHITECTURES[kind])
+    network, info = loader.from_pretrained(folder, output_loading_info=True)
+    for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        if info[what]:
+            raise UserError(f"{folder}: transformers reports {what}: {info[what]}")
+    tensors = {name: torch.as_tensor(values) for name, values in batch.items()}
+    with torch.no_grad():
+        return network.eval()(**tensors).logits.numpy()
 
 
 def check_ids(tokenizer: Any, samples: Iterable[dict[str, Any]], folder: str) -> None:

@@ -4,27 +4,37 @@ import json
 import os
 from typing import Any
 
-from data_prep import files, vocab
+from data_prep import files, tokenizer_source, vocab
+from data_prep.cli import UserError
 from electra_tf.config import PretrainingConfig, TransformerConfig
-from electra_tf.interchange.names import DISCRIMINATOR, GENERATOR
+from electra_tf.interchange.names import DISCRIMINATOR, GENERATOR, MASKED_LM
 
 ARCHITECTURES = {
     DISCRIMINATOR: "ElectraForPreTraining",
     GENERATOR: "ElectraForMaskedLM",
+    MASKED_LM: "BertForMaskedLM",
+}
+_TOKENIZERS = {
+    DISCRIMINATOR: "ElectraTokenizer",
+    GENERATOR: "ElectraTokenizer",
+    MASKED_LM: "BertTokenizer",
 }
 
 
-def electra_config(
+def network_config(
     config: PretrainingConfig, transformer: TransformerConfig, kind: str
 ) -> dict[str, Any]:
     """config.json of one network."""
-    small_table = kind == GENERATOR and config.untied_generator_embeddings
-    size = transformer.hidden_size if small_table else config.resolved_embedding_size
+    family: dict[str, Any] = {"model_type": "bert"}
+    if kind != MASKED_LM:
+        small_table = kind == GENERATOR and config.untied_generator_embeddings
+        full_size = config.resolved_embedding_size
+        size = transformer.hidden_size if small_table else full_size
+        family = {"model_type": "electra", "embedding_size": size}
     return {
         "architectures": [ARCHITECTURES[kind]],
-        "model_type": "electra",
+        **family,
         "vocab_size": transformer.vocab_size,
-        "embedding_size": size,
         "hidden_size": transformer.hidden_size,
         "num_hidden_layers": transformer.num_hidden_layers,
         "num_attention_heads": transformer.num_attention_heads,
@@ -42,15 +52,32 @@ def electra_config(
     }
 
 
-def tokenizer_files(vocab_file: str, max_seq_length: int) -> dict[str, str]:
+def load_tokenizer(vocab_file: str) -> tokenizer_source.Source:
+    """The tokenizer of a vocab.txt: the tokenizer.json beside it, if there is one.
+
+    Raises:
+      UserError: they hold different tokens, or do not suit Korean.
+    """
+    folder = os.path.dirname(vocab_file) or "."
+    beside = files.exists(os.path.join(folder, vocab.TOKENIZER_FILE))
+    source = tokenizer_source.load(folder if beside else vocab_file)
+    if list(source.tokens) != vocab.read_tokens(vocab_file):
+        raise UserError(
+            f"{vocab_file} and the {vocab.TOKENIZER_FILE} beside it hold different "
+            f"tokens: copy both from one folder, or remove {vocab.TOKENIZER_FILE}"
+        )
+    return source
+
+
+def tokenizer_files(
+    source: tokenizer_source.Source, max_seq_length: int, kind: str
+) -> dict[str, str]:
     """File name -> content. Says what transformers' defaults get wrong for Korean.
 
     Args:
-      vocab_file: of a run, beside its tokenizer.json.
-      max_seq_length: of its examples.
+      max_seq_length: of the examples trained on.
     """
-    tokenizer_file = os.path.join(os.path.dirname(vocab_file), vocab.TOKENIZER_FILE)
-    tokenizer = files.read_json(tokenizer_file)
+    tokenizer = json.loads(source.tokenizer_json)
     normalizer = tokenizer["normalizer"] or {}
     is_bert = normalizer.get("type") == "BertNormalizer"
     special: dict[str, str | list[str]] = dict(
@@ -64,7 +91,7 @@ def tokenizer_files(vocab_file: str, max_seq_length: int) -> dict[str, str]:
     if more := [token for token in added if token not in vocab.SPECIAL_TOKENS]:
         special["additional_special_tokens"] = more
     settings = {
-        "tokenizer_class": "ElectraTokenizer" if is_bert else "PreTrainedTokenizerFast",
+        "tokenizer_class": _TOKENIZERS[kind] if is_bert else "PreTrainedTokenizerFast",
         "do_lower_case": normalizer.get("lowercase", False),
         "strip_accents": False,
         "tokenize_chinese_chars": normalizer.get("handle_chinese_chars", True),
@@ -72,7 +99,7 @@ def tokenizer_files(vocab_file: str, max_seq_length: int) -> dict[str, str]:
         **special,
     }
     return {
-        vocab.VOCAB_FILE: files.read_text(vocab_file),
+        vocab.VOCAB_FILE: source.vocab_text,
         vocab.TOKENIZER_FILE: json.dumps(tokenizer, ensure_ascii=False, indent=2),
         "tokenizer_config.json": json.dumps(settings, indent=2) + "\n",
         "special_tokens_map.json": json.dumps(special, indent=2) + "\n",

@@ -8,17 +8,24 @@ import numpy as np
 from data_prep.cli import UserError
 from electra_tf.config import PretrainingConfig, TransformerConfig
 
-DISCRIMINATOR, GENERATOR = "discriminator", "generator"
+DISCRIMINATOR, GENERATOR, MASKED_LM = "discriminator", "generator", "masked_lm"
 
-# TensorFlow name, without its scope -> PyTorch name, in this order. Kernels are
-# transposed.
-_RENAMES = (
+# TensorFlow name, without its scope -> PyTorch name, in this order: a network's own
+# scopes, then what all share. Kernels are transposed.
+_ELECTRA_SCOPES = (
     (r"^(electra|generator)/", "electra/"),
     (
         r"^discriminator_predictions/dense_1/",
         "discriminator_predictions/dense_prediction/",
     ),
     (r"^generator_predictions/output_bias$", "generator_lm_head/bias"),
+)
+_BERT_SCOPES = (
+    (r"^electra/", "bert/"),
+    (r"^generator_predictions/output_bias$", "cls/predictions/bias"),
+    (r"^generator_predictions/", "cls/predictions/transform/"),
+)
+_RENAMES = (
     (r"/layer_(\d+)/", r"/layer/\1/"),
     (r"_embeddings$", "_embeddings/weight"),
     (r"/kernel$", "/weight"),
@@ -28,9 +35,10 @@ _RENAMES = (
 )
 
 
-def pytorch_name(name: str) -> str:
+def pytorch_name(name: str, kind: str) -> str:
     """The transformers parameter a variable of one network becomes."""
-    for pattern, replacement in _RENAMES:
+    scopes = _BERT_SCOPES if kind == MASKED_LM else _ELECTRA_SCOPES
+    for pattern, replacement in (*scopes, *_RENAMES):
         name = re.sub(pattern, replacement, name)
     return name
 
@@ -39,7 +47,7 @@ def network_variables(config: PretrainingConfig, kind: str) -> re.Pattern:
     """Matches the variables of one network, embeddings and head included."""
     if kind == DISCRIMINATOR:
         return re.compile("^(electra|discriminator_predictions)/")
-    if not config.uses_small_generator:  # one encoder serves both
+    if kind == MASKED_LM or not config.uses_small_generator:  # one encoder serves both
         return re.compile("^(electra|generator_predictions)/")
     if config.untied_generator_embeddings:
         return re.compile("^(generator|generator_predictions)/")
@@ -50,18 +58,44 @@ def networks(config: PretrainingConfig) -> dict[str, TransformerConfig]:
     """Which folders a run gives.
 
     Raises:
-      UserError: the run has no discriminator, or none that transformers can express.
+      UserError: transformers cannot express the run's networks.
     """
+    if config.electric_objective:
+        raise UserError("transformers has no class for the electric objective")
+    full = config.discriminator()
     if not config.electra_objective:
-        raise UserError(
-            "only runs with electra_objective become ELECTRA folders: transformers has "
-            "no class for the electric objective, and a masked LM has no discriminator"
-        )
-    found = {DISCRIMINATOR: config.discriminator()}
+        _check_bert(config)
+        return {MASKED_LM: full}
+    found = {DISCRIMINATOR: full}
     if not config.uniform_generator:
-        small = config.uses_small_generator
-        found[GENERATOR] = config.generator() if small else config.discriminator()
+        found[GENERATOR] = config.generator() if config.uses_small_generator else full
     return found
+
+
+def _check_bert(config: PretrainingConfig) -> None:
+    size, hidden_size = (
+        config.resolved_embedding_size,
+        config.discriminator().hidden_size,
+    )
+    if size != hidden_size:
+        raise UserError(
+            f"a masked LM becomes a BertForMaskedLM, whose embeddings are as wide as "
+            f"its hidden states: embedding_size is {size}, hidden_size {hidden_size}"
+        )
+
+
+def chosen_networks(
+    config: PretrainingConfig, only: str = ""
+) -> dict[str, TransformerConfig]:
+    """`networks`, or the one of them that is asked for.
+
+    Raises:
+      UserError: as `networks`, or the run has no such network.
+    """
+    found = networks(config)
+    if only and only not in found:
+        raise UserError(f"--only={only}: there is {' and '.join(found)} here")
+    return {kind: net for kind, net in found.items() if only in ("", kind)}
 
 
 def parameter_names(
@@ -69,7 +103,7 @@ def parameter_names(
 ) -> dict[str, str]:
     """The original's names of one network's variables -> transformers' names."""
     pattern = network_variables(config, kind)
-    return {name: pytorch_name(name) for name in variables if pattern.match(name)}
+    return {name: pytorch_name(name, kind) for name in variables if pattern.match(name)}
 
 
 def state_dict(

@@ -259,7 +259,7 @@ def transformers_logits(
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
     network = names.networks(config)[kind]
-    settings = hf_config.electra_config(config, network, kind)
+    settings = hf_config.network_config(config, network, kind)
     del settings["architectures"]
     theirs = getattr(transformers, CLASSES[kind])(
         transformers.ElectraConfig(**settings)
@@ -288,45 +288,3 @@ def transformers_logits(
     }
     with torch.no_grad():
         return theirs.eval()(**batch).logits.numpy()
-
-
-_BERT_NAMES = (
-    ("electra.", "bert."),
-    ("generator_predictions.dense", "cls.predictions.transform.dense"),
-    ("generator_predictions.LayerNorm", "cls.predictions.transform.LayerNorm"),
-    ("generator_lm_head.bias", "cls.predictions.bias"),
-)
-
-
-def test_a_masked_lm_alone_is_transformers_bert():
-    torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
-    config = tiny.config(electra_objective=False, embedding_size=32)
-    model = PretrainingModel(config)
-    tiny.set_random_values(model.named_variables)
-    variables = {name: v.numpy() for name, v in model.named_variables.items()}
-    state = {}
-    for name, value in names.state_dict(variables, config, "generator").items():
-        for ours, theirs in _BERT_NAMES:
-            name = name.replace(ours, theirs)
-        state[name] = torch.from_numpy(value.copy())
-    settings = hf_config.electra_config(config, config.discriminator(), "generator")
-    for name in ("architectures", "model_type", "embedding_size"):
-        del settings[name]
-    bert = transformers.BertForMaskedLM(transformers.BertConfig(**settings)).eval()
-    missing, unexpected = bert.load_state_dict(state, strict=False)
-    assert not unexpected
-    assert {
-        n for n in missing if "decoder" not in n and "position_ids" not in n
-    } == set()
-    bert.tie_weights()
-    inputs = tiny.inputs([16, 9])
-    with torch.no_grad():
-        theirs = bert(
-            input_ids=torch.from_numpy(inputs.input_ids.numpy()).long(),
-            attention_mask=torch.from_numpy(inputs.input_mask.numpy()),
-            token_type_ids=torch.from_numpy(inputs.segment_ids.numpy()).long(),
-        ).logits.numpy()
-    ours = model.generator_logits(*inputs).numpy()
-    real = inputs.input_mask.numpy().astype(bool)
-    np.testing.assert_allclose(ours[real], theirs[real], atol=1e-4)

@@ -18,6 +18,7 @@ from data_prep.cli import UserError
 from electra_tf import checkpoints
 from electra_tf.config import PretrainingConfig
 from electra_tf.interchange import hf_check, hf_config, hf_folder, names
+from electra_tf.interchange.sources import SourceFlags
 from electra_tf.pretraining_model import PretrainingModel
 from tools.convert_to_pytorch import convert
 
@@ -56,6 +57,7 @@ CONFIGS = {
     "tied": _config(untied_generator=False),
     "untied embeddings": _config(untied_generator_embeddings=True),
 }
+MASKED_LM = _config(electra_objective=False, embedding_size=32)
 
 
 def _model(config: PretrainingConfig) -> PretrainingModel:
@@ -106,7 +108,7 @@ def folders(model, vocab_file, tmp_path) -> str:
 @pytest.mark.parametrize("name", CONFIGS)
 def test_parameters_are_exactly_those_transformers_expects(name, kind):
     config = CONFIGS[name]
-    settings = hf_config.electra_config(config, names.networks(config)[kind], kind)
+    settings = hf_config.network_config(config, names.networks(config)[kind], kind)
     architecture = getattr(transformers, settings["architectures"][0])
     theirs = architecture(transformers.ElectraConfig(**settings)).state_dict()
     theirs.pop("generator_lm_head.weight", None)  # the embedding table
@@ -121,7 +123,7 @@ def test_no_two_variables_of_a_network_get_one_name(name):
     variables = PretrainingModel(config).named_variables
     for kind in names.networks(config):
         taken = [n for n in variables if names.network_variables(config, kind).match(n)]
-        assert len({names.pytorch_name(n) for n in taken}) == len(taken)
+        assert len({names.pytorch_name(n, kind) for n in taken}) == len(taken)
 
 
 def test_kernels_are_transposed_and_tables_are_not(model):
@@ -171,15 +173,15 @@ def test_uniform_generator_gives_only_a_discriminator(vocab_file, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "words"),
     [
-        {"electra_objective": False},
-        {"electra_objective": False, "electric_objective": True},
+        ({"electra_objective": False, "electric_objective": True}, "no class for the"),
+        ({"electra_objective": False}, "embedding_size is 24, hidden_size 32"),
     ],
-    ids=["masked LM only", "electric"],
+    ids=["electric", "masked LM with a projection"],
 )
-def test_runs_that_transformers_has_no_classes_for_are_refused(changes):
-    with pytest.raises(UserError, match="only runs with electra_objective"):
+def test_runs_that_transformers_has_no_classes_for_are_refused(changes, words):
+    with pytest.raises(UserError, match=words):
         names.networks(_config(**changes))
 
 
@@ -197,6 +199,38 @@ def test_folders_hold_the_trained_networks(name, vocab_file, samples, tmp_path):
     differences = hf_check.verify(model, str(tmp_path / "hf"), samples)
     assert set(differences) == {names.DISCRIMINATOR, names.GENERATOR}
     assert max(differences.values()) < 1e-4
+
+
+def test_a_masked_lm_becomes_one_bert(vocab_file, samples, tmp_path):
+    model, output_dir = _model(MASKED_LM), tmp_path / "hf"
+    hf_folder.write_folders(model, vocab_file, str(output_dir))
+    assert os.listdir(output_dir) == [names.MASKED_LM]
+    (difference,) = hf_check.verify(model, str(output_dir), samples).values()
+    assert difference < 1e-5
+    folder = output_dir / names.MASKED_LM
+    settings = json.loads((folder / "config.json").read_text())
+    assert settings["model_type"] == "bert" and "embedding_size" not in settings
+    assert settings["max_position_embeddings"] == TINY["max_position_embeddings"]
+    tokenizer = json.loads((folder / "tokenizer_config.json").read_text())
+    assert tokenizer["tokenizer_class"] == "BertTokenizer"
+
+
+def test_one_network_can_be_asked_for(model, vocab_file, tmp_path):
+    output_dir = str(tmp_path / "hf")
+    hf_folder.write_folders(model, vocab_file, output_dir, names.GENERATOR)
+    assert os.listdir(output_dir) == [names.GENERATOR]
+    with pytest.raises(UserError, match="there is discriminator and generator here"):
+        names.chosen_networks(model.config, names.MASKED_LM)
+
+
+@pytest.mark.parametrize("name", ["small-like", "masked LM"])
+def test_pytorch_model_bin_holds_the_same(name, vocab_file, samples, tmp_path):
+    model = _model({**CONFIGS, "masked LM": MASKED_LM}[name])
+    hf_folder.write_folders(model, vocab_file, str(tmp_path))
+    for kind in names.networks(model.config):
+        hf_folder.write_bin(str(tmp_path / kind))
+        os.remove(tmp_path / kind / hf_folder.WEIGHTS_FILE)
+    assert max(hf_check.verify(model, str(tmp_path), samples).values()) < 1e-5
 
 
 def _transpose(state: dict[str, np.ndarray], name: str) -> None:
@@ -296,9 +330,9 @@ def test_extra_special_tokens_are_exported(tmp_path):
     options = vocab.TokenizerOptions(special_tokens=extra)
     tokens = _tokens()
     vocab.save(str(tmp_path), [*tokens[:5], *extra, *tokens[5:]], options)
-    for name, text in hf_config.tokenizer_files(
-        str(tmp_path / "vocab.txt"), 32
-    ).items():
+    source = hf_config.load_tokenizer(str(tmp_path / "vocab.txt"))
+    texts = hf_config.tokenizer_files(source, 32, names.GENERATOR)
+    for name, text in texts.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     (tmp_path / "config.json").write_text('{"model_type": "electra"}')
     loaded = transformers.AutoTokenizer.from_pretrained(str(tmp_path))
@@ -359,7 +393,7 @@ def model_dir(model, vocab_file, samples, tmp_path) -> pathlib.Path:
 
 
 def test_convert_publishes_checked_folders(model_dir, tmp_path):
-    convert(str(model_dir), str(tmp_path / "out"), step=None, check=True)
+    convert(SourceFlags(model_dir=str(model_dir)), str(tmp_path / "out"))
     found = {names.DISCRIMINATOR, names.GENERATOR}
     assert set(os.listdir(tmp_path / "out")) == found
     for name in found:
@@ -380,17 +414,19 @@ def test_a_failed_check_leaves_no_folders(model_dir, samples, tmp_path):
     output_dir = tmp_path / "out"
     output_dir.mkdir()
     with pytest.raises(UserError, match="training used"):
-        convert(str(model_dir), str(output_dir), step=None, check=True)
+        convert(SourceFlags(model_dir=str(model_dir)), str(output_dir))
     assert os.listdir(output_dir) == []
 
 
 def test_a_step_without_a_checkpoint_is_refused(model_dir, tmp_path):
+    source = SourceFlags(model_dir=str(model_dir), step=5)
     with pytest.raises(UserError, match=r"no checkpoint 5; it has \[7\]"):
-        convert(str(model_dir), str(tmp_path / "out"), step=5, check=False)
+        convert(source, str(tmp_path / "out"), check=False)
 
 
 def test_a_changed_vocabulary_is_refused(model_dir, tmp_path):
     with open(model_dir / vocab.VOCAB_FILE, "a", encoding="utf-8") as handle:
         handle.write("새말\n")
+    source = SourceFlags(model_dir=str(model_dir))
     with pytest.raises(UserError, match="is not the vocabulary of the run"):
-        convert(str(model_dir), str(tmp_path / "out"), step=None, check=False)
+        convert(source, str(tmp_path / "out"), check=False)
