@@ -14,9 +14,10 @@ MAX_SEQ_LENGTH ?= 128
 ARGS ?=
 
 DEMO := build/demo
+CHECK := build/check
 
 .PHONY: help setup demo test lint clean-corpus vocab tfrecords verify-data bench-data \
-  pretrain convert bench-train
+  pretrain convert check-transformers bench-train
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 16
@@ -78,6 +79,15 @@ pretrain: $(READY) ## WORK=w CONFIG=configs/electra_small.toml; again: goes on
 convert: $(READY) ## WORK=w: discriminator and generator folders under w/hf
 	$(BIN)/python tools/convert_to_pytorch.py --model_dir=$(WORK)/model \
 	  --output_dir=$(WORK)/hf $(ARGS)
+
+check-transformers: ## WORK=w: w/hf loads, offline, in clean transformers 4.46.3 and newest 5
+	rm -f $(CHECK)/logits.npz
+	set -e; for version in 4.46.3 '5.*'; do \
+	  venv=$(CHECK)/$${version%%.*}; \
+	  test -d $$venv || $(PYTHON) -m venv $$venv; \
+	  $$venv/bin/python -m pip install --quiet --upgrade torch "transformers==$$version"; \
+	  $$venv/bin/python tools/check_transformers.py --logits=$(CHECK)/logits.npz $(WORK)/hf/*; \
+	done
 
 bench-train: $(READY) ## a step's time beside PyTorch's; ARGS='--config=...'
 	$(BIN)/python -m tools.bench_train $(ARGS)

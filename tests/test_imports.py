@@ -104,6 +104,7 @@ def test_torch_and_transformers_are_only_for_comparing_and_the_report():
         ("tools/bench_systems.py", True),
         ("electra_tf/interchange/hf_check.py", True),
         ("electra_tf/interchange/hf_folder.py", True),
+        ("tools/check_transformers.py", False),
         ("tools/demo_report.py", False),
     }
 
