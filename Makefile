@@ -85,8 +85,9 @@ check-transformers: ## WORK=w: w/hf loads, offline, in clean transformers 4.46.3
 	set -e; for version in 4.46.3 '5.*'; do \
 	  venv=$(CHECK)/$${version%%.*}; \
 	  test -d $$venv || $(PYTHON) -m venv $$venv; \
-	  $$venv/bin/python -m pip install --quiet --upgrade torch "transformers==$$version"; \
-	  $$venv/bin/python tools/check_transformers.py --logits=$(CHECK)/logits.npz $(WORK)/hf/*; \
+	  $$venv/bin/python -m pip install --quiet --upgrade torch==2.13.0 "transformers==$$version"; \
+	  HF_HUB_OFFLINE=1 $$venv/bin/python tools/check_transformers.py \
+	    --logits=$(CHECK)/logits.npz $(WORK)/hf/*; \
 	done
 
 bench-train: $(READY) ## a step's time beside PyTorch's; ARGS='--config=...'

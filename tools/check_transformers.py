@@ -1,7 +1,8 @@
-"""Loads exported folders, offline, with whatever transformers is installed.
+"""Loads exported folders with whatever transformers is installed.
 
 It imports nothing of this project, so that it runs in an environment of torch and
-transformers alone: `make check-transformers` sets up one per version.
+transformers alone: `make check-transformers` sets up one per version and
+gives it no network.
 
   python tools/check_transformers.py w/hf/discriminator w/hf/generator
 """
@@ -13,12 +14,10 @@ import os
 import pathlib
 import re
 
-os.environ["HF_HUB_OFFLINE"] = "1"
-
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-import transformers  # noqa: E402
-from tokenizers import Tokenizer  # noqa: E402
+import numpy as np
+import torch
+import transformers
+from tokenizers import Tokenizer
 
 TEXT = "아버지가 방에 들어가신다. BTS의 신곡이 Billboard 1위에 올랐다 ㅋㅋㅋㅋ"
 # What AutoModel may leave out, which is a network without its head, or add to a BERT.
