@@ -99,6 +99,20 @@ def read_model(
         held = tf1_checkpoint.shapes(prefix)
     shapes = {name: held[name] for name in held if not _SLOT.search(name)}
     shapes.pop(tf1_checkpoint.GLOBAL_STEP, None)
+    model, wanted = make_model(prefix, shapes, hparams, only)
+    with tf1_checkpoint.reading(prefix):
+        tf1_checkpoint.fill(prefix, wanted)
+    return model
+
+
+def make_model(
+    path: str, shapes: tf1_config.Shapes, hparams: dict[str, Any], only: str = ""
+) -> tuple[PretrainingModel, dict[str, tf.Variable]]:
+    """A model for tensors of these names and shapes, and the variables to fill.
+
+    Raises:
+      UserError: the hparams contradict the shapes, or a tensor belongs to no network.
+    """
     config = tf1_config.read_config(shapes, hparams, only)
     networks = [
         names.network_variables(config, kind)
@@ -107,7 +121,7 @@ def read_model(
     model = PretrainingModel(config)
     if unknown := sorted(set(shapes) - set(model.named_variables)):
         raise UserError(
-            f"{prefix} holds {len(unknown)} variables that no network takes: "
+            f"{path} holds {len(unknown)} variables that no network takes: "
             f"{', '.join(unknown[:5])}"
         )
     wanted = {
@@ -115,9 +129,7 @@ def read_model(
         for name, variable in model.named_variables.items()
         if any(network.match(name) for network in networks)
     }
-    with tf1_checkpoint.reading(prefix):
-        tf1_checkpoint.fill(prefix, wanted)
-    return model
+    return model, wanted
 
 
 def read_slots(trained: Trained) -> dict[str, tf.Tensor]:

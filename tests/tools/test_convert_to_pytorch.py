@@ -15,9 +15,9 @@ from tokenizers import Tokenizer
 
 from data_prep import records, vocab
 from data_prep.cli import UserError
-from electra_tf import checkpoints
+from electra_tf import checkpoints, tf1_checkpoint
 from electra_tf.config import PretrainingConfig
-from electra_tf.interchange import hf_check, hf_config, hf_folder, names
+from electra_tf.interchange import hf_check, hf_config, hf_folder, names, tf1_config
 from electra_tf.interchange.sources import SourceFlags
 from electra_tf.pretraining_model import PretrainingModel
 from tools.convert_to_pytorch import convert
@@ -430,3 +430,41 @@ def test_a_changed_vocabulary_is_refused(model_dir, tmp_path):
     source = SourceFlags(model_dir=str(model_dir))
     with pytest.raises(UserError, match="is not the vocabulary of the run"):
         convert(source, str(tmp_path / "out"), check=False)
+
+
+@pytest.fixture
+def original(model, vocab_file, tmp_path) -> SourceFlags:
+    """The same model as the original would have left it."""
+    prefix = str(tmp_path / "model.ckpt-20")
+    tf1_checkpoint.write(prefix, model.named_variables)
+    return SourceFlags(
+        tf1_checkpoint=prefix,
+        hparams=json.dumps(tf1_config.original_hparams(model.config)),
+        vocab_file=vocab_file,
+    )
+
+
+def test_files_of_the_original_convert(original, model, tmp_path):
+    output_dir = tmp_path / "out"
+    convert(original, str(output_dir), write_bin=True)
+    for kind in (names.DISCRIMINATOR, names.GENERATOR):
+        state = load_file(output_dir / kind / hf_folder.WEIGHTS_FILE)
+        expected = names.state_dict(_values(model), model.config, kind)
+        assert state.keys() == expected.keys()
+        for name, value in expected.items():
+            np.testing.assert_array_equal(state[name], value)
+        assert (output_dir / kind / hf_folder.BIN_FILE).exists()
+
+
+def test_a_refused_source_leaves_the_output_as_it_was(original, tmp_path):
+    output_dir = tmp_path / "out"
+    output_dir.mkdir()
+    (output_dir / "before").write_text("")
+    data = pathlib.Path(original.tf1_checkpoint + ".data-00000-of-00001")
+    data.write_bytes(data.read_bytes()[:-1000])
+    with pytest.raises(UserError, match="model.ckpt-20 cannot be read"):
+        convert(original, str(output_dir), overwrite=True)
+    with pytest.raises(UserError, match="cannot be read"):
+        convert(original, str(tmp_path / "new"))
+    assert os.listdir(output_dir) == ["before"]
+    assert not (tmp_path / "new").exists()
