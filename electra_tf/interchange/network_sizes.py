@@ -8,7 +8,7 @@ from absl import logging
 
 from data_prep.cli import UserError
 from electra_tf.config import PretrainingConfig
-from electra_tf.interchange.weight_source import Source
+from electra_tf.interchange.weight_source import HPARAMS_FILE, Source, configured_sizes
 
 # Matrices that show a size: hyperparameter -> (variable, axis)
 _SHOWN = {
@@ -44,17 +44,6 @@ def shown_sizes(shapes: Mapping[str, tuple[int, ...]], scope: str) -> dict[str, 
     return found | {"num_hidden_layers": len(layers)}
 
 
-def configured_sizes(config: PretrainingConfig) -> dict[str, dict[str, Any]]:
-    """The hyperparameters of each encoder of a run, by scope."""
-    size = config.resolved_embedding_size
-    found = {"electra": vars(config.discriminator()) | {"embedding_size": size}}
-    if config.uses_small_generator and not config.electric_objective:
-        small = config.generator()
-        size = small.hidden_size if config.untied_generator_embeddings else size
-        found["generator"] = vars(small) | {"embedding_size": size}
-    return found
-
-
 def check(source: Source, config: PretrainingConfig) -> None:
     """Compares both encoders with the config's, field by field.
 
@@ -79,7 +68,7 @@ def _check_agreement(
     wrong = [
         f"{field}: {said[field]} there, {size} by the weights"
         for field, size in shown.items()
-        if said.get(field, size) != size
+        if (said.get(field) or size) != size
     ]
     if wrong:
         raise UserError(
@@ -91,18 +80,16 @@ def _check_agreement(
 def _check_same_network(
     path: str, scope: str, theirs: dict[str, Any], ours: dict[str, Any]
 ) -> None:
-    heads = theirs.get("num_attention_heads")
-    if heads is None:
+    advice = _ADVICE[scope]
+    if "num_attention_heads" not in theirs:
+        # No shape shows them; all of the original's are of 64.
         heads = max(1, theirs.get("hidden_size", 0) // _HEAD_SIZE)
-        logging.info(
-            "%s: the number of heads is not stored; %s has %d, if they are of %d each "
-            "as all of the original's",
-            path,
-            scope,
-            heads,
-            _HEAD_SIZE,
+        theirs = {**theirs, "num_attention_heads": heads}
+        logging.info("%s: heads of the %s taken for %d", path, scope, heads)
+        advice += (
+            f". The number of heads is stored nowhere and taken for {heads}: if that "
+            f"is wrong, put the {HPARAMS_FILE} of that training beside the weights"
         )
-    theirs = {**theirs, "num_attention_heads": heads}
     fields = {*_SHOWN, "num_hidden_layers", "num_attention_heads"} - {*_MAY_DIFFER}
     differing = [
         f"{field}: {theirs[field]} there, {ours[field]} by the config"
@@ -112,7 +99,7 @@ def _check_same_network(
     if differing:
         raise UserError(
             f"--init_from={path}: its {scope} is another network: "
-            f"{'; '.join(differing)}. {_ADVICE[scope]}"
+            f"{'; '.join(differing)}. {advice}"
         )
 
 

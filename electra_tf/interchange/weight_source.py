@@ -153,14 +153,18 @@ def _said_beside(folder: str) -> dict[str, dict[str, Any]]:
         config = _from_hparams(hparams_file)
     else:
         return {}
-    full = config.discriminator()
+    return configured_sizes(config)
+
+
+def configured_sizes(config: PretrainingConfig) -> dict[str, dict[str, Any]]:
+    """The hyperparameters of a run's encoders, by scope; a vocab_size 0 is unknown."""
     size = config.resolved_embedding_size
-    said = {"electra": {**dataclasses.asdict(full), "embedding_size": size}}
-    if config.uses_small_generator:
+    found = {"electra": vars(config.discriminator()) | {"embedding_size": size}}
+    if config.uses_small_generator and not config.electric_objective:
         small = config.generator()
         size = small.hidden_size if config.untied_generator_embeddings else size
-        said["generator"] = {**dataclasses.asdict(small), "embedding_size": size}
-    return said
+        found["generator"] = vars(small) | {"embedding_size": size}
+    return found
 
 
 def _from_hparams(path: str) -> PretrainingConfig:
