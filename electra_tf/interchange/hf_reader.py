@@ -5,7 +5,6 @@ none of the code is run that a pickle may hold.
 """
 
 import os
-import pickle
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -167,10 +166,12 @@ def _read_pickle(path: str) -> Iterator[tuple[str, np.ndarray]]:
     try:
         with files.open_binary(path) as handle:
             state = torch.load(handle, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, RuntimeError, ValueError) as error:
+    # A damaged pickle can raise anything.
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
         raise UserError(
             f"{path} is damaged, or holds more than tensors "
-            f"({str(error).splitlines()[0]}). Loading the latter would run code of "
+            f"({reason}). Loading the latter would run code of "
             f"whoever made it, and is not done: ask for the model's {_SAFETENSORS}"
         ) from error
     if not isinstance(state, dict):

@@ -47,9 +47,10 @@ def download(name: str) -> str:
             folder = fetch(_PICKLES)
     # Its errors are OSErrors or ValueErrors, whichever HTTP library it uses.
     except (OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
         raise UserError(
             f"{name} is no folder here, and the Hugging Face Hub does not give it "
-            f"({type(error).__name__}: {str(error).splitlines()[0]}). Check the name "
+            f"({type(error).__name__}: {reason}). Check the name "
             "and the network; without one, copy the model's folder here (`hf download "
             f"{repository} --local-dir DIR` elsewhere) and say --init_from=DIR"
         ) from error

@@ -138,9 +138,9 @@ def _reading(prefix: str) -> Iterator[None]:
     try:
         yield
     except checkpoints.UNREADABLE as error:
+        reason = str(error).partition("\n")[0]
         raise UserError(
-            f"{prefix} cannot be read ({str(error).splitlines()[0]}): copy it again, "
-            "or name another one"
+            f"{prefix} cannot be read ({reason}): copy it again, or name another one"
         ) from error
 
 
