@@ -24,6 +24,8 @@ HPARAMS_FILE = "hparams.json"
 _NO_WEIGHT = re.compile(rf"/adam_[mv]$|^{checkpoints.GLOBAL_STEP}$")
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _BLOCK = 1 << 24
+# Folders in a folder, as the converter names them.
+_KINDS = (DISCRIMINATOR, GENERATOR, "masked_lm")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,7 +185,7 @@ def _folders(paths: Sequence[str]) -> list[str]:
     for path in paths:
         if not files.isdir(path) and hub_download.is_name(path):
             path = hub_download.download(path)
-        parts = [os.path.join(path, kind) for kind in (DISCRIMINATOR, GENERATOR)]
+        parts = [os.path.join(path, kind) for kind in _KINDS]
         parts = [part for part in parts if files.isdir(part)]
         has_config = files.exists(os.path.join(path, checkpoints.CONFIG_FILE))
         if not parts and not has_config:
