@@ -75,6 +75,36 @@ def load(path: str) -> Source:
     return _checked(path, _from_folder(path))
 
 
+def read_tokens(path: str) -> tuple[str, ...]:
+    """Tokens by id of a tokenizer, wherever its special tokens are.
+
+    Args:
+      path: a vocab.txt, or a folder with tokenizer.json or vocab.txt.
+
+    Raises:
+      UserError: neither is there, or it is malformed.
+    """
+    tokenizer_file = os.path.join(path, TOKENIZER_FILE)
+    if files.exists(tokenizer_file):
+        description = json.dumps(_read_json(tokenizer_file))
+        return _tokens_by_id(path, Tokenizer.from_str(description))
+    vocab_file = os.path.join(path, VOCAB_FILE) if files.isdir(path) else path
+    if not files.exists(vocab_file):
+        raise UserError(
+            f"{path}: there is neither {TOKENIZER_FILE} nor {VOCAB_FILE} to say which "
+            "token has which id"
+        )
+    return tuple(vocab.read_tokens(vocab_file))
+
+
+def _tokens_by_id(path: str, tokenizer: Tokenizer) -> tuple[str, ...]:
+    ids = tokenizer.get_vocab(with_added_tokens=True)
+    tokens = tuple(sorted(ids, key=ids.__getitem__))
+    if [ids[token] for token in tokens] != list(range(len(tokens))):
+        raise UserError(f"{path}: the token ids have gaps or repeat")
+    return tokens
+
+
 def _check_folder(path: str) -> None:
     """Refuses a train_vocab folder whose tokenizer was changed."""
     found = manifest.read(path, "train_vocab")
@@ -150,10 +180,7 @@ def _checked(path: str, description: dict[str, Any]) -> Source:
             f'Korean; if it was, add "strip_accents": false to {_CONFIG_FILE}, or '
             '"do_lower_case": false'
         )
-    ids = tokenizer.get_vocab(with_added_tokens=True)
-    tokens = tuple(sorted(ids, key=ids.__getitem__))
-    if [ids[token] for token in tokens] != list(range(len(tokens))):
-        raise UserError(f"{path}: the token ids have gaps or repeat")
+    tokens = _tokens_by_id(path, tokenizer)
     if tokens[:5] != SPECIAL_TOKENS:
         raise UserError(
             f"{path}: ids 0 to 4 are {' '.join(tokens[:5])}; the trainer needs "

@@ -1,7 +1,7 @@
 """Checkpoints in the original's own format, and what else a run's folder holds.
 
 A run's folder (model_dir) holds
-  config.json       the resolved config and what the data was
+  config.json       the resolved config, what the data was, and --init_from's weights
   vocab.txt         the vocabulary
   tokenizer.json    the same, with the tokenizer's options
   samples.jsonl     held-out lines with their token ids, for checking exports
@@ -169,16 +169,24 @@ def restore(model_dir: str, variables: dict[str, tf.Variable], step: int | None)
 
 
 def open_run(
-    model_dir: str, data_dir: str, config: PretrainingConfig, data: dict[str, Any]
+    model_dir: str,
+    data_dir: str,
+    config: PretrainingConfig,
+    data: dict[str, Any],
+    init_from: dict[str, Any] | None = None,
 ) -> None:
     """Writes a new run's config, vocabulary and samples, or checks an old run's.
+
+    Args:
+      init_from: which weights a new run begins from; None: random ones.
 
     Raises:
       UserError: the folder holds something else, or a run of another config or data.
     """
     held = [name for name in files.listdir(model_dir) if not name.endswith(".tmp")]
-    if _read_run(model_dir) is not None:
+    if (before := read_description(model_dir)) is not None:
         check_same_run(model_dir, config, data)
+        init_from = before.get("init_from")
     elif held:
         raise UserError(
             f"--model_dir={model_dir} is not empty and no run of this program: it "
@@ -187,14 +195,14 @@ def open_run(
         )
     files.makedirs(model_dir)
     # The config first: a folder that a kill left half made is then known for a run.
-    described = _describe(config, data)
+    described = _describe(config, data) | {"init_from": init_from}
     files.write_json(os.path.join(model_dir, CONFIG_FILE), described)
     for name in (vocab.VOCAB_FILE, vocab.TOKENIZER_FILE, SAMPLES_FILE):
         text = files.read_text(os.path.join(data_dir, "tfrecords", name))
         files.write_text(os.path.join(model_dir, name), text)
 
 
-def _read_run(model_dir: str) -> dict[str, Any] | None:
+def read_description(model_dir: str) -> dict[str, Any] | None:
     """A run's config.json; None if there is none, or another program's."""
     path = os.path.join(model_dir, CONFIG_FILE)
     if not files.exists(path):
@@ -222,7 +230,7 @@ def check_same_run(
     Raises:
       UserError: names what differs.
     """
-    before, changes = _read_run(model_dir), []
+    before, changes = read_description(model_dir), []
     for part, values in _describe(config, data).items():
         for name, value in values.items():
             if before[part].get(name) == value:
@@ -246,7 +254,7 @@ def read_run(model_dir: str) -> tuple[PretrainingConfig, dict[str, Any]]:
       UserError: no run is there.
     """
     path = os.path.join(model_dir, CONFIG_FILE)
-    found = _read_run(model_dir)
+    found = read_description(model_dir)
     if found is None:
         raise UserError(
             f"{path} is not there, or not as run_pretraining writes it: name a run's "

@@ -9,18 +9,26 @@ saved, and when other workers or the TPU went away. An error exits with 1.
 
   python -m electra_tf.run_pretraining --mode=eval --data_dir=W --model_dir=W/model \\
       --step=1000
+
+--init_from begins a new run from weights: a fresh optimizer, step 0. The same command
+again goes on from the run's own checkpoints.
+
+  python -m electra_tf.run_pretraining --config=configs/demo.toml --data_dir=W2 \\
+      --model_dir=W2/model --init_from=W/hf
 """
 
 import dataclasses
 import functools
 import json
 import math
+import os
 import sys
+from typing import Any
 
 import tensorflow as tf
 from absl import flags, logging
 
-from data_prep import cli, files
+from data_prep import cli, files, vocab
 from data_prep.cli import UserError
 from electra_tf import (
     checkpoints,
@@ -32,6 +40,7 @@ from electra_tf import (
     training_loop,
 )
 from electra_tf.config import PretrainingConfig
+from electra_tf.interchange import import_weights, weight_source
 
 _MODE = flags.DEFINE_enum(
     "mode",
@@ -63,6 +72,19 @@ _GCP_PROJECT = flags.DEFINE_string("gcp_project", "", "The project of such a TPU
 _OVERWRITE = flags.DEFINE_bool(
     "overwrite", False, "Remove what --model_dir holds, checkpoints included."
 )
+_INIT_FROM = flags.DEFINE_list(
+    "init_from",
+    [],
+    "Weights a new run begins from: a folder of transformers (or discriminator/ and "
+    "generator/ in one, or DISCRIMINATOR,GENERATOR), a model's name on the Hugging "
+    "Face Hub, the prefix of a TF1 checkpoint, or another run's folder.",
+)
+_INIT_STEP = flags.DEFINE_integer(
+    "init_step", None, "Which checkpoint of another run; the newest by default."
+)
+_INIT_VOCAB = flags.DEFINE_string(
+    "init_vocab", None, "vocab.txt of --init_from, if it is not beside the weights."
+)
 flags.mark_flags_as_required(["data_dir", "model_dir"])
 
 # EX_TEMPFAIL of sysexits.h: the same command again goes on.
@@ -71,6 +93,11 @@ EXIT_PREEMPTED = 75
 
 def _settings() -> PretrainingConfig:
     """The preset's, or with --mode=eval the run's own, with the changes given."""
+    options = (_INIT_STEP.value, _INIT_VOCAB.value)
+    if not _INIT_FROM.value and options != (None, None):
+        raise UserError("--init_step and --init_vocab need --init_from")
+    if _INIT_FROM.value and _MODE.value == "eval":
+        raise UserError("--init_from begins a run, --mode=eval evaluates one")
     if _MODE.value == "train":
         if not _CONFIG.value:
             raise UserError("--config is needed: a preset, such as configs/*.toml")
@@ -116,16 +143,19 @@ def train(
     """Returns whether the end was reached."""
     data_dir, model_dir = _DATA_DIR.value, _MODEL_DIR.value
     is_chief = distribution.is_chief(strategy)
+    running = _trainer(settings, strategy)
+    parameters = running.model.named_variables
+    logging.info("%d parameters", sum(math.prod(v.shape) for v in parameters.values()))
+    # Before --overwrite removes anything: what is wrong with the weights shows here.
+    init_from = _initialise(parameters, settings) if _INIT_FROM.value else None
     if is_chief and _OVERWRITE.value and files.exists(model_dir):
         files.remove(model_dir)
     if is_chief:
-        checkpoints.open_run(model_dir, data_dir, settings, data)
+        import_weights.check_same_start(model_dir, init_from)
+        checkpoints.open_run(model_dir, data_dir, settings, data, init_from)
     else:
         logging.info("the first worker writes the log and the checkpoints")
     distribution.over_workers(strategy, 0)  # the others wait for the chief
-    running = _trainer(settings, strategy)
-    parameters = running.model.named_variables.values()
-    logging.info("%d parameters", sum(math.prod(v.shape) for v in parameters))
     start = checkpoints.restore_or_initialise(model_dir, running.checkpoint_variables)
     begins = set(distribution.over_workers(strategy, start))
     if len(begins) > 1:
@@ -141,6 +171,23 @@ def train(
     damage = functools.partial(input_pipeline.first_damage, data_dir, data, settings)
     sources = training_loop.Data(read, _eval_batches(settings, data), damage)
     return training_loop.train(running, model_dir, sources, start)
+
+
+def _initialise(
+    variables: dict[str, tf.Variable], settings: PretrainingConfig
+) -> dict[str, Any]:
+    """Fills a run that has no checkpoint yet; returns what is known of --init_from."""
+    model_dir, step = _MODEL_DIR.value, _INIT_STEP.value
+    if checkpoints.steps(model_dir) and not _OVERWRITE.value:
+        logging.info("the run has checkpoints: --init_from is not read again")
+        known = {"path": ",".join(_INIT_FROM.value), "step": step}
+        return {name: value for name, value in known.items() if value is not None}
+    import_weights.check_apart(model_dir, _INIT_FROM.value)
+    source = weight_source.read(_INIT_FROM.value, _INIT_VOCAB.value, step, settings)
+    vocab_file = os.path.join(_DATA_DIR.value, "tfrecords", vocab.VOCAB_FILE)
+    tokens = vocab.read_tokens(vocab_file)
+    import_weights.initialise(variables, source, settings, tokens)
+    return source.describe()
 
 
 def evaluate(

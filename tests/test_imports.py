@@ -105,6 +105,7 @@ def test_torch_and_transformers_are_only_for_comparing_and_the_report():
         ("electra_tf/interchange/hf_check.py", True),
         ("electra_tf/interchange/hf_folder.py", True),
         ("tools/check_transformers.py", False),
+        ("electra_tf/interchange/hf_reader.py", True),
         ("tools/demo_report.py", False),
     }
 

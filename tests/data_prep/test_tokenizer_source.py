@@ -208,3 +208,15 @@ def test_fingerprints_tell_tokenizers_with_one_vocabulary_apart(folder):
     assert cased.vocab_sha256 == lower.vocab_sha256
     assert cased.tokenizer_sha256 != lower.tokenizer_sha256
     assert json.loads(lower.tokenizer_json)["normalizer"]["lowercase"]
+
+
+def test_tokens_are_read_wherever_the_special_ones_are(folder, tmp_path):
+    assert tokenizer_source.read_tokens(folder) == tuple(TOKENS)
+    os.remove(os.path.join(folder, "tokenizer.json"))
+    moved = tuple(TOKENS[5:] + TOKENS[:5])
+    vocab_file = os.path.join(folder, "vocab.txt")
+    files.write_text(vocab_file, "".join(token + "\n" for token in moved))
+    assert tokenizer_source.read_tokens(folder) == moved
+    assert tokenizer_source.read_tokens(vocab_file) == moved
+    with pytest.raises(UserError, match="neither tokenizer.json nor vocab.txt"):
+        tokenizer_source.read_tokens(str(tmp_path / "nothing"))

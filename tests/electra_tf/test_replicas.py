@@ -52,6 +52,10 @@ def test_eight_replicas_go_on_like_one_for_50_steps(results):
     assert results["run"]["last_loss"] < 0.8 * results["run"]["first_loss"]
 
 
+def test_every_replica_begins_from_the_same_weights(results):
+    assert results["imported"] == {"copies": REPLICAS, "differing": []}
+
+
 def main(data_dir: str) -> None:
     import tensorflow as tf
 
@@ -59,6 +63,7 @@ def main(data_dir: str) -> None:
     logical = [tf.config.LogicalDeviceConfiguration()] * REPLICAS
     tf.config.set_logical_device_configuration(cpu, logical)
     found = {name: compare(changes) for name, changes in SCENARIOS.items()}
+    found["imported"] = import_everywhere()
     found["run"] = compare_runs(data_dir)
     print(json.dumps(found))
 
@@ -72,6 +77,32 @@ def strategies() -> tuple:
     adds = tf.distribute.ReductionToOneDevice()
     one = tf.distribute.OneDeviceStrategy("/cpu:0")
     return one, tf.distribute.MirroredStrategy(devices, adds)
+
+
+def import_everywhere() -> dict:
+    """How often a variable is there, and which copies are not the weights given."""
+    import tiny
+
+    from electra_tf.interchange import import_weights, weight_source
+    from electra_tf.pretraining_model import PretrainingModel
+
+    config = tiny.config({"num_hidden_layers": 1})
+    source_model = PretrainingModel(config)
+    tiny.set_random_values(source_model.named_variables)
+    weights = {name: v.numpy() for name, v in source_model.named_variables.items()}
+    tokens, said = tuple(tiny.tokens()), weight_source.configured_sizes(config)
+    source = weight_source.Source("memory", weights, said, tokens, "")
+    _, mirrored = strategies()
+    with mirrored.scope():
+        variables = PretrainingModel(config).named_variables
+    import_weights.initialise(variables, source, config, tokens)
+    copies = {n: mirrored.experimental_local_results(v) for n, v in variables.items()}
+    differing = [
+        name
+        for name, values in copies.items()
+        if not all(np.array_equal(value.numpy(), weights[name]) for value in values)
+    ]
+    return {"copies": min(map(len, copies.values())), "differing": differing}
 
 
 def compare_runs(data_dir: str) -> dict:

@@ -1,0 +1,88 @@
+"""--init_from as users say it: the command, in processes of its own."""
+
+import functools
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+import tiny
+
+from electra_tf import checkpoints, input_pipeline, trainer
+from electra_tf.interchange import hf_folder
+from electra_tf.summaries import read_log
+
+ROOT = pathlib.Path(__file__).parents[2]
+TIMEOUT = 600
+# The held-out records are the same, the text to train on is another.
+EVAL_SHARDS = [[100, 101, 102], [103, 104, 105]]
+OTHER_SHARDS = [list(range(200, 230))]
+CONFIG = tiny.config({"num_hidden_layers": 1})
+
+
+def kill_once(
+    is_there: Callable[[], bool], model_dir: pathlib.Path, *options: str
+) -> str:
+    """What the command says until something is there."""
+    preset = model_dir.parent / "empty.toml"
+    preset.write_text("")
+    command = [sys.executable, "-m", "electra_tf.run_pretraining", *options]
+    command += [f"--config={preset}", f"--data_dir={model_dir.parent / 'other'}"]
+    command += [f"--model_dir={model_dir}"]
+    command += [f"--hparams={json.dumps(CONFIG.to_dict())}"]
+    log = pathlib.Path(f"{model_dir}.txt")
+    with open(log, "wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1"},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    deadline = time.monotonic() + TIMEOUT
+    while process.poll() is None and not is_there():
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    return log.read_text()
+
+
+@pytest.fixture(scope="module")
+def folder(data_dir, cpu, tmp_path_factory) -> pathlib.Path:
+    """first.json, how a model was evaluated; hf/, its export; other/, other text."""
+    folder = tmp_path_factory.mktemp("runs")
+    running = trainer.Trainer(CONFIG, cpu)
+    tiny.set_random_values(running.model.named_variables)
+    manifest = input_pipeline.read_manifest(str(data_dir), CONFIG)
+    batches = functools.partial(
+        input_pipeline.eval_batches, str(data_dir), manifest, CONFIG
+    )
+    (folder / "first.json").write_text(json.dumps(running.evaluate(batches)))
+    vocab_file = data_dir / "tfrecords" / "vocab.txt"
+    hf_folder.write_folders(running.model, str(vocab_file), str(folder / "hf"))
+    tiny.write_data(folder / "other", {"train": OTHER_SHARDS, "eval": EVAL_SHARDS})
+    return folder
+
+
+def test_a_new_run_evaluates_as_the_one_it_came_from(folder):
+    model_dir, option = folder / "run", f"--init_from={folder / 'hf'}"
+    log = model_dir / "metrics.jsonl"
+    kill_once((model_dir / "samples.jsonl").exists, model_dir, option)
+    recorded = checkpoints.read_description(str(model_dir))["init_from"]
+    assert recorded["path"] == str(folder / "hf") and len(recorded["sha256"]) == 64
+    # Killed before its first checkpoint, it begins from the same weights again.
+    said = kill_once(lambda: log.exists() and read_log(str(log)), model_dir, option)
+    assert "variables loaded, 0 fresh, 0 unused" in said
+    assert checkpoints.steps(str(model_dir)) == []
+    assert checkpoints.read_description(str(model_dir))["init_from"] == recorded
+    [found] = read_log(str(log))
+    assert (found["kind"], found["step"]) == ("eval", 0)
+    expected = json.loads((folder / "first.json").read_text())
+    assert expected["loss"] > 0
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, rel=1e-6), name
