@@ -49,7 +49,8 @@ def convert(
     overwrite: bool = False,
 ) -> None:
     """Puts the folders in their place once they are written and checked."""
-    inputs = [path for path in (source.model_dir, source.vocab_file) if path]
+    named = (source.model_dir, source.hf_dir, source.vocab_file)
+    inputs = [path for path in named if path]
     manifest.check_output_dir(output_dir, overwrite, inputs)
     if source.model_dir:  # refused before the weights are read
         names.chosen_networks(checkpoints.read_run(source.model_dir)[0], only)

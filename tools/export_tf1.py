@@ -1,4 +1,4 @@
-"""A run -> a TF1 checkpoint that google-research/electra and old converters read.
+"""Run or folders -> a TF1 checkpoint that the original and old converters read.
 
 Beside the checkpoint lie hparams.json (the original's names alone), vocab.txt, and a
 config for each network that transformers' own converters (up to 4.x) can read from it.
@@ -20,7 +20,8 @@ def export(
     overwrite: bool = False,
 ) -> None:
     """Reads the source whole, then writes; the file `checkpoint` comes last."""
-    inputs = [path for path in (source.model_dir, source.vocab_file) if path]
+    named = (source.model_dir, source.hf_dir, source.vocab_file)
+    inputs = [path for path in named if path]
     manifest.check_output_dir(output_dir, overwrite, inputs)
     trained = sources.load(source)
     content = tf1_export.content(trained, names, with_optimizer)

@@ -9,6 +9,7 @@ from data_prep.cli import UserError
 from electra_tf.config import PretrainingConfig, TransformerConfig
 from electra_tf.interchange.names import DISCRIMINATOR, GENERATOR, MASKED_LM
 
+TOKENIZER_CONFIG_FILE = "tokenizer_config.json"
 ARCHITECTURES = {
     DISCRIMINATOR: "ElectraForPreTraining",
     GENERATOR: "ElectraForMaskedLM",
@@ -101,6 +102,6 @@ def tokenizer_files(
     return {
         vocab.VOCAB_FILE: source.vocab_text,
         vocab.TOKENIZER_FILE: json.dumps(tokenizer, ensure_ascii=False, indent=2),
-        "tokenizer_config.json": json.dumps(settings, indent=2) + "\n",
+        TOKENIZER_CONFIG_FILE: json.dumps(settings, indent=2) + "\n",
         "special_tokens_map.json": json.dumps(special, indent=2) + "\n",
     }

@@ -1,4 +1,4 @@
-"""What there is to convert: one of our runs, or files of the original."""
+"""What there is to convert: a run, files of the original, or exported folders."""
 
 import dataclasses
 import os
@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from data_prep import files, vocab
 from data_prep.cli import UserError, flag
+from data_prep.tokenizer_source import Source
 from electra_tf import checkpoints, presets, tf1_checkpoint
-from electra_tf.interchange import hf_check, hf_config, names, tf1_config
+from electra_tf.interchange import hf_check, hf_config, hf_source, names, tf1_config
 from electra_tf.pretraining_model import PretrainingModel
 
 _SLOT = re.compile(r"/adam_[mv]$")
@@ -19,10 +20,11 @@ _STEP = re.compile(r"-(\d+)$")
 
 @dataclasses.dataclass(frozen=True)
 class SourceFlags:
-    """Which networks to read: `model_dir`, or the three below it."""
+    """Which networks to read: `model_dir`, `hf_dir`, or the last three."""
 
     model_dir: str = flag("", "A run's folder, made by run_pretraining.")
     step: int = flag(-1, "Checkpoint of --model_dir; default: the newest.", at_least=-1)
+    hf_dir: str = flag("", "What convert_to_pytorch wrote: the folders' parent.")
     tf1_checkpoint: str = flag("", "The original's checkpoint: DIR/model.ckpt-1000.")
     hparams: str = flag("", "With --tf1_checkpoint: its JSON, or a file that holds it.")
     vocab_file: str = flag("", "With --tf1_checkpoint: its vocab.txt.")
@@ -34,7 +36,7 @@ class Trained(NamedTuple):
     model: PretrainingModel
     vocab_file: str
     samples: list[dict[str, Any]]  # text and its ids
-    checkpoint: str  # prefix of its files
+    checkpoint: str  # prefix of its files; empty for folders
     step: int
 
 
@@ -47,15 +49,17 @@ def load(flags: SourceFlags, only: str = "") -> Trained:
     Raises:
       UserError: the flags do not name one source, or it cannot be read.
     """
-    beside = (flags.hparams, flags.vocab_file)
-    if flags.model_dir and not any((flags.tf1_checkpoint, *beside)):
+    original = (flags.tf1_checkpoint, flags.hparams, flags.vocab_file)
+    named = [bool(flags.model_dir), bool(flags.hf_dir), any(original)]
+    if sum(named) != 1 or any(original) != all(original):
+        raise UserError(
+            "name either --model_dir, for a run of run_pretraining, or --hf_dir, for "
+            "folders of convert_to_pytorch, or all of --tf1_checkpoint, --hparams and "
+            "--vocab_file, for the original's files"
+        )
+    if flags.model_dir:
         return _load_run(flags.model_dir, None if flags.step < 0 else flags.step)
-    if all((flags.tf1_checkpoint, *beside)) and not flags.model_dir:
-        return _load_tf1(flags, only)
-    raise UserError(
-        "name either --model_dir, for a run of run_pretraining, or all of "
-        "--tf1_checkpoint, --hparams and --vocab_file, for the original's files"
-    )
+    return _load_folders(flags.hf_dir, only) if flags.hf_dir else _load_tf1(flags, only)
 
 
 def _load_run(model_dir: str, step: int | None) -> Trained:
@@ -75,16 +79,37 @@ def _load_tf1(flags: SourceFlags, only: str) -> Trained:
     tokenizer = hf_config.load_tokenizer(flags.vocab_file)
     hparams = presets.parse_hparams(flags.hparams)
     model = read_model(flags.tf1_checkpoint, hparams, only)
-    vocab_size = model.config.discriminator().vocab_size
-    if len(tokenizer.tokens) != vocab_size:
-        raise UserError(
-            f"{flags.vocab_file} has {len(tokenizer.tokens)} tokens, the checkpoint's "
-            f"embedding table {vocab_size} rows: name the vocabulary it was trained "
-            "with, every line in its place"
-        )
+    _check_vocabulary(flags.vocab_file, tokenizer, model)
     samples = hf_check.make_samples(tokenizer)
     step = _step(flags.tf1_checkpoint)
     return Trained(model, flags.vocab_file, samples, flags.tf1_checkpoint, step)
+
+
+def _load_folders(path: str, only: str) -> Trained:
+    found = hf_source.read(path)
+    tokenizer = hf_config.load_tokenizer(found.vocab_file)
+    shapes = {name: list(value.shape) for name, value in found.weights.items()}
+    model, wanted = make_model(path, shapes, found.hparams, only)
+    hf_source.check_generator(found, model.config)
+    if missing := sorted(set(wanted) - set(shapes)):
+        raise UserError(f"{path} lacks {', '.join(missing[:5])}")
+    for name, variable in wanted.items():
+        variable.assign(found.weights[name])
+    _check_vocabulary(found.vocab_file, tokenizer, model)
+    samples = hf_check.make_samples(tokenizer)
+    return Trained(model, found.vocab_file, samples, "", 0)
+
+
+def _check_vocabulary(
+    vocab_file: str, tokenizer: Source, model: PretrainingModel
+) -> None:
+    vocab_size = model.config.discriminator().vocab_size
+    if len(tokenizer.tokens) != vocab_size:
+        raise UserError(
+            f"{vocab_file} has {len(tokenizer.tokens)} tokens, the checkpoint's "
+            f"embedding table {vocab_size} rows: name the vocabulary it was trained "
+            "with, every line in its place"
+        )
 
 
 def read_model(
@@ -138,6 +163,10 @@ def read_slots(trained: Trained) -> dict[str, tf.Tensor]:
     Raises:
       UserError: the checkpoint has none.
     """
+    if not trained.checkpoint:
+        raise UserError(
+            "exported folders hold no optimizer state: leave --with_optimizer out"
+        )
     wanted = [
         f"{name}/adam_{slot}" for name in trained.model.named_variables for slot in "mv"
     ]

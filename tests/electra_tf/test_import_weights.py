@@ -396,7 +396,7 @@ def test_a_damaged_checkpoint_is_refused(model, tmp_path):
     prefix = write_checkpoint(tmp_path / "tf1", model.config, model.named_variables)
     data = pathlib.Path(prefix + ".data-00000-of-00001")
     data.write_bytes(data.read_bytes()[:1000])
-    with pytest.raises(UserError, match="cannot be read .*copy it again"):
+    with pytest.raises(UserError, match="cannot be read: .*copy both again"):
         begin(prefix)
 
 

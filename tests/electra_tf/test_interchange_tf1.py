@@ -15,7 +15,7 @@ from data_prep.cli import UserError
 from electra_tf import config as config_lib
 from electra_tf import tf1_checkpoint
 from electra_tf.config import PretrainingConfig
-from electra_tf.interchange import names, sources, tf1_config, tf1_export
+from electra_tf.interchange import hf_folder, names, sources, tf1_config, tf1_export
 from electra_tf.interchange.sources import SourceFlags
 from electra_tf.pretraining_model import PretrainingModel
 from tools.export_tf1 import export
@@ -295,6 +295,35 @@ def test_a_masked_lm_can_be_written_under_other_names(style, found, vocab_file):
     tensors = tf1_export.content(trained, style).tensors
     assert {name.split("/")[0] for name in tensors} == found
     assert len(tensors) == len(model.named_variables)
+
+
+@pytest.mark.parametrize(
+    "name", ["small-like", "base-like", "ratio 1.0", "tied", "masked LM"]
+)
+def test_exported_folders_come_back(name, vocab_file, tmp_path):
+    model = _model(CONFIGS[name])
+    hf_folder.write_folders(model, vocab_file, str(tmp_path / "hf"))
+    trained = sources.load(SourceFlags(hf_dir=str(tmp_path / "hf")))
+    tiny.assert_bit_equal(_values(trained.model), _values(model))
+    found = names.networks(trained.model.config)
+    assert found == names.networks(model.config)
+    assert trained.model.config.max_seq_length == tiny.LENGTH
+    with pytest.raises(UserError, match="folders hold no optimizer state"):
+        sources.read_slots(trained)
+
+
+@pytest.mark.parametrize("kind", [names.DISCRIMINATOR, names.GENERATOR])
+def test_one_exported_folder_can_be_read(kind, model, vocab_file, tmp_path):
+    hf_folder.write_folders(model, vocab_file, str(tmp_path / "hf"), kind)
+    source = SourceFlags(hf_dir=str(tmp_path / "hf"))
+    with pytest.raises(
+        UserError, match=rf"missing\); --only={kind} converts the {kind}$"
+    ):
+        sources.load(source)
+    read = _values(sources.load(source, kind).model)
+    network = names.network_variables(model.config, kind)
+    for name in filter(network.match, _values(model)):
+        np.testing.assert_array_equal(read[name], _values(model)[name])
 
 
 def test_other_names_are_for_masked_lms_alone(flags, tmp_path):
