@@ -123,10 +123,12 @@ def _check_networks(shapes: Shapes, hparams: dict[str, Any], only: str) -> None:
     there = [kind for kind, head in _HEADS.items() if head in shapes]
     for kind in sorted({only} if only else wanted):
         if kind not in there:
-            more = " or ".join(f"--only={other}" for other in there)
+            other = [
+                k for k in there if (k == MASKED_LM) != hparams["electra_objective"]
+            ]
+            only_other = "".join(f"; --only={k} converts the {k}" for k in other)
             raise UserError(
-                f"the checkpoint holds no {kind} ({_HEADS[kind]} is missing)"
-                + (f"; {more} converts what is there" if more else "")
+                f"the checkpoint holds no {kind} ({_HEADS[kind]} is missing){only_other}"
             )
 
 
