@@ -126,9 +126,9 @@ def _check_networks(shapes: Shapes, hparams: dict[str, Any], only: str) -> None:
             other = [
                 k for k in there if (k == MASKED_LM) != hparams["electra_objective"]
             ]
-            only_other = "".join(f"; --only={k} converts the {k}" for k in other)
+            hint = "".join(f"; --only={k} converts the {k}" for k in other)
             raise UserError(
-                f"the checkpoint holds no {kind} ({_HEADS[kind]} is missing){only_other}"
+                f"the checkpoint holds no {kind} ({_HEADS[kind]} is missing){hint}"
             )
 
 
