@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from data_prep import files, vocab
+from data_prep import files, tokenizer_source, vocab
 from data_prep.cli import UserError, flag
 from electra_tf import checkpoints, presets, tf1_checkpoint
-from electra_tf.interchange import hf_check, hf_config, names, tf1_config
+from electra_tf.interchange import hf_check, names, tf1_config
 from electra_tf.pretraining_model import PretrainingModel
 
 _SLOT = re.compile(r"/adam_[mv]$")
@@ -72,7 +72,7 @@ def _load_run(model_dir: str, step: int | None) -> Trained:
 def _load_tf1(flags: SourceFlags, only: str) -> Trained:
     if not files.exists(flags.vocab_file):
         raise UserError(f"--vocab_file={flags.vocab_file} does not exist")
-    tokenizer = hf_config.load_tokenizer(flags.vocab_file)
+    tokenizer = tokenizer_source.load_beside(flags.vocab_file)
     hparams = presets.parse_hparams(flags.hparams)
     model = read_model(flags.tf1_checkpoint, hparams, only)
     vocab_size = model.config.discriminator().vocab_size

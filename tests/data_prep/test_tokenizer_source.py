@@ -208,3 +208,22 @@ def test_fingerprints_tell_tokenizers_with_one_vocabulary_apart(folder):
     assert cased.vocab_sha256 == lower.vocab_sha256
     assert cased.tokenizer_sha256 != lower.tokenizer_sha256
     assert json.loads(lower.tokenizer_json)["normalizer"]["lowercase"]
+
+
+def test_a_vocabulary_is_read_with_the_tokenizer_beside_it(folder):
+    edit(folder, lambda c: c["normalizer"].update(lowercase=True))
+    manifest.write(folder, "build_tfrecords", {"files": []})
+    vocab_file = os.path.join(folder, vocab.VOCAB_FILE)
+    beside = tokenizer_source.load_beside(vocab_file)
+    assert ids(beside) == ids(beside, TEXT.lower().replace("[mask]", "[MASK]"))
+    os.remove(os.path.join(folder, vocab.TOKENIZER_FILE))
+    alone = tokenizer_source.load_beside(vocab_file)
+    assert alone.tokens == beside.tokens
+    assert ids(alone) != ids(beside)
+
+
+def test_a_vocabulary_beside_another_tokenizer_is_refused(folder):
+    vocab_file = os.path.join(folder, vocab.VOCAB_FILE)
+    files.write_text(vocab_file, files.read_text(vocab_file) + "다\n")
+    with pytest.raises(UserError, match="beside it hold different tokens"):
+        tokenizer_source.load_beside(vocab_file)
