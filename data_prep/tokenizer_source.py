@@ -105,6 +105,26 @@ def _tokens_by_id(path: str, tokenizer: Tokenizer) -> tuple[str, ...]:
     return tokens
 
 
+def load_beside(vocab_file: str) -> Source:
+    """The tokenizer of a vocab.txt, with the tokenizer.json beside it if there is one.
+
+    The folder may be any stage's, a run's or a published model's.
+
+    Raises:
+      UserError: they hold different tokens, or do not suit Korean or the trainer.
+    """
+    folder = os.path.dirname(vocab_file) or "."
+    if not files.exists(os.path.join(folder, TOKENIZER_FILE)):
+        return load(vocab_file)
+    source = _checked(folder, _from_folder(folder))
+    if list(source.tokens) != vocab.read_tokens(vocab_file):
+        raise UserError(
+            f"{vocab_file} and the {TOKENIZER_FILE} beside it hold different tokens: "
+            f"copy both from one folder, or remove {TOKENIZER_FILE}"
+        )
+    return source
+
+
 def _check_folder(path: str) -> None:
     """Refuses a train_vocab folder whose tokenizer was changed."""
     found = manifest.read(path, "train_vocab")

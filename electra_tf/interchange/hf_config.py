@@ -1,11 +1,9 @@
 """config.json and the tokenizer's files, as transformers reads them."""
 
 import json
-import os
 from typing import Any
 
-from data_prep import files, tokenizer_source, vocab
-from data_prep.cli import UserError
+from data_prep import tokenizer_source, vocab
 from electra_tf.config import PretrainingConfig, TransformerConfig
 from electra_tf.interchange.names import DISCRIMINATOR, GENERATOR, MASKED_LM
 
@@ -51,23 +49,6 @@ def network_config(
         "tie_word_embeddings": True,
         "torch_dtype": "float32",
     }
-
-
-def load_tokenizer(vocab_file: str) -> tokenizer_source.Source:
-    """The tokenizer of a vocab.txt: the tokenizer.json beside it, if there is one.
-
-    Raises:
-      UserError: they hold different tokens, or do not suit Korean.
-    """
-    folder = os.path.dirname(vocab_file) or "."
-    beside = files.exists(os.path.join(folder, vocab.TOKENIZER_FILE))
-    source = tokenizer_source.load(folder if beside else vocab_file)
-    if list(source.tokens) != vocab.read_tokens(vocab_file):
-        raise UserError(
-            f"{vocab_file} and the {vocab.TOKENIZER_FILE} beside it hold different "
-            f"tokens: copy both from one folder, or remove {vocab.TOKENIZER_FILE}"
-        )
-    return source
 
 
 def tokenizer_files(

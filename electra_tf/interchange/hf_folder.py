@@ -5,10 +5,9 @@ from collections.abc import Iterator
 
 from safetensors.numpy import load_file, save_file
 
-from data_prep import files
+from data_prep import files, tokenizer_source
 from data_prep.cli import UserError
 from electra_tf.interchange.hf_config import (
-    load_tokenizer,
     network_config,
     tokenizer_files,
 )
@@ -29,7 +28,7 @@ def write_folders(
     Raises:
       UserError: a variable would be left behind.
     """
-    config, tokenizer = model.config, load_tokenizer(vocab_file)
+    config, tokenizer = model.config, tokenizer_source.load_beside(vocab_file)
     _check_all_taken(model)
     for kind, transformer in chosen_networks(config, only).items():
         folder = os.path.join(output_dir, kind)

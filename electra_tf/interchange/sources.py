@@ -7,11 +7,10 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from data_prep import files, vocab
+from data_prep import files, tokenizer_source, vocab
 from data_prep.cli import UserError, flag
-from data_prep.tokenizer_source import Source
 from electra_tf import checkpoints, presets, tf1_checkpoint
-from electra_tf.interchange import hf_check, hf_config, hf_source, names, tf1_config
+from electra_tf.interchange import hf_check, hf_source, names, tf1_config
 from electra_tf.pretraining_model import PretrainingModel
 
 _SLOT = re.compile(r"/adam_[mv]$")
@@ -76,7 +75,7 @@ def _load_run(model_dir: str, step: int | None) -> Trained:
 def _load_tf1(flags: SourceFlags, only: str) -> Trained:
     if not files.exists(flags.vocab_file):
         raise UserError(f"--vocab_file={flags.vocab_file} does not exist")
-    tokenizer = hf_config.load_tokenizer(flags.vocab_file)
+    tokenizer = tokenizer_source.load_beside(flags.vocab_file)
     hparams = presets.parse_hparams(flags.hparams)
     model = read_model(flags.tf1_checkpoint, hparams, only)
     _check_vocabulary(flags.vocab_file, tokenizer, model)
@@ -87,7 +86,7 @@ def _load_tf1(flags: SourceFlags, only: str) -> Trained:
 
 def _load_folders(path: str, only: str) -> Trained:
     found = hf_source.read(path)
-    tokenizer = hf_config.load_tokenizer(found.vocab_file)
+    tokenizer = tokenizer_source.load_beside(found.vocab_file)
     shapes = {name: list(value.shape) for name, value in found.weights.items()}
     model, wanted = make_model(path, shapes, found.hparams, only)
     hf_source.check_generator(found, model.config)
@@ -101,7 +100,7 @@ def _load_folders(path: str, only: str) -> Trained:
 
 
 def _check_vocabulary(
-    vocab_file: str, tokenizer: Source, model: PretrainingModel
+    vocab_file: str, tokenizer: tokenizer_source.Source, model: PretrainingModel
 ) -> None:
     vocab_size = model.config.discriminator().vocab_size
     if len(tokenizer.tokens) != vocab_size:

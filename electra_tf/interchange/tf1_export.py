@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from data_prep import files, vocab
+from data_prep import files, tokenizer_source, vocab
 from data_prep.cli import UserError
 from electra_tf import checkpoints, tf1_checkpoint
 from electra_tf.config import PretrainingConfig, TransformerConfig
@@ -61,7 +61,7 @@ def content(trained: Trained, names: str, with_optimizer: bool = False) -> Conte
     }
     jsons["hparams.json"] = original_hparams(config)
     texts = {name: json.dumps(value, indent=1) for name, value in jsons.items()}
-    tokenizer = hf_config.load_tokenizer(trained.vocab_file)
+    tokenizer = tokenizer_source.load_beside(trained.vocab_file)
     tensors: dict[str, Any] = dict(trained.model.named_variables)
     if with_optimizer:
         tensors |= read_slots(trained)

@@ -220,3 +220,22 @@ def test_tokens_are_read_wherever_the_special_ones_are(folder, tmp_path):
     assert tokenizer_source.read_tokens(vocab_file) == moved
     with pytest.raises(UserError, match="neither tokenizer.json nor vocab.txt"):
         tokenizer_source.read_tokens(str(tmp_path / "nothing"))
+
+
+def test_a_vocabulary_is_read_with_the_tokenizer_beside_it(folder):
+    edit(folder, lambda c: c["normalizer"].update(lowercase=True))
+    manifest.write(folder, "build_tfrecords", {"files": []})
+    vocab_file = os.path.join(folder, vocab.VOCAB_FILE)
+    beside = tokenizer_source.load_beside(vocab_file)
+    assert ids(beside) == ids(beside, TEXT.lower().replace("[mask]", "[MASK]"))
+    os.remove(os.path.join(folder, vocab.TOKENIZER_FILE))
+    alone = tokenizer_source.load_beside(vocab_file)
+    assert alone.tokens == beside.tokens
+    assert ids(alone) != ids(beside)
+
+
+def test_a_vocabulary_beside_another_tokenizer_is_refused(folder):
+    vocab_file = os.path.join(folder, vocab.VOCAB_FILE)
+    files.write_text(vocab_file, files.read_text(vocab_file) + "다\n")
+    with pytest.raises(UserError, match="beside it hold different tokens"):
+        tokenizer_source.load_beside(vocab_file)

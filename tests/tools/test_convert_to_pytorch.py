@@ -13,7 +13,7 @@ import transformers
 from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
-from data_prep import records, vocab
+from data_prep import records, tokenizer_source, vocab
 from data_prep.cli import UserError
 from electra_tf import checkpoints, tf1_checkpoint
 from electra_tf.config import PretrainingConfig
@@ -330,7 +330,7 @@ def test_extra_special_tokens_are_exported(tmp_path):
     options = vocab.TokenizerOptions(special_tokens=extra)
     tokens = _tokens()
     vocab.save(str(tmp_path), [*tokens[:5], *extra, *tokens[5:]], options)
-    source = hf_config.load_tokenizer(str(tmp_path / "vocab.txt"))
+    source = tokenizer_source.load_beside(str(tmp_path / "vocab.txt"))
     texts = hf_config.tokenizer_files(source, 32, names.GENERATOR)
     for name, text in texts.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
