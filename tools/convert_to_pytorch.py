@@ -14,7 +14,7 @@ from absl import flags, logging
 
 from data_prep import cli, files, manifest, vocab
 from electra_tf import checkpoints
-from electra_tf.interchange import hf_check, hf_folder, names
+from electra_tf.interchange import hf_check, hf_folder, model_card, names
 
 
 def convert(model_dir: str, output_dir: str, step: int | None, check: bool) -> None:
@@ -25,6 +25,7 @@ def convert(model_dir: str, output_dir: str, step: int | None, check: bool) -> N
         hf_folder.write_folders(
             model, os.path.join(model_dir, vocab.VOCAB_FILE), temporary
         )
+        model_card.write_cards(temporary, model.config, step, model_dir)
         if check:
             for kind, difference in hf_check.verify(model, temporary, samples).items():
                 logging.info(
