@@ -14,11 +14,18 @@ from absl import flags, logging
 
 from data_prep import cli, files, manifest, vocab
 from electra_tf import checkpoints
-from electra_tf.interchange import hf_check, hf_folder, model_card, names
+from electra_tf.interchange import hf_check, hf_folder, hub, model_card, names
 
 
-def convert(model_dir: str, output_dir: str, step: int | None, check: bool) -> None:
+def convert(
+    model_dir: str,
+    output_dir: str,
+    step: int | None,
+    check: bool,
+    push: hub.Push = hub.NO_PUSH,
+) -> None:
     """Writes the folders, checks them, and only then puts them in their place."""
+    push.prepare()
     model, step = checkpoints.load_model(model_dir, step)
     samples = hf_check.read_samples(model_dir)
     with tempfile.TemporaryDirectory() as temporary:
@@ -36,6 +43,7 @@ def convert(model_dir: str, output_dir: str, step: int | None, check: bool) -> N
                     difference,
                 )
         hf_folder.publish(temporary, output_dir)
+        push.run(temporary)
     logging.info("step %d -> %s", step, ", ".join(files.listdir(output_dir)))
 
 
@@ -44,7 +52,13 @@ def main() -> None:
     manifest.check_output_dir(output_dir, overwrite)
     names.networks(checkpoints.read_run(flags.FLAGS.model_dir)[0])
     manifest.prepare_output_dir(output_dir, overwrite)
-    convert(flags.FLAGS.model_dir, output_dir, flags.FLAGS.step, flags.FLAGS.verify)
+    convert(
+        flags.FLAGS.model_dir,
+        output_dir,
+        flags.FLAGS.step,
+        flags.FLAGS.verify,
+        cli.from_flags(hub.Push),
+    )
 
 
 if __name__ == "__main__":
@@ -54,5 +68,6 @@ if __name__ == "__main__":
     flags.DEFINE_integer("step", None, "Checkpoint to convert; default: the newest.")
     flags.DEFINE_bool("verify", True, "Load the folders with transformers and compare.")
     flags.DEFINE_bool("overwrite", False, "Remove what --output_dir holds.")
+    cli.define_flags(hub.Push)
     flags.mark_flags_as_required(["model_dir", "output_dir"])
     cli.run(main)
