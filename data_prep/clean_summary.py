@@ -42,6 +42,7 @@ def summarize(work: Work, parts: Sequence[str], done: list[str]) -> dict[str, An
     return {
         "recipe": recipe.name,
         "recipe_hash": recipe.hash(),
+        "recipe_rules": [[name, dict(options)] for name, options in recipe.rules],
         "special_tokens": list(recipe.special_tokens),
         **totals,
         "samples": _samples([record["samples"] for record in cleaned]),

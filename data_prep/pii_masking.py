@@ -13,6 +13,8 @@ from data_prep.cli import UserError
 # Any other shape could be cut by a later rule or take part in a later match.
 _TOKEN = re.compile(r"(?!.*(.)\1\1)(?:\[[A-Za-z_]+\]|\{[A-Za-z_]+\})")
 
+LAUGHTER = "[ㅋㅎ]{2,}"
+
 
 def _check_token(token: str) -> None:
     if not _TOKEN.fullmatch(token):
@@ -62,10 +64,10 @@ def mask_pii(**tokens: str) -> Rule:
 def mask_laughter(laughter: str) -> Rule:
     """Puts the token in the place of two or more ㅋ and ㅎ, mixed or not."""
     _check_token(laughter)
-    laughing = re.compile("[ㅋㅎ]{2,}")
+    laughing = re.compile(LAUGHTER)
 
     def mask(line: str) -> str:
         found = laughing.finditer(line)
         return _replace(line, [(*match.span(), laughter) for match in found])
 
-    return lines_matching((laughing.pattern,), mask)
+    return lines_matching((LAUGHTER,), mask)

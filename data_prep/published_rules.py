@@ -26,22 +26,38 @@ from data_prep.characters import (
     regex_class,
 )
 
+_WORD = string.ascii_letters + string.digits
+HTTP_URL = (
+    rf"https?://(?:www\.)?[{_WORD}{re.escape('-@:%._+~#=')}]{{1,256}}"
+    rf"\.[{_WORD}()]{{1,6}}\b[{_WORD}{re.escape('-()@:%_+.~#?&/=')}]*"
+)
+_PAIRS = (("[", "]"), ("{", "}"), ("【", "】"), ("<", ">"))
+BRACKETED = "|".join(rf"\{left}[^\{left}\{right}\n]*\{right}" for left, right in _PAIRS)
+_NAME = "A-Za-z0-9_.%+-"
+HANDLE = (
+    f"(?<![{_NAME}])[{_NAME}]+@(?:[A-Za-z0-9_-]+\\.)+[A-Za-z]{{2,}}"
+    r"|[#@]\w[\w.-]*"
+)
 
-def keep_published(jamo: bool, emoji_parts: bool) -> Rule:
-    """Keeps Hangul, ASCII, ％·∼ and parts of emoji; runs of others become a space.
+
+def published_characters(jamo: bool, emoji_parts: bool) -> frozenset[str]:
+    """Hangul, ASCII, ％·∼ and what is asked for.
 
     The published pattern makes one class of characters of all emoji sequences, so that
     ZWJ, variation selectors and lone halves of flags are kept as well.
 
     Args:
-      jamo: keep ㄱ to ㅣ besides syllables.
+      jamo: ㄱ to ㅣ besides syllables.
     """
     kept = ASCII | HANGUL | frozenset("％·∼")
     if jamo:
         kept |= {chr(code) for code in range(ord("ㄱ"), ord("ㅣ") + 1)}
-    if emoji_parts:
-        kept |= EMOJI_PARTS
-    other = re.compile(f"[^{regex_class(kept)}]+")
+    return kept | EMOJI_PARTS if emoji_parts else kept
+
+
+def keep_published(jamo: bool, emoji_parts: bool) -> Rule:
+    """Keeps `published_characters`; runs of others become a space."""
+    other = re.compile(f"[^{regex_class(published_characters(jamo, emoji_parts))}]+")
     return lambda block: other.sub(" ", block)
 
 
@@ -58,13 +74,7 @@ def remove_emoji() -> Rule:
 
 def remove_http_urls() -> Rule:
     """URLs with a scheme and a dotted host vanish; the words around them are joined."""
-    word = string.ascii_letters + string.digits
-    host = re.escape("-@:%._+~#=")
-    rest = re.escape("-()@:%_+.~#?&/=")
-    url = re.compile(
-        f"https?://(?:www\\.)?[{word}{host}]{{1,256}}\\.[{word}()]{{1,6}}\\b"
-        f"[{word}{rest}]*"
-    )
+    url = re.compile(HTTP_URL)
     return lambda block: url.sub("", block)
 
 
@@ -92,18 +102,11 @@ def repeat_normalize(num_repeats: int) -> Rule:
 
 def remove_brackets() -> Rule:
     """Text in [], {}, 【】 or <> becomes a space; of nested brackets, the innermost."""
-    pairs = (("[", "]"), ("{", "}"), ("【", "】"), ("<", ">"))
-    bracketed = re.compile(
-        "|".join(rf"\{left}[^\{left}\{right}\n]*\{right}" for left, right in pairs)
-    )
+    bracketed = re.compile(BRACKETED)
     return lambda block: bracketed.sub(" ", block)
 
 
 def remove_handles() -> Rule:
     """E-mail addresses, #hashtags and @names become a space."""
-    name = "A-Za-z0-9_.%+-"
-    handle = re.compile(
-        f"(?<![{name}])[{name}]+@(?:[A-Za-z0-9_-]+\\.)+[A-Za-z]{{2,}}"
-        r"|[#@]\w[\w.-]*"
-    )
+    handle = re.compile(HANDLE)
     return lines_matching(("[#@]",), lambda line: handle.sub(" ", line))

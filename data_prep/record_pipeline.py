@@ -81,6 +81,7 @@ def run(
             "vocab_sha256": source.vocab_sha256,
             "recipe": clean["recipe"],
             "recipe_hash": clean["recipe_hash"],
+            "corpus": _corpus(clean),
             "counts": counts,
             "files": entries,
         }
@@ -89,6 +90,15 @@ def run(
         positions = split_counts["examples"] * settings.max_seq_length
         share = 100 * split_counts["tokens"] / max(positions, 1)
         logging.info("%s: %s, %.1f %% non-pad", split, split_counts, share)
+
+
+def _corpus(clean: dict[str, Any]) -> dict[str, Any]:
+    """What a run, and the card of a model, say of the text."""
+    dropped = {reason: found["lines"] for reason, found in clean["dropped"].items()}
+    # Folders of earlier versions do not name their rules.
+    rules = clean.get("recipe_rules")
+    counts = {name: clean[name] for name in ("read", "written")}
+    return {"recipe_rules": rules, **counts, "dropped": dropped}
 
 
 def _write_tokenizer(

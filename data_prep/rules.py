@@ -33,6 +33,15 @@ NFC_SAFE = (
 )
 
 
+# A keycap emoji begins with a character that a URL may hold; and a special token may
+# stand after what looks like a scheme.
+_HOSTS = (r"www\.", r"WWW\.", r"Www\.")
+URL = (
+    rf"(?:(?i:https?)://|{'|'.join(_HOSTS)})(?![\[{{])"
+    f"(?:[!-~](?!{emoji_text.KEYCAP_END}))+"
+)
+
+
 def _outside_emoji(pattern: re.Pattern, replacement: str) -> emoji_text.Rewrite:
     def rewrite(parts: list[str]) -> list[str]:
         parts[::2] = [pattern.sub(replacement, text) for text in parts[::2]]
@@ -56,7 +65,7 @@ def nfc() -> Rule:
 
 
 @functools.cache
-def _letter_table() -> dict[int, str]:
+def letter_table() -> dict[int, str]:
     """Half-width and conjoining jamo to compatibility jamo; wide ASCII to ASCII."""
     table = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
     table[0x3000] = " "
@@ -75,8 +84,13 @@ def _letter_table() -> dict[int, str]:
 
 def map_letters() -> Rule:
     """Maps half-width and conjoining jamo, wide ASCII and the wide space."""
-    table = _letter_table()
+    table = letter_table()
     return lines_with_any(map(chr, table), lambda block: block.translate(table))
+
+
+def kept_characters(hanja: bool) -> frozenset[str]:
+    """What `keep` keeps besides emoji."""
+    return _KEPT | characters.HANJA if hanja else _KEPT
 
 
 def keep(hanja: bool) -> Rule:
@@ -84,7 +98,7 @@ def keep(hanja: bool) -> Rule:
 
     Anything else becomes a space, so that no two words are joined.
     """
-    kept = _KEPT | characters.HANJA if hanja else _KEPT
+    kept = kept_characters(hanja)
     replace = _outside_emoji(re.compile(f"[^{regex_class(kept)}]+"), " ")
     # Lines with no more than emoji of one character need no look.
     settled = kept | emoji_text.LONE_EMOJI
@@ -93,12 +107,17 @@ def keep(hanja: bool) -> Rule:
 
 def remove_urls() -> Rule:
     """URLs with a scheme or www. become a space."""
-    # A keycap emoji begins with a character that a URL may hold.
-    character = f"(?:[!-~](?!{emoji_text.KEYCAP_END}))"
-    no_token = r"(?![\[{])"  # a special token after what looks like a scheme
-    hosts = (r"www\.", r"WWW\.", r"Www\.")
-    url = re.compile(f"(?:(?i:https?)://|{'|'.join(hosts)}){no_token}{character}+")
-    return lines_matching(("://", *hosts), lambda line: url.sub(" ", line))
+    url = re.compile(URL)
+    return lines_matching(("://", *_HOSTS), lambda line: url.sub(" ", line))
+
+
+def run_pattern(max_run: int) -> str:
+    """Matches a run of more than `max_run` of what shorten_runs shortens, but emoji."""
+    shortened = characters.LATIN | characters.JAMO | characters.PUNCTUATION
+    return (
+        f"([{regex_class(shortened - characters.EMOJI_PARTS)}])\\1{{{max_run},}}"
+        f"(?!{emoji_text.KEYCAP_END})"
+    )
 
 
 def shorten_runs(max_run: int) -> Rule:
@@ -106,11 +125,7 @@ def shorten_runs(max_run: int) -> Rule:
 
     Digits and syllables are left alone: 2000000 and 와아아아 mean what they say.
     """
-    shortened = characters.LATIN | characters.JAMO | characters.PUNCTUATION
-    repeated = re.compile(
-        f"([{regex_class(shortened - characters.EMOJI_PARTS)}])\\1{{{max_run},}}"
-        f"(?!{emoji_text.KEYCAP_END})"
-    )
+    repeated = re.compile(run_pattern(max_run))
 
     def shorten_emoji(parts: list[str]) -> list[str]:
         kept, run, previous = parts[:1], 0, ""

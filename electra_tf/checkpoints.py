@@ -216,10 +216,10 @@ def read_description(model_dir: str) -> dict[str, Any] | None:
 
 def _describe(config: PretrainingConfig, data: dict[str, Any]) -> dict[str, Any]:
     names = ("vocab_size", "vocab_sha256", "recipe", "recipe_hash", "seed", "counts")
-    return {
-        "config": config.to_dict(),
-        "data": {name: data[name] for name in names},
-    }
+    described = {name: data[name] for name in names}
+    if "corpus" in data:  # records of earlier versions say nothing of it
+        described["corpus"] = data["corpus"]
+    return {"config": config.to_dict(), "data": described}
 
 
 def check_same_run(

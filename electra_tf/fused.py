@@ -6,9 +6,26 @@ stay outside: on CPUs oneDNN's are faster than XLA's. On a TPU, where XLA compil
 whole step, this changes what the backward pass keeps and nothing else.
 """
 
-from collections.abc import Callable
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
+
+_is_plain = contextvars.ContextVar("is_plain", default=False)
+
+
+@contextlib.contextmanager
+def plain_operations() -> Iterator[None]:
+    """Graphs traced within hold neither compiled functions nor gradients of our own.
+
+    TensorFlow Serving has XLA switched off on CPUs, and no use for gradients.
+    """
+    token = _is_plain.set(True)
+    try:
+        yield
+    finally:
+        _is_plain.reset(token)
 
 
 def fused(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
@@ -36,8 +53,12 @@ def fused(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
     def call(*args: tf.Tensor):
         return forward(*args), lambda upstream: backward(list(args), upstream)
 
-    # A variable is read first: what is differentiated is a function of its value.
-    return lambda *args: call(*map(tf.convert_to_tensor, args))
+    def fused_or_plain(*args: tf.Tensor) -> tf.Tensor:
+        # A variable is read first: what is differentiated is a function of its value.
+        tensors = map(tf.convert_to_tensor, args)
+        return function(*tensors) if _is_plain.get() else call(*tensors)
+
+    return fused_or_plain
 
 
 @tf.function(jit_compile=True)
@@ -46,9 +67,17 @@ def column_sum(x: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.reduce_sum(tf.cast(x, tf.float32), 0), x.dtype)
 
 
-@tf.custom_gradient
-def affine(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor):
+def affine(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
     """x W + b: [N, in] -> [N, out]."""
+    return (_product if _is_plain.get() else _affine)(x, kernel, bias)
+
+
+def _product(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+    return tf.nn.bias_add(tf.matmul(x, kernel), bias)
+
+
+@tf.custom_gradient
+def _affine(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor):
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         # TensorFlow's own gradient of a bias is five times as slow on CPUs.
@@ -58,7 +87,7 @@ def affine(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor):
             column_sum(upstream),
         )
 
-    return tf.nn.bias_add(tf.matmul(x, kernel), bias), gradient
+    return _product(x, kernel, bias), gradient
 
 
 @tf.custom_gradient

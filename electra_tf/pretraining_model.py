@@ -175,6 +175,18 @@ class PretrainingModel(tf.Module):
         view = view_of_documents if self.config.pack_documents else view_of_row
         return view(input_mask)
 
+    def hidden_states(
+        self,
+        input_ids: tf.Tensor,
+        input_mask: tf.Tensor,
+        segment_ids: tf.Tensor,
+        random: RandomStream | None = None,
+    ) -> tf.Tensor:
+        """int32 [B, L] three times -> [B, L, H], of the encoder called `electra`."""
+        view = self._view(input_mask)
+        embedded = self.embeddings(input_ids, segment_ids, random, view.position_ids)
+        return self.encoder(embedded, view.attention_mask, random)
+
     def discriminator_logits(
         self,
         input_ids: tf.Tensor,
@@ -183,9 +195,7 @@ class PretrainingModel(tf.Module):
         random: RandomStream | None = None,
     ) -> tf.Tensor:
         """int32 [B, L] three times -> float32 [B, L]."""
-        view = self._view(input_mask)
-        embedded = self.embeddings(input_ids, segment_ids, random, view.position_ids)
-        hidden = self.encoder(embedded, view.attention_mask, random)
+        hidden = self.hidden_states(input_ids, input_mask, segment_ids, random)
         return self.discriminator_head(hidden)
 
     def generator_logits(

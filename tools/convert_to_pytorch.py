@@ -17,7 +17,14 @@ from absl import flags, logging
 
 from data_prep import cli, files, manifest
 from electra_tf import checkpoints
-from electra_tf.interchange import hf_check, hf_folder, names, sources
+from electra_tf.interchange import (
+    hf_check,
+    hf_folder,
+    hub,
+    model_card,
+    names,
+    sources,
+)
 
 
 def write(
@@ -47,8 +54,10 @@ def convert(
     check: bool = True,
     write_bin: bool = False,
     overwrite: bool = False,
+    push: hub.Push = hub.NO_PUSH,
 ) -> None:
     """Puts the folders in their place once they are written and checked."""
+    push.prepare()
     named = (source.model_dir, source.hf_dir, source.vocab_file)
     inputs = [path for path in named if path]
     manifest.check_output_dir(output_dir, overwrite, inputs)
@@ -57,8 +66,11 @@ def convert(
     trained = sources.load(source, only)
     with tempfile.TemporaryDirectory() as temporary:
         write(trained, temporary, only, check, write_bin)
+        config, step = trained.model.config, trained.step
+        model_card.write_cards(temporary, config, step, source.model_dir)
         manifest.prepare_output_dir(output_dir, overwrite, inputs)
         hf_folder.publish(temporary, output_dir)
+        push.run(temporary)
     logging.info("step %d -> %s", trained.step, ", ".join(files.listdir(output_dir)))
 
 
@@ -70,12 +82,14 @@ def main() -> None:
         flags.FLAGS.verify,
         flags.FLAGS.write_bin,
         flags.FLAGS.overwrite,
+        cli.from_flags(hub.Push),
     )
 
 
 if __name__ == "__main__":
     # Defined only here: importing the module must not claim such common flag names.
     cli.define_flags(sources.SourceFlags)
+    cli.define_flags(hub.Push)
     kinds = ["", names.DISCRIMINATOR, names.GENERATOR, names.MASKED_LM]
     flags.DEFINE_enum("only", "", kinds, "The one network to convert; default: all.")
     flags.DEFINE_string("output_dir", None, "Folder to write, new or empty.")

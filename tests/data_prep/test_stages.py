@@ -149,6 +149,11 @@ def test_manifests_say_what_was_done(large):
         mask = rows(large.records1, split, 64)["input_mask"]
         assert counts[split]["examples"] == len(mask)
         assert counts[split]["tokens"] == sum(map(sum, mask))
+    # What a model's card says of its text.
+    corpus = built["corpus"]
+    rules = recipes.get_recipe("default").rules
+    assert corpus["recipe_rules"] == [[name, dict(options)] for name, options in rules]
+    assert corpus["read"] == clean["read"] and corpus["written"] == clean["written"]
 
 
 def test_any_number_of_workers_gives_the_same_bytes(large):

@@ -398,6 +398,7 @@ def test_convert_publishes_checked_folders(model_dir, tmp_path):
     assert set(os.listdir(tmp_path / "out")) == found
     for name in found:
         assert set(os.listdir(tmp_path / "out" / name)) == {
+            "README.md",
             "config.json",
             "model.safetensors",
             "special_tokens_map.json",
