@@ -173,7 +173,7 @@ class Node:
         # The client raises ValueError, RuntimeError and plain Exception, and the
         # libraries under it have errors of their own.
         except Exception as error:
-            text = f"{type(error).__name__}: {error}"
+            text = " ".join(f"{type(error).__name__}: {error}".split())[:500]
             hints = [hint for words, hint in _HINTS.items() if words in text]
             mend = hints[0] if hints else self._gcloud("describe") + " says more"
             raise NotWell(Finding(self._said("API"), text, mend)) from error

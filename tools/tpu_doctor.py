@@ -73,8 +73,9 @@ def tensorflow_import() -> Finding:
     found = _in_new_process(_IMPORT)
     if "error" not in found:
         return Finding("import tensorflow", found["version"])
-    mend = "rm -rf .venv-tpu && make setup-tpu; away from Google Cloud, first: export "
-    return Finding("import tensorflow", found["error"], mend + "TPU_SKIP_MDS_QUERY=1")
+    mend = "rm -rf .venv-tpu && make setup-tpu; away from Google Cloud also: "
+    mend += "export TPU_SKIP_MDS_QUERY=1"
+    return Finding("import tensorflow", found["error"], mend)
 
 
 def local_tpu() -> Iterator[Finding]:
@@ -94,7 +95,7 @@ def local_tpu() -> Iterator[Finding]:
 
 
 def _in_new_process(code: str) -> dict:
-    """What the code prints last, as JSON; {"error": ...} if it dies, hangs or aborts."""
+    """What the code prints last, as JSON; {"error": ...} if it dies or hangs."""
     command = [sys.executable, "-c", code]
     try:
         done = subprocess.run(
@@ -134,7 +135,7 @@ def bucket(path: str) -> Finding:
         reason = str(error).splitlines()[0][:300]
         return Finding("bucket", f"{path}: {reason}", _mend_bucket(path, str(error)))
     if read != "1":
-        return Finding("bucket", f"{path}: read {read!r}, wrote '1'", "use another one")
+        return Finding("bucket", f"{path}: {read!r}, not '1', is read", "use another")
     return Finding("bucket", f"{path} can be written, read and removed from")
 
 
