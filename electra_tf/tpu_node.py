@@ -21,7 +21,7 @@ _HINTS = {
     "HttpError 403": "the account needs the role roles/tpu.viewer, and the project the "
     "API: gcloud services enable tpu.googleapis.com",
     "HttpError 404": "no node of this name is there: gcloud compute tpus tpu-vm list "
-    "--zone=- lists what is",
+    "--zone=ZONE lists what is",
     "ApplicationDefaultCredentials": "gcloud auth application-default login",
     "urlopen error": "away from Google Cloud nothing says where the node is: give "
     "--tpu_zone= and --gcp_project=",
