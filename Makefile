@@ -1,7 +1,8 @@
 # Every target sets up .venv first. `make help` lists them.
 
 PYTHON ?= python3
-VENV := .venv
+# On a TPU VM, after `make setup-tpu`, every target runs there by: export VENV=.venv-tpu
+VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
@@ -15,22 +16,65 @@ ARGS ?=
 
 DEMO := build/demo
 CHECK := build/check
+CHECK_TPU := build/check-tpu
+CHECK_CPU := build/check-cpu
+TPU_TESTS := $(patsubst %,tests/electra_tf/test_%.py,checkpoints config data_order \
+  distribution input_pipeline tpu_node tpu_strategy)
 
 .PHONY: help setup demo test lint clean-corpus vocab tfrecords verify-data bench-data \
-  pretrain convert check-transformers bench-train
+  pretrain convert check-transformers bench-train setup-tpu check-tpu-env
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 16
 
 setup: $(READY) ## .venv with everything that the demo and the tests need
 
-$(READY): setup.cfg
+define CHECK_PYTHON
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v \
 	  <= (3, 12) else f"Python 3.10 to 3.12 is needed, this is {v[0]}.{v[1]}: say make PYTHON=python3.11")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
+endef
+
+.venv/.ready: setup.cfg requirements-tpu-nodeps.txt
+	$(CHECK_PYTHON)
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --upgrade pip
+	$(@D)/bin/python -m pip install --quiet --editable '.[test]'
+	$(@D)/bin/python -m pip install --quiet --no-deps \
+	  --constraint requirements-tpu-nodeps.txt cloud-tpu-client
 	touch $@
+
+setup-tpu: .venv-tpu/.ready ## .venv-tpu for a TPU VM; then: export VENV=.venv-tpu
+
+# No [test] here, nor dependencies of our own: those would bring plain tensorflow.
+%-tpu/.ready: requirements-tpu.txt requirements-tpu-nodeps.txt
+	$(CHECK_PYTHON)
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --upgrade pip
+	$(@D)/bin/python -m pip install --quiet --requirement requirements-tpu.txt
+	$(@D)/bin/python -m pip install --quiet --no-deps \
+	  --requirement requirements-tpu-nodeps.txt --editable .
+	touch $@
+
+# tensorflow-tpu cannot compile for CPUs, which the trainer's steps need there: their
+# tests run with plain TensorFlow of that version, beside the TPU VM's other packages.
+# TPU_SKIP_MDS_QUERY: without a TPU, libtpu waits for one's metadata server.
+check-tpu-env: export TPU_SKIP_MDS_QUERY=1
+check-tpu-env: ## a TPU VM's packages from nothing, and the trainer's tests on the CPU; no TPU needed
+	rm -rf $(CHECK_TPU) $(CHECK_CPU)
+	$(MAKE) $(CHECK_TPU)/.ready
+	$(CHECK_TPU)/bin/python -m pip install --quiet hypothesis pytest pytest-xdist
+	$(CHECK_TPU)/bin/python -m tools.tpu_doctor --tpu=none
+	$(CHECK_TPU)/bin/python -c 'import tensorflow, tensorflow_text, cloud_tpu_client, libtpu, \
+	  electra_tf.run_pretraining'
+	$(CHECK_TPU)/bin/python -m pytest $(TPU_TESTS) $(ARGS)
+	$(PYTHON) -m venv $(CHECK_CPU)
+	sed 's/^tensorflow-tpu==/tensorflow==/; /^libtpu/d' requirements-tpu.txt \
+	  >$(CHECK_CPU)/requirements.txt
+	$(CHECK_CPU)/bin/python -m pip install --quiet hypothesis pytest pytest-xdist \
+	  --requirement $(CHECK_CPU)/requirements.txt
+	$(CHECK_CPU)/bin/python -m pip install --quiet --no-deps \
+	  --requirement requirements-tpu-nodeps.txt --editable .
+	$(CHECK_CPU)/bin/python -m pytest tests/electra_tf tests/test_golden.py $(ARGS)
 
 demo: $(READY) ## the whole pipeline on a bundled corpus, under build/demo (about 5 minutes)
 	$(BIN)/python -m tools.demo_corpus --output=$(DEMO)/raw.jsonl

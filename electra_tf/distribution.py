@@ -1,7 +1,6 @@
 """Which devices train: one value, `--strategy`, names the tf.distribute strategy."""
 
 import functools
-import glob
 import json
 import os
 from collections.abc import Callable
@@ -10,6 +9,7 @@ import tensorflow as tf
 from absl import logging
 
 from data_prep.cli import UserError
+from electra_tf import tpu_strategy
 
 STRATEGIES = ("auto", "cpu", "gpu", "mirrored", "multiworker", "tpu")
 
@@ -34,7 +34,9 @@ def make_strategy(
     if name == "multiworker":
         return _multi_worker_strategy()
     if name == "tpu":
-        return _tpu_strategy(tpu or "local", tpu_zone, gcp_project)
+        return tpu_strategy.make_strategy(
+            tpu or tpu_strategy.LOCAL, tpu_zone, gcp_project
+        )
     if name == "cpu":
         return tf.distribute.OneDeviceStrategy("/cpu:0")
     if name not in STRATEGIES:
@@ -52,16 +54,14 @@ def _found(tpu: str) -> str:
     """What "auto" means here."""
     if len(_workers()) > 1:
         return "multiworker"
-    if tpu or _has_local_tpu():
+    if tpu or tpu_strategy.is_here():
         return "tpu"
     gpus = len(tf.config.list_physical_devices("GPU"))
-    return "mirrored" if gpus > 1 else "gpu" if gpus else "cpu"
-
-
-def _has_local_tpu() -> bool:
-    # The library lists a TPU system on any machine: the chips' device files decide.
-    chips = glob.glob("/dev/accel*") + glob.glob("/dev/vfio/[0-9]*")
-    return bool(chips and tf.config.list_physical_devices("TPU_SYSTEM"))
+    if gpus:
+        return "mirrored" if gpus > 1 else "gpu"
+    if tpu_strategy.chips():
+        logging.warning("TPU chips are here unused: --tpu=local says why")
+    return "cpu"
 
 
 def _workers() -> list[str]:
@@ -83,21 +83,6 @@ def _multi_worker_strategy() -> tf.distribute.Strategy:
         )
     logging.info("waiting for the workers %s", ", ".join(_workers()))
     return tf.distribute.MultiWorkerMirroredStrategy()
-
-
-def _tpu_strategy(tpu: str, zone: str, project: str) -> tf.distribute.Strategy:
-    try:
-        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(
-            tpu, zone=zone or None, project=project or None
-        )
-        tf.config.experimental_connect_to_cluster(resolver)
-        tf.tpu.experimental.initialize_tpu_system(resolver)
-    except (ValueError, tf.errors.OpError) as error:
-        raise UserError(
-            f"the TPU {tpu!r} does not answer ({type(error).__name__}: {error}). On a "
-            "TPU VM say --tpu=local and install tensorflow-tpu"
-        ) from error
-    return tf.distribute.TPUStrategy(resolver)
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
@@ -140,13 +125,27 @@ def resolve_dtype(strategy: tf.distribute.Strategy, compute_dtype: str) -> str:
 def device_kind(strategy: tf.distribute.Strategy) -> str:
     """The accelerator's model, such as "NVIDIA A100-SXM4-40GB" or "v3-8"; or "cpu"."""
     if isinstance(strategy, tf.distribute.TPUStrategy):
-        kind = os.environ.get("TPU_ACCELERATOR_TYPE", "")
-        return kind or getattr(strategy.cluster_resolver, "_accelerator_type", "tpu")
+        return tpu_strategy.accelerator_type()
     used = strategy.extended.worker_devices[0]
     if "gpu" not in used.lower():
         return "cpu"
     gpu = tf.config.list_physical_devices("GPU")[0]
     return tf.config.experimental.get_device_details(gpu).get("device_name", "gpu")
+
+
+def check_data_dir(strategy: tf.distribute.Strategy, data_dir: str) -> None:
+    """Refuses records on this machine's disk if the TPU's own hosts read them.
+
+    Raises:
+      UserError: names the folder and where to put it.
+    """
+    on_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
+    if on_tpu and strategy.cluster_resolver.master() and "://" not in data_dir:
+        raise UserError(
+            f"--data_dir={data_dir} is on this machine, but a TPU given by name reads "
+            "the records on its own hosts: gcloud storage cp -r "
+            f"{data_dir} gs://BUCKET/, then --data_dir=gs://BUCKET/..."
+        )
 
 
 def check_batch_sizes(

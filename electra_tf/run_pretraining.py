@@ -113,6 +113,7 @@ def run_pretraining() -> None:
     strategy = distribution.make_strategy(
         _STRATEGY.value, _TPU.value, _TPU_ZONE.value, _GCP_PROJECT.value
     )
+    distribution.check_data_dir(strategy, _DATA_DIR.value)
     distribution.check_batch_sizes(
         strategy,
         settings.train_batch_size,

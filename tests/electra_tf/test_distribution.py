@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from data_prep.cli import UserError
-from electra_tf import distribution
+from electra_tf import distribution, tpu_strategy
 
 
 @pytest.fixture
@@ -17,9 +17,8 @@ def machine(monkeypatch):
     def has(gpus: int = 0, chips: bool = False, workers: int = 0) -> None:
         kinds = {"GPU": ["gpu"] * gpus, "TPU_SYSTEM": ["tpu"]}
         monkeypatch.setattr(tf.config, "list_physical_devices", lambda k: kinds[k])
-        monkeypatch.setattr(
-            distribution.glob, "glob", lambda p: ["x"] if chips and "accel" in p else []
-        )
+        found = ["/dev/accel0"] if chips else []
+        monkeypatch.setattr(tpu_strategy, "chips", lambda: found)
         addresses = [f"host{i}:1" for i in range(workers)]
         config = {"cluster": {"worker": addresses}, "task": {"index": 0}}
         monkeypatch.setenv("TF_CONFIG", json.dumps(config) if workers else "")
@@ -69,17 +68,36 @@ def test_workers_must_be_named(machine, monkeypatch):
         distribution.make_strategy("auto")
 
 
-def test_tpu_that_does_not_answer_is_named(monkeypatch):
-    asked = {}
+def test_chips_that_tensorflow_does_not_see_are_mentioned(machine, monkeypatch, caplog):
+    machine(chips=True)
+    monkeypatch.setattr(tpu_strategy, "is_here", lambda: False)
+    assert distribution._found("") == "cpu"
+    assert "--tpu=local says why" in caplog.text
 
-    def resolver(tpu, **where):
-        asked.update(where, tpu=tpu)
-        raise ValueError("no such node")
 
-    monkeypatch.setattr(tf.distribute.cluster_resolver, "TPUClusterResolver", resolver)
-    with pytest.raises(UserError, match="TPU 'mine' does not answer.*no such node"):
-        distribution.make_strategy("auto", "mine", "europe-west4-a", "project")
-    assert asked == {"tpu": "mine", "zone": "europe-west4-a", "project": "project"}
+@pytest.mark.parametrize(
+    ("tpu", "expected"), [("", "local"), ("mine", "mine")], ids=["local", "named"]
+)
+def test_tpu_is_found_by_name_zone_and_project(monkeypatch, tpu, expected):
+    monkeypatch.setattr(tpu_strategy, "make_strategy", lambda *where: where)
+    made = distribution.make_strategy("tpu", tpu, "europe-west4-a", "project")
+    assert made == (expected, "europe-west4-a", "project")
+
+
+def tpu_of(master: str) -> tf.distribute.TPUStrategy:
+    strategy = object.__new__(tf.distribute.TPUStrategy)
+    resolver = types.SimpleNamespace(master=lambda: master)
+    strategy._extended = types.SimpleNamespace(_tpu_cluster_resolver=resolver)
+    return strategy
+
+
+def test_a_tpu_elsewhere_reads_records_from_a_bucket(cpu):
+    elsewhere = tpu_of("grpc://10.0.0.2:8470")
+    with pytest.raises(UserError, match="--data_dir=w is on this machine.*cp -r w gs:"):
+        distribution.check_data_dir(elsewhere, "w")
+    distribution.check_data_dir(elsewhere, "gs://bucket/w")
+    distribution.check_data_dir(tpu_of(""), "w")
+    distribution.check_data_dir(cpu, "w")
 
 
 def test_bfloat16_is_for_tpus_unless_said_otherwise(cpu):

@@ -1,0 +1,136 @@
+"""The doctor's report, of a stand-in for Google Cloud, and its exit code."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+from data_prep import files
+from data_prep.cli import UserError
+from tools import tpu_doctor, tpu_packages
+
+ROOT = pathlib.Path(__file__).parents[2]
+MINE = ["--tpu=mine", "--tpu_zone=some-zone", "--gcp_project=some-project"]
+
+
+@pytest.fixture
+def doctor(cloud, tmp_path):
+    """Runs the command with a `tensorflow` that is quick to import."""
+
+    def run(*args: str, tensorflow: str = "__version__ = 'of this test'"):
+        (tmp_path / "tensorflow.py").write_text(tensorflow)
+        return subprocess.run(
+            [sys.executable, "-m", "tools.tpu_doctor", *args],
+            env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return run
+
+
+def test_all_fits(cloud, doctor, tmp_path):
+    done = doctor(*MINE, f"--bucket={tmp_path}/new/folder")
+    rows = [line.split(None, 2) for line in done.stdout.splitlines()]
+    assert rows[-1] == ["all", "fits"], done.stdout + done.stderr
+    found = {subject: value for _, subject, value in rows[:-1]}
+    assert found["TPU"] == "mine v3-8"
+    assert found["state"] == "READY"
+    assert found["health"] == "HEALTHY"
+    assert found["runtime"] == "version               tpu-ubuntu2204-base"
+    assert found["address"] == f"{cloud.host} answers"
+    assert found["import"] == "tensorflow             of this test"
+    assert found["bucket"].endswith("can be written, read and removed from")
+    assert files.listdir(f"{tmp_path}/new/folder") == []
+    assert done.returncode == 0
+
+
+def test_tpu_of_another_version_is_configured(cloud, doctor):
+    cloud.has(tensorflowVersion="2.15.0")
+    version = tpu_packages.tensorflow_version()
+    cloud.runtime_versions = [version]
+    done = doctor(*MINE)
+    assert done.returncode == 1
+    assert f"2.15.0, but TensorFlow here is {version}" in done.stdout
+    assert f"tools.tpu_doctor {' '.join(MINE)} --configure_tpu_version" in done.stdout
+    assert done.stdout.endswith("1 to mend\n")
+    done = doctor(*MINE, "--configure_tpu_version")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert cloud.configured == [f"{version} restartType=ifNeeded"]
+
+
+def test_preempted_tpu(cloud, doctor):
+    cloud.has(state="PREEMPTED")
+    done = doctor(*MINE)
+    assert done.returncode == 1
+    assert "NOT OK  TPU" not in done.stdout
+    assert "NOT OK  state                         PREEMPTED\n" in done.stdout
+    assert "gcloud compute tpus tpu-vm delete mine --zone=some-zone" in done.stdout
+
+
+def test_tpu_that_nobody_knows(cloud, doctor):
+    cloud.node = None
+    done = doctor(*MINE)
+    assert done.returncode == 1
+    assert "NOT OK  TPU mine, API" in done.stdout
+    assert "gcloud compute tpus tpu-vm list" in done.stdout
+
+
+def test_tensorflow_that_aborts_is_survived(doctor, tmp_path):
+    aborts = "import os, sys\nprint('Op not available', file=sys.stderr, flush=True)\n"
+    done = doctor(
+        "--tpu=none", f"--bucket={tmp_path}", tensorflow=aborts + "os.abort()"
+    )
+    assert done.returncode == 1
+    assert "ends with exit code -6: Op not available" in done.stdout
+    assert "rm -rf .venv-tpu && make setup-tpu" in done.stdout
+    assert "bucket" not in done.stdout
+
+
+def test_machine_without_a_tpu(monkeypatch):
+    answer = {"finding": ["TPU local", "this machine has none", "say this elsewhere"]}
+    monkeypatch.setattr(tpu_doctor, "_in_new_process", lambda code: answer)
+    assert list(tpu_doctor.local_tpu()) == [tuple(answer["finding"])]
+
+
+def test_local_tpu(cloud, monkeypatch):
+    devices = [f"/device:TPU:{i}" for i in range(8)]
+    answer = {"type": "v3-8", "devices": devices}
+    monkeypatch.setattr(tpu_doctor, "_in_new_process", lambda code: answer)
+    found = [each[:2] for each in tpu_doctor.local_tpu()]
+    assert found == [
+        ("TPU", "v3-8, 8 devices"),
+        ("memory", "16 GiB a device"),
+        ("maintenance", "NONE"),
+    ]
+
+
+def test_start_without_a_tpu_is_reported():
+    """The code that starts a TPU, as it is, where there is none."""
+    found = tpu_doctor._in_new_process(tpu_doctor._START)
+    assert found["finding"][0] == "TPU local"
+
+
+@pytest.mark.parametrize(
+    ("error", "mend"),
+    [
+        ("File system scheme 'gs' not implemented", "tensorflow-io-gcs-filesystem"),
+        ("HTTP response code 404", "gcloud storage buckets create gs://b --location="),
+        ("HTTP response code 403", "binding gs://b .*roles/storage.objectAdmin"),
+        ("something else", "gcloud storage ls gs://b"),
+    ],
+    ids=str,
+)
+def test_bucket_that_cannot_be_written(monkeypatch, error, mend):
+    def fail(path, text):
+        raise UserError(error)
+
+    monkeypatch.setattr(files, "makedirs", lambda path: None)
+    monkeypatch.setattr(files, "write_text", fail)
+    found = tpu_doctor.bucket("gs://b/run")
+    assert found.found == f"gs://b/run: {error}"
+    assert re.search(mend, found.mend)
