@@ -1,4 +1,4 @@
-"""The TPU's compiler, on a machine without one: HLO -> the compiled module and its needs.
+"""The TPU's compiler on any machine: HLO -> the compiled module and its needs.
 
 libtpu carries the compiler, jax reaches it without a device. `compile_module` runs it
 in a process of its own: beside TensorFlow there would be two runtimes in one, and a
@@ -98,26 +98,47 @@ def _compile(path: str, topology: str) -> None:
     context.allow_unregistered_dialects = True
     with open(path, "rb") as file, context:
         module = ir.Module.parse(xla_client._xla.mlir.hlo_to_stablehlo(file.read()))
-        _drop_copies(module, ir)
+        _as_for_a_tpu(module)
         executable = device.client.compile(module, DeviceList((device,)), options)
     with open(path + ".json", "w", encoding="utf-8") as file:
         json.dump(_numbers(executable)._asdict(), file)
 
 
-def _drop_copies(module: Any, ir: Any) -> None:
-    """TensorFlow's bridge adds copies, which have no form in StableHLO; the compiler
-    makes those that are needed itself."""
-    copies = []
+def _as_for_a_tpu(module: Any) -> None:
+    """What TensorFlow's bridge writes otherwise for a TPU than for the CPU it ran on.
 
-    def collect(operation):
-        if operation.name == "mhlo.copy":
-            copies.append(operation)
+    Its copies have no form in StableHLO; the compiler makes those it needs itself. For
+    CPUs the bridge chooses Philox, for TPUs the default: the chip's own generator,
+    whose state is the key and one word of the counter.
+    """
+    from jax._src.lib.mlir import ir
+    from jax._src.lib.mlir.dialects import hlo
+
+    found: dict[str, list] = {"mhlo.copy": [], "stablehlo.rng_bit_generator": []}
+
+    def collect(operation: Any) -> Any:
+        found.get(operation.name, []).append(operation)
         return ir.WalkResult.ADVANCE
 
     module.operation.walk(collect)
-    for copy in copies:
+    for copy in found["mhlo.copy"]:
         copy.results[0].replace_all_uses_with(copy.operands[0])
         copy.erase()
+    default = hlo.RngAlgorithmAttr.get("DEFAULT")
+    for philox in found["stablehlo.rng_bit_generator"]:
+        with ir.InsertionPoint(philox), philox.location:
+            state = hlo.slice(philox.operands[0], *(_indices(i) for i in (0, 2, 1)))
+            state_after, bits = philox.results
+            drawn = hlo.RngBitGeneratorOp(state.type, bits.type, default, state)
+        bits.replace_all_uses_with(drawn.results[1])
+        state_after.replace_all_uses_with(philox.operands[0])  # no one draws from it
+        philox.erase()
+
+
+def _indices(i: int) -> Any:
+    from jax._src.lib.mlir import ir
+
+    return ir.DenseI64ArrayAttr.get([i])
 
 
 def _numbers(executable: Any) -> Compiled:

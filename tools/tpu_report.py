@@ -5,20 +5,20 @@ import re
 from typing import NamedTuple
 
 # Parts by the names of operations, as tpu_step scopes them; the first match counts.
-_PARTS = (
-    ("random numbers", r"stateless_random|StatelessRandom"),
-    ("optimizer", r"\boptimizer/"),
-    ("clipping", r"\bclipping/"),
-    ("sampling", r"\bsampling/"),
-    ("generator head", r"\btoken_(head|loss)/"),
-    ("masking", r"\bmasking/"),
-    ("discriminator head", r"\breplaced_head/"),
-    ("layer norm", r"\blayer_norm/"),
-    ("embeddings", r"\bembeddings"),
-    ("dropout", r"\bdropout/"),
-    ("attention", r"\battention/"),
-    ("feed-forward", r"\blayer/"),
-)
+_PARTS = {
+    "random numbers": "stateless_random",
+    "optimizer": "optimizer",
+    "clipping": "clipping",
+    "sampling": "sampling",
+    "generator head": "token_head|token_loss",
+    "masking": "masking",
+    "discriminator head": "replaced_head",
+    "layer norm": "layer_norm",
+    "embeddings": "embeddings|embeddings_project",
+    "dropout": "dropout",
+    "attention": "attention",
+    "feed-forward": "layer",
+}
 _COPIES = ("copy", "copy-start", "copy-done")
 _CYCLES = re.compile(r'"estimated_cycles":"(\d+)"')
 _KIND = re.compile(r" = (\(.*?\)|\S+) ([\w-]+)\(")

@@ -7,6 +7,7 @@ import unittest.mock
 from collections.abc import Iterator
 
 import tensorflow as tf
+from tensorflow.python.eager import record
 
 from electra_tf import encoder, generators, masking, pretraining_model
 from electra_tf.config import PretrainingConfig
@@ -51,6 +52,12 @@ def named_parts() -> Iterator[None]:
 
         return call
 
+    def recorded(op_type, results, tensors, backward_function, **kwargs):
+        # TensorFlow's gradients keep the scope, those of tf.custom_gradient do not.
+        scope = f"gradient_tape/{tf.get_current_name_scope()}/"
+        backward = scoped(backward_function, scope)
+        record_operation(op_type, results, tensors, backward, **kwargs)
+
     def dense(function):
         # Several layers hold these: their variable tells which it is.
         @functools.wraps(function)
@@ -68,6 +75,10 @@ def named_parts() -> Iterator[None]:
         wrapped = dense(encoder.Dense.__call__)
         patch = unittest.mock.patch.object(encoder.Dense, "__call__", wrapped)
         stack.enter_context(patch)
+        record_operation = record.record_operation
+        stack.enter_context(
+            unittest.mock.patch.object(record, "record_operation", recorded)
+        )
         yield
 
 
