@@ -62,10 +62,10 @@ class StepCosts:
         return self._values(rows, compiled)
 
     def _compiled(self, rows: int) -> tpu_compiler.Compiled:
-        slice_name = self._topology.chip.compiled_for
-        logging.info("compiling %d rows for %s, some minutes", rows, slice_name)
+        device = self._topology.chip.compiled_for
+        logging.info("compiling %d rows for %s, some minutes", rows, device[0])
         self._exporter = self._exporter or tpu_step.Exporter(self._config)
-        compiled = tpu_compiler.compile_module(self._exporter.hlo(rows), slice_name)
+        compiled = tpu_compiler.compile_module(self._exporter.hlo(rows), *device)
         unsuitable = tpu_report.unsuitable(compiled.text)
         if unsuitable:
             raise UserError(f"the step holds what a TPU cannot run: {unsuitable}")

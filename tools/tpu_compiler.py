@@ -18,8 +18,8 @@ from data_prep.cli import UserError
 
 # Neither metadata server nor chips are asked for, and others may load the library too.
 _ENVIRONMENT = {"TPU_SKIP_MDS_QUERY": "1", "ALLOW_MULTIPLE_LIBTPU_LOAD": "1"}
-_USED = re.compile(r"Used ([\d.]+)([KMG]) of ([\d.]+)([KMG]) hbm")
-_UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
+_TOO_MUCH = re.compile(r"\(([\d.]+)([KMGT])\) exceeds available HBM")
+_UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
 class Compiled(NamedTuple):
@@ -49,12 +49,13 @@ def check_installed() -> None:
         )
 
 
-def compile_module(hlo: bytes, topology: str) -> Compiled:
-    """Compiles for one core of a topology.
+def compile_module(hlo: bytes, topology: str, chip_config: str = "") -> Compiled:
+    """Compiles for one device of a topology.
 
     Args:
       hlo: an unoptimized HloModuleProto.
       topology: in libtpu's words, such as "v3:2x2".
+      chip_config: likewise; "megacore" makes one device of a chip's two cores.
 
     Raises:
       DoesNotFitError: the core's memory is too small.
@@ -64,7 +65,8 @@ def compile_module(hlo: bytes, topology: str) -> Compiled:
         path = os.path.join(folder, "module")
         with open(path, "wb") as file:
             file.write(hlo)
-        command = [sys.executable, "-m", "tools.tpu_compiler", path, topology]
+        module = [sys.executable, "-m", "tools.tpu_compiler"]
+        command = [*module, path, topology, chip_config]
         environment = {**os.environ, **_ENVIRONMENT}
         run = subprocess.run(command, env=environment, capture_output=True, text=True)
         if run.returncode:
@@ -74,13 +76,13 @@ def compile_module(hlo: bytes, topology: str) -> Compiled:
 
 
 def _error(stderr: str, topology: str) -> Exception:
-    used = _USED.search(stderr)
-    if used:
-        return DoesNotFitError(float(used[1]) * _UNITS[used[2]])
+    too_much = _TOO_MUCH.search(stderr)
+    if too_much:
+        return DoesNotFitError(float(too_much[1]) * _UNITS[too_much[2]])
     return UserError(f"the compiler for {topology} ended with: {stderr[-2000:]}")
 
 
-def _compile(path: str, topology: str) -> None:
+def _compile(path: str, topology: str, chip_config: str) -> None:
     """Writes the fields of `Compiled` to PATH.json."""
     import numpy as np
     from jax._src.interpreters import mlir
@@ -89,7 +91,10 @@ def _compile(path: str, topology: str) -> None:
     from jax.experimental import topologies
     from jaxlib._jax import DeviceList
 
-    description = topologies.get_topology_desc(topology_name=topology, platform="tpu")
+    chips = {"chip_config_name": chip_config} if chip_config else {}
+    description = topologies.get_topology_desc(
+        topology_name=topology, platform="tpu", **chips
+    )
     device = description.devices[0]
     options = xla_client.CompileOptions()
     options.num_replicas = options.num_partitions = 1

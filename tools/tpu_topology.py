@@ -14,7 +14,7 @@ class Chip(NamedTuple):
     al. 2020, "A Domain-Specific Supercomputer for Training Deep Neural Networks".
     """
 
-    compiled_for: str  # a slice of one host in libtpu's words
+    compiled_for: tuple[str, str]  # a host's slice and its chips, in libtpu's words
     smallest: int  # sizes of slices are its multiples
     counted_per_device: int  # by how much a device counts in a slice's size
     devices_per_chip: int
@@ -24,11 +24,11 @@ class Chip(NamedTuple):
     link_bytes_per_second: float  # between two chips, in one direction
 
 
-_V5E = Chip("v5e:2x2", 1, 1, 1, 16, 1500e6, 819e9, 50e9)
+_V5E = Chip(("v5e:2x2", ""), 1, 1, 1, 16, 1500e6, 819e9, 50e9)
 _CHIPS = {
-    "v2": Chip("v2:2x2", 8, 1, 2, 8, 700e6, 350e9, 62e9),
-    "v3": Chip("v3:2x2", 8, 1, 2, 16, 940e6, 450e9, 82e9),
-    "v4": Chip("v4:2x2x1", 8, 2, 1, 32, 1050e6, 1200e9, 50e9),
+    "v2": Chip(("v2:2x2", ""), 8, 1, 2, 8, 700e6, 350e9, 62e9),
+    "v3": Chip(("v3:2x2", ""), 8, 1, 2, 16, 940e6, 450e9, 82e9),
+    "v4": Chip(("v4:2x2x1", "megacore"), 8, 2, 1, 32, 1050e6, 1200e9, 50e9),
     "v5e": _V5E,
     "v5litepod": _V5E,
 }
