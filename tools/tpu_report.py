@@ -134,7 +134,7 @@ def table(values: dict[str, Any]) -> str:
         f"{values['topology']}: {values['replicas']} replicas, "
         f"{values['rows_per_core']} rows each, {values['compute_dtype']}, "
         f"{values['parameters']:,} parameters",
-        f"  HBM per core      {values['hbm_gib_per_core']:.2f} GiB of "
+        f"  HBM per core      {values['hbm_gib_per_core']:.4g} GiB of "
         f"{values['hbm_gib']}: {'fits' if values['fits'] else 'DOES NOT FIT'}",
     ]
     if "estimated_cycles" in values:
@@ -144,24 +144,24 @@ def table(values: dict[str, Any]) -> str:
 
 def _speed(values: dict[str, Any]) -> list[str]:
     unestimated = ", ".join(
-        f"{kind} writes {size:.2f} GB"
+        f"{kind} writes {size:.3g} GB"
         for kind, size in values["unestimated_gb"].items()
     )
     lines = [
-        f"  arithmetic        {values['tflop_per_core']:.2f} TFLOP per core, of which "
-        f"the model needs {values['model_tflop_per_core']:.2f}",
-        f"  memory traffic    {values['gb_moved_per_core']:.1f} GB per core",
-        f"  estimated step    {values['estimated_seconds']:.4f} s "
+        f"  arithmetic        {values['tflop_per_core']:.3g} TFLOP per core, of which "
+        f"the model needs {values['model_tflop_per_core']:.3g}",
+        f"  memory traffic    {values['gb_moved_per_core']:.4g} GB per core",
+        f"  estimated step    {values['estimated_seconds']:.3g} s "
         f"({values['estimated_cycles']:,} cycles)",
         f"  share of peak     {values['mfu']:.1%} of "
         f"{values['peak_tflops']:.1f} TFLOP/s",
         f"  steps per day     {values['steps_per_day']:,.0f}",
-        f"  whole run         {values['days']:.2f} days for "
+        f"  whole run         {values['days']:.3g} days for "
         f"{values['num_train_steps']:,} steps",
         f"  not compiled      all-reduce of the gradients, at least "
-        f"{values['all_reduce_seconds']:.4f} s more",
+        f"{values['all_reduce_seconds']:.3g} s more",
         f"  no estimate for   {unestimated or 'nothing'}; at least "
-        f"{values['unestimated_seconds']:.4f} s more",
+        f"{values['unestimated_seconds']:.3g} s more",
     ]
     if values["loops"]:
         lines.append(f"  counted once      {values['loops']} loops: it takes longer")
@@ -172,7 +172,7 @@ def _shares(values: dict[str, Any]) -> list[str]:
     total = values["estimated_cycles"]
     return ["", f"  {'part':<20}{'share':>7}{'seconds':>10}{'cycles':>16}"] + [
         f"  {part:<20}{cycles / total:>7.1%}"
-        f"{values['estimated_seconds'] * cycles / total:>10.4f}{cycles:>16,}"
+        f"{values['estimated_seconds'] * cycles / total:>10.3g}{cycles:>16,}"
         for part, cycles in values["breakdown"].items()
     ]
 

@@ -89,3 +89,38 @@ def test_what_a_tpu_cannot_run_is_found(line, found):
     assert tpu_report.unsuitable(_ENTRY) == []
     text = _ENTRY.replace("  ROOT %tuple.2", f"  {line}\n  ROOT %tuple.2")
     assert tpu_report.unsuitable(text) == [found]
+
+
+def test_table():
+    found = tpu_report.operations(_ENTRY)
+    values = tpu_report.summary(found) | {
+        "topology": "v3-8",
+        "replicas": 8,
+        "rows_per_core": 32,
+        "compute_dtype": "bfloat16",
+        "parameters": 123_456_789,
+        "fits": True,
+        "hbm_gib": 16,
+        "hbm_gib_per_core": 8.25,
+        "tflop_per_core": 11.4567,
+        "model_tflop_per_core": 11.0,
+        "gb_moved_per_core": 120.0,
+        "estimated_seconds": 0.4,
+        "peak_tflops": 61.5,
+        "mfu": 0.447,
+        "steps_per_day": 216_000,
+        "num_train_steps": 1_500_000,
+        "days": 6.944,
+        "all_reduce_seconds": 0.004,
+        "unestimated_seconds": 0.0,
+        "top_operations": tpu_report.top_operations(found, 2),
+    }
+    text = tpu_report.table(values)
+    assert "8.25 GiB of 16: fits" in text
+    assert "0.4 s (2,500 cycles)" in text
+    assert "6.94 days for 1,500,000 steps" in text
+    assert "rng-bit-generator writes 0.0021 GB" in text
+    assert "copies                63.0%" in text
+    assert "2 x fusion (f32[64]" in text
+    assert "loops" not in text
+    assert "3 loops: it takes longer" in tpu_report.table(values | {"loops": 3})
