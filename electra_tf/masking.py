@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from data_prep.vocab import CLS_ID, MASK_ID, SEP_ID
 from electra_tf.config import PretrainingConfig
-from electra_tf.encoder import shape_of
+from electra_tf.shapes import shape_of
 
 _MASK_TOKEN_CHANCE = 0.85
 # How many tokens are weighed together when one is sampled: about the root of V.

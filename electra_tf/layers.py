@@ -1,0 +1,124 @@
+"""What networks are made of: parameters, linear maps, normalisation, gelu."""
+
+import math
+
+import tensorflow as tf
+
+from electra_tf.dropout import RandomStream, dropped, random_bits, threshold
+from electra_tf.fused import affine, fused
+from electra_tf.shapes import shape_of
+
+_LAYER_NORM_EPSILON = 1e-12
+
+
+@tf.custom_gradient
+def gelu(x: tf.Tensor):
+    """x * Phi(x), with the erf, as the original computes it.
+
+    Keeps the slope for the backward pass: it comes cheap with the value, and erf is
+    dear.
+    """
+    y, slope = _gelu_and_slope(x)
+    return y, lambda upstream: upstream * slope
+
+
+@tf.function(jit_compile=True)
+def _gelu_and_slope(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    x32 = tf.cast(x, tf.float32)
+    cdf = 0.5 * (1.0 + tf.math.erf(x32 * 0.5**0.5))
+    pdf = tf.exp(-0.5 * x32 * x32) * (0.5 / math.pi) ** 0.5
+    return tf.cast(x32 * cdf, x.dtype), tf.cast(cdf + x32 * pdf, x.dtype)
+
+
+class Initializer:
+    """Makes variables under the original's names."""
+
+    def __init__(self, stddev: float, seed: int):
+        self._stddev, self._seed = stddev, seed
+
+    def _stateless_seed(self, name: str) -> tf.Tensor:
+        # The name decides the draw, so that adding a layer leaves the others alone.
+        key = tf.strings.to_hash_bucket_fast(name, 2**31 - 1)
+        return tf.random.fold_in([self._seed, 0], key)
+
+    def normal(self, name: str, shape: list[int]) -> tf.Variable:
+        """Truncated normal of `initializer_range`."""
+        seed = self._stateless_seed(name)
+        value = tf.random.stateless_truncated_normal(shape, seed, stddev=self._stddev)
+        return tf.Variable(value, name=name)
+
+    def glorot(self, name: str, shape: list[int]) -> tf.Variable:
+        """Uniform within sqrt(6 / (in + out)): TensorFlow's default, which the original
+        leaves in place for embeddings_project and the discriminator's last layer."""
+        limit = math.sqrt(6.0 / sum(shape))
+        seed = self._stateless_seed(name)
+        value = tf.random.stateless_uniform(shape, seed, minval=-limit, maxval=limit)
+        return tf.Variable(value, name=name)
+
+    @staticmethod
+    def zeros(name: str, shape: list[int]) -> tf.Variable:
+        return tf.Variable(tf.zeros(shape), name=name)
+
+    @staticmethod
+    def ones(name: str, shape: list[int]) -> tf.Variable:
+        return tf.Variable(tf.ones(shape), name=name)
+
+
+class Dense(tf.Module):
+    """x W + b over the last axis."""
+
+    def __init__(
+        self,
+        scope: str,
+        in_size: int,
+        out_size: int,
+        init: Initializer,
+        glorot: bool = False,
+    ):
+        super().__init__()
+        make = init.glorot if glorot else init.normal
+        self.kernel = make(f"{scope}/kernel", [in_size, out_size])
+        self.bias = init.zeros(f"{scope}/bias", [out_size])
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        """[..., in] -> [..., out]."""
+        flat = tf.reshape(x, [-1, self.kernel.shape[0]])
+        kernel, bias = tf.cast(self.kernel, x.dtype), tf.cast(self.bias, x.dtype)
+        y = affine(flat, kernel, bias)
+        return tf.reshape(y, [*shape_of(x)[:-1], self.kernel.shape[1]])
+
+
+def _normalised(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
+    x32 = tf.cast(x, tf.float32)
+    centred = x32 - tf.reduce_mean(x32, -1, keepdims=True)
+    variance = tf.reduce_mean(tf.square(centred), -1, keepdims=True)
+    y = centred * tf.math.rsqrt(variance + _LAYER_NORM_EPSILON) * gamma + beta
+    return tf.cast(y, x.dtype)
+
+
+_normalise = fused(_normalised)
+_add_normalise = fused(lambda x, y, *scales: _normalised(x + y, *scales))
+_drop_add_normalise = fused(
+    lambda x, y, bits, limit, *scales: _normalised(x + dropped(y, bits, limit), *scales)
+)
+
+
+class LayerNorm(tf.Module):
+    """Normalises the last axis, in float32 whatever the dtype of what it is given."""
+
+    def __init__(self, scope: str, size: int, init: Initializer):
+        super().__init__()
+        self.beta = init.zeros(f"{scope}/LayerNorm/beta", [size])
+        self.gamma = init.ones(f"{scope}/LayerNorm/gamma", [size])
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        return _normalise(x, self.gamma, self.beta)
+
+    def after_residual(
+        self, x: tf.Tensor, y: tf.Tensor, rate: float, random: RandomStream | None
+    ) -> tf.Tensor:
+        """Normalises x + dropout(y)."""
+        if random is None or rate == 0.0:
+            return _add_normalise(x, y, self.gamma, self.beta)
+        bits = random_bits(shape_of(y), random)
+        return _drop_add_normalise(x, y, bits, threshold(rate), self.gamma, self.beta)
