@@ -15,7 +15,7 @@ _MASKED = -10_000.0
 
 
 class SelfAttention(tf.Module):
-    """softmax(Q K^T / sqrt(D)) V, heads side by side in the last axis."""
+    """softmax(Q K^T / sqrt(D)) V."""
 
     def __init__(self, scope: str, config: TransformerConfig, init: Initializer):
         super().__init__()
@@ -29,24 +29,21 @@ class SelfAttention(tf.Module):
     def __call__(
         self, x: tf.Tensor, mask_BFT: tf.Tensor, random: RandomStream | None
     ) -> tf.Tensor:
-        """[B, F, H] -> [B, F, H]."""
+        """[B, F, H] -> [B, F, N, D]."""
         batch, length, size = shape_of(x)
-        depth = size // self._heads
-
-        def split(y: tf.Tensor) -> tf.Tensor:
-            return tf.reshape(y, [batch, length, self._heads, depth])
-
-        q_BFND, k_BTND, v_BTND = map(split, (self.query(x), self.key(x), self.value(x)))
+        heads = (self._heads, size // self._heads)
+        q_BFND, k_BTND, v_BTND = (
+            project(x, heads) for project in (self.query, self.key, self.value)
+        )
         # The scale is applied to the smaller factor.
-        q_BFND *= depth**-0.5
+        q_BFND *= heads[1] ** -0.5
         bits_BNTF, threshold = None, None
         if random is not None and self._dropout:
             shape = [batch, self._heads, length, length]
             bits_BNTF = dropout.random_bits(shape, random)
             threshold = dropout.threshold(self._dropout)
         bias_BTF = (1.0 - tf.linalg.matrix_transpose(mask_BFT)) * _MASKED
-        mixed_BFND = attend(q_BFND, k_BTND, v_BTND, bias_BTF, bits_BNTF, threshold)
-        return tf.reshape(mixed_BFND, [batch, length, size])
+        return attend(q_BFND, k_BTND, v_BTND, bias_BTF, bits_BNTF, threshold)
 
 
 def attend(

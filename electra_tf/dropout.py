@@ -54,9 +54,12 @@ def is_kept(
     The lower halves of `bits` decide about the first half of the rows, the upper ones
     about the second: drawing numbers is what dropout costs.
     """
-    shifts = tf.reshape(tf.constant([0, 16], tf.uint32), [2] + [1] * len(shape))
-    halves = tf.bitwise.right_shift(bits[None], shifts) & (_DRAWS - 1)
-    return tf.reshape(halves, [-1, *shape[1:]])[: shape[0]] >= threshold
+    # Shifted to the top, 16 bits compare as the whole number they are part of: what
+    # lies below them does not count.
+    shifts = tf.reshape(tf.constant([16, 0], tf.uint32), [2] + [1] * len(shape))
+    draws = tf.bitwise.left_shift(bits[None], shifts)
+    draws = tf.reshape(draws, [-1, *shape[1:]])[: shape[0]]
+    return draws >= threshold * _DRAWS
 
 
 def scale(threshold: tf.Tensor) -> tf.Tensor:

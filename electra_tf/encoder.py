@@ -79,7 +79,7 @@ class Layer(tf.Module):
     def __call__(
         self, x: tf.Tensor, mask_BLL: tf.Tensor, random: RandomStream | None
     ) -> tf.Tensor:
-        y = self.attention_output(self.attention(x, mask_BLL, random))
+        y = self.attention_output(self.attention(x, mask_BLL, random), in_axes=2)
         x = self.attention_norm.after_residual(x, y, self._dropout, random)
         y = self.output(gelu(self.intermediate(x)))
         return self.output_norm.after_residual(x, y, self._dropout, random)

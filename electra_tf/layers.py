@@ -65,7 +65,7 @@ class Initializer:
 
 
 class Dense(tf.Module):
-    """x W + b over the last axis."""
+    """x W + b."""
 
     def __init__(
         self,
@@ -80,20 +80,41 @@ class Dense(tf.Module):
         self.kernel = make(f"{scope}/kernel", [in_size, out_size])
         self.bias = init.zeros(f"{scope}/bias", [out_size])
 
-    def __call__(self, x: tf.Tensor) -> tf.Tensor:
-        """[..., in] -> [..., out]."""
-        flat = tf.reshape(x, [-1, self.kernel.shape[0]])
+    def __call__(
+        self, x: tf.Tensor, out_shape: tuple[int, ...] = (), in_axes: int = 1
+    ) -> tf.Tensor:
+        """[..., *in] -> [..., *out].
+
+        Args:
+          out_shape: into which axes the output is split; one by default.
+          in_axes: over how many of the last axes the input is split.
+        """
+        out_shape = out_shape or self.bias.shape
         kernel, bias = tf.cast(self.kernel, x.dtype), tf.cast(self.bias, x.dtype)
-        y = affine(flat, kernel, bias)
-        return tf.reshape(y, [*shape_of(x)[:-1], self.kernel.shape[1]])
+        kernel = tf.reshape(kernel, [*x.shape[-in_axes:], *out_shape])
+        return affine(x, kernel, tf.reshape(bias, out_shape))
 
 
-def _normalised(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
+@tf.custom_gradient
+def _normalised(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor):
+    """Layer norm over the last axis, in as few passes over `x` as it takes."""
     x32 = tf.cast(x, tf.float32)
-    centred = x32 - tf.reduce_mean(x32, -1, keepdims=True)
-    variance = tf.reduce_mean(tf.square(centred), -1, keepdims=True)
-    y = centred * tf.math.rsqrt(variance + _LAYER_NORM_EPSILON) * gamma + beta
-    return tf.cast(y, x.dtype)
+    mean = tf.reduce_mean(x32, -1, keepdims=True)
+    # One pass for both moments; what is normalised here is centred but for a little.
+    variance = tf.reduce_mean(x32 * x32, -1, keepdims=True) - mean * mean
+    scale = tf.math.rsqrt(tf.nn.relu(variance) + _LAYER_NORM_EPSILON)
+    normal = (x32 - mean) * scale
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        g = tf.cast(upstream, tf.float32)
+        rows = list(range(len(x.shape) - 1))
+        along_1 = tf.reduce_mean(g * gamma, -1, keepdims=True)
+        along_x = tf.reduce_mean(g * gamma * normal, -1, keepdims=True)
+        d_x = scale * (g * gamma - along_1 - normal * along_x)
+        d_gamma, d_beta = tf.reduce_sum(g * normal, rows), tf.reduce_sum(g, rows)
+        return tf.cast(d_x, x.dtype), d_gamma, d_beta
+
+    return tf.cast(normal * gamma + beta, x.dtype), gradient
 
 
 _normalise = fused(_normalised)
