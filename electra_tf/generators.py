@@ -8,18 +8,12 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from electra_tf import masking
-from electra_tf.encoder import (
-    Dense,
-    Embeddings,
-    Encoder,
-    Initializer,
-    LayerNorm,
-    RandomStream,
-    gelu,
-    shape_of,
-)
+from electra_tf.dropout import RandomStream
+from electra_tf.encoder import Embeddings, Encoder
 from electra_tf.fused import cross_entropy
+from electra_tf.layers import Dense, Initializer, LayerNorm, gelu
 from electra_tf.masking import Inputs, Masked
+from electra_tf.shapes import shape_of
 
 
 class MaskedLMOutput(NamedTuple):

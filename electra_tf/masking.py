@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from data_prep.vocab import CLS_ID, MASK_ID, SEP_ID
 from electra_tf.config import PretrainingConfig
-from electra_tf.encoder import shape_of
+from electra_tf.fused import compiled
+from electra_tf.shapes import shape_of
 
 _MASK_TOKEN_CHANCE = 0.85
 # How many tokens are weighed together when one is sampled: about the root of V.
@@ -194,7 +195,7 @@ def sample(
     return block * _BLOCK + token
 
 
-@tf.function(jit_compile=True)
+@compiled
 def _weights_by_block(logits: tf.Tensor, largest: tf.Tensor) -> tf.Tensor:
     """exp(logits - largest) as [B, P, blocks, _BLOCK], 0 past the vocabulary's end."""
     *slots, size = shape_of(logits)

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from electra_tf.fused import compiled
 from electra_tf.masking import Inputs, Masked
 from electra_tf.pretraining_model import PretrainingOutput
 
@@ -42,11 +43,12 @@ def zero_sums(has_discriminator: bool) -> Sums:
 def batch_sums(inputs: Inputs, masked: Masked, output: PretrainingOutput) -> Sums:
     """Numerators, denominators and histograms of one batch: float32, additive."""
     mlm, weights = output.mlm, masked.masked_lm_weights
-    argmax = tf.argmax(mlm.logits, -1, output_type=tf.int32)
     sums = {
         "mlm_weight": mlm.weight_sum,
         "mlm_loss": mlm.loss_sum,
-        "mlm_correct": tf.reduce_sum(weights * _equal(argmax, masked.masked_lm_ids)),
+        "mlm_correct": tf.reduce_sum(
+            weights * _is_first(mlm.logits, masked.masked_lm_ids)
+        ),
         "sampled_correct": tf.reduce_sum(
             weights * _equal(output.sampled_ids, masked.masked_lm_ids)
         ),
@@ -76,6 +78,18 @@ def _discriminator_sums(inputs: Inputs, output: PretrainingOutput) -> Sums:
         "disc_fake_bins": _histogram(bins, fake),
         "disc_real_bins": _histogram(bins, mask - fake),
     }
+
+
+@compiled
+def _is_first(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """float32 [B, P]: whether argmax, which takes the first of equals, is the label.
+
+    Asking which tokens come before the label takes half of the time of an argmax.
+    """
+    at_label = tf.gather(logits, labels, batch_dims=2)[..., None]
+    is_earlier = tf.range(logits.shape[-1]) < labels[..., None]
+    before = (logits > at_label) | ((logits == at_label) & is_earlier)
+    return 1.0 - tf.cast(tf.reduce_any(before, -1), tf.float32)
 
 
 def _equal(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:

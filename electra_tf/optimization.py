@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 import tensorflow as tf
 
 from electra_tf.config import PretrainingConfig
+from electra_tf.fused import compiled
 
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-6
 
@@ -136,7 +137,7 @@ def _update(variable, m, v, gradient, lr, decay: float, rate: float) -> None:
         state.assign(value)
 
 
-@tf.function(jit_compile=True)
+@compiled
 def _updated(p, m, v, gradient, lr: tf.Tensor, decay: tf.Tensor):
     # Written out: TensorFlow's fused Adam rounds 1 - b2 in float32, which moves the
     # update by 2e-5 of itself.

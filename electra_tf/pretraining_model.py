@@ -11,14 +11,8 @@ import tensorflow as tf
 
 from electra_tf import masking
 from electra_tf.config import PretrainingConfig, TransformerConfig
-from electra_tf.encoder import (
-    Dense,
-    Embeddings,
-    Encoder,
-    Initializer,
-    RandomStream,
-    gelu,
-)
+from electra_tf.dropout import RandomStream
+from electra_tf.encoder import Embeddings, Encoder
 from electra_tf.fused import cross_entropy
 from electra_tf.generators import (
     MaskedLMGenerator,
@@ -31,6 +25,7 @@ from electra_tf.generators import (
     view_of_documents,
     view_of_row,
 )
+from electra_tf.layers import Dense, Initializer, gelu
 from electra_tf.masking import Corrupted, Inputs, Masked
 
 _EPSILON = 1e-6

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from electra_tf import masking, metrics
 from electra_tf.config import PretrainingConfig
-from electra_tf.encoder import RandomStream
+from electra_tf.dropout import RandomStream
 from electra_tf.masking import Inputs, Masked
 from electra_tf.optimization import AdamWeightDecay, learning_rate
 from electra_tf.pretraining_model import PretrainingModel, PretrainingOutput, mean

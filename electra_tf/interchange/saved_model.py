@@ -129,7 +129,11 @@ def save(model: TextModel, default: str, output_dir: str) -> None:
 
     with plain_operations():
         found = {signature: traced(signature) for signature in model.signatures}
-        tf.saved_model.save(model, output_dir, {**found, DEFAULT: found[default]})
+        # Serving asks for no gradients, and ours would bring compiled functions along.
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+        tf.saved_model.save(
+            model, output_dir, {**found, DEFAULT: found[default]}, options
+        )
 
 
 def check(

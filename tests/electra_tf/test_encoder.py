@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from electra_tf.encoder import Initializer, LayerNorm, RandomStream, dropout, gelu
+from electra_tf.dropout import RandomStream, dropout
+from electra_tf.layers import Initializer, LayerNorm, gelu
 
 KINDS = ("discriminator_logits", "generator_logits")
 
