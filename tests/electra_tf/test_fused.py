@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from electra_tf.fused import affine, cross_entropy, fused
+from electra_tf import fused as fused_lib
+from electra_tf.fused import affine, compiled, cross_entropy, fused, plain_operations
 
 
 def normal(*shape: int) -> tf.Tensor:
@@ -44,10 +45,36 @@ def test_fused_takes_integers_and_variables():
     assert tape.gradient(y, x).numpy().tolist() == [3.0, 3.0]
 
 
-def test_affine():
-    args = normal(6, 4), normal(4, 3), normal(3)
-    theirs = value_and_gradients(lambda x, w, b: x @ w + b, *args)
+@pytest.mark.parametrize(
+    "shapes, product",
+    [
+        (([6, 4], [4, 3], [3]), "bi,io->bo"),
+        (([2, 6, 4], [4, 3], [3]), "bli,io->blo"),
+        (([2, 6, 4], [4, 3, 5], [3, 5]), "bli,ino->blno"),
+        (([2, 6, 4, 3], [4, 3, 5], [5]), "blni,nio->blo"),
+    ],
+)
+def test_affine(shapes, product):
+    args = [normal(*shape) for shape in shapes]
+    theirs = value_and_gradients(lambda x, w, b: tf.einsum(product, x, w) + b, *args)
     assert_same(value_and_gradients(affine, *args), theirs)
+
+
+def _compiled_functions(function, *args: tf.Tensor) -> int:
+    graph = tf.function(function).get_concrete_function(*args).graph
+    functions = graph.as_graph_def().library.function
+    return sum(f.attr["_XlaMustCompile"].b for f in functions)
+
+
+def test_nothing_is_compiled_where_there_is_no_compiler(monkeypatch):
+    double = compiled(lambda x: 2.0 * x)
+    x = normal(3)
+    assert _compiled_functions(double, x) == 1
+    with plain_operations():
+        assert _compiled_functions(double, x) == 0
+    monkeypatch.setattr(fused_lib, "_has_compiler", lambda: False)
+    assert _compiled_functions(double, x) == 0
+    np.testing.assert_allclose(double(x), 2.0 * x)
 
 
 @pytest.mark.parametrize("scale", [1.0, 100.0])
