@@ -1,10 +1,30 @@
 """Fused functions and their gradients against TensorFlow's own."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from electra_tf.fused import affine, cross_entropy, fused
+from electra_tf.fused import (
+    affine,
+    cross_entropy,
+    fused,
+    has_compiler,
+    plain_operations,
+)
+
+
+@pytest.fixture(autouse=True, params=["by XLA", "plain"])
+def by_xla(request) -> Iterator[bool]:
+    """Every test on both paths: compiled, and plain as TensorFlow's build for TPUs."""
+    if request.param == "plain":
+        with plain_operations():
+            yield False
+    elif has_compiler():
+        yield True
+    else:
+        pytest.skip("XLA has no compiler for CPUs in this build of TensorFlow")
 
 
 def normal(*shape: int) -> tf.Tensor:
@@ -42,6 +62,13 @@ def test_fused_takes_integers_and_variables():
         y = double(x, tf.constant(3, tf.uint32))
     assert y.numpy().tolist() == [3.0, 6.0]
     assert tape.gradient(y, x).numpy().tolist() == [3.0, 3.0]
+
+
+def test_the_graph_asks_for_xla_only_where_it_may(by_xla):
+    gradient = tf.function(lambda x: tf.gradients(fused(tf.tanh)(x), x))
+    graph = gradient.get_concrete_function(normal(3)).graph.as_graph_def()
+    asks = [f.attr["_XlaMustCompile"].b for f in graph.library.function]
+    assert sum(asks) == (2 if by_xla else 0)  # forward and backward
 
 
 def test_affine():
