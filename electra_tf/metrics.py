@@ -47,7 +47,7 @@ def batch_sums(inputs: Inputs, masked: Masked, output: PretrainingOutput) -> Sum
         "mlm_weight": mlm.weight_sum,
         "mlm_loss": mlm.loss_sum,
         "mlm_correct": tf.reduce_sum(
-            weights * _is_first(mlm.logits, masked.masked_lm_ids)
+            weights * is_argmax(mlm.logits, masked.masked_lm_ids)
         ),
         "sampled_correct": tf.reduce_sum(
             weights * _equal(output.sampled_ids, masked.masked_lm_ids)
@@ -81,8 +81,8 @@ def _discriminator_sums(inputs: Inputs, output: PretrainingOutput) -> Sums:
 
 
 @compiled
-def _is_first(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """float32 [B, P]: whether argmax, which takes the first of equals, is the label.
+def is_argmax(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """float32 [B, P]: which labels are the argmax; of equals it is the first.
 
     Asking which tokens come before the label takes half of the time of an argmax.
     """

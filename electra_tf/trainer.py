@@ -74,7 +74,7 @@ class Trainer:
         while steps < count and finite:
             # The clock starts when the step before has ended, or what the devices do
             # meanwhile would count as waiting.
-            with tf.control_dependencies([sums["steps"]]):
+            with tf.control_dependencies(list(sums.values())):
                 begin = tf.timestamp()
             with tf.control_dependencies([begin]):
                 batch = next(iterator)

@@ -9,7 +9,15 @@ from collections.abc import Iterator
 import tensorflow as tf
 from tensorflow.python.eager import record
 
-from electra_tf import encoder, generators, masking, pretraining_model
+from electra_tf import (
+    attention,
+    dropout,
+    encoder,
+    generators,
+    layers,
+    masking,
+    pretraining_model,
+)
 from electra_tf.config import PretrainingConfig
 from electra_tf.optimization import AdamWeightDecay
 from electra_tf.train_step import TrainStep
@@ -31,12 +39,13 @@ _SCOPES = (
     (pretraining_model.ReplacedTokenHead, "__call__", "replaced_head"),
     (pretraining_model, "discriminator_output", "replaced_head"),
     (encoder.Embeddings, "__call__", "embeddings"),
-    (encoder.SelfAttention, "__call__", "attention"),
+    (attention.SelfAttention, "__call__", "attention"),
     (encoder.Layer, "__call__", "layer"),
-    (encoder.LayerNorm, "__call__", "layer_norm"),
-    (encoder.LayerNorm, "after_residual", "layer_norm"),
+    (layers.LayerNorm, "__call__", "layer_norm"),
+    (layers.LayerNorm, "after_residual", "layer_norm"),
     (encoder, "dropout", "dropout"),
-    (encoder, "dropout_bits", "dropout"),
+    (dropout, "random_bits", "dropout"),
+    (layers, "random_bits", "dropout"),
 )
 
 
@@ -61,9 +70,9 @@ def named_parts() -> Iterator[None]:
     def dense(function):
         # Several layers hold these: their variable tells which it is.
         @functools.wraps(function)
-        def call(self, x):
+        def call(self, x, *args, **kwargs):
             with tf.name_scope(self.kernel.name.split("/kernel")[0]):
-                return function(self, x)
+                return function(self, x, *args, **kwargs)
 
         return call
 
@@ -72,8 +81,8 @@ def named_parts() -> Iterator[None]:
             wrapped = scoped(getattr(owner, method), name)
             patch = unittest.mock.patch.object(owner, method, wrapped)
             stack.enter_context(patch)
-        wrapped = dense(encoder.Dense.__call__)
-        patch = unittest.mock.patch.object(encoder.Dense, "__call__", wrapped)
+        wrapped = dense(layers.Dense.__call__)
+        patch = unittest.mock.patch.object(layers.Dense, "__call__", wrapped)
         stack.enter_context(patch)
         record_operation = record.record_operation
         stack.enter_context(

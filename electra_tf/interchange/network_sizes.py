@@ -1,6 +1,5 @@
 """Whether weights from elsewhere are of the network that a config describes."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,40 +7,15 @@ from absl import logging
 
 from data_prep.cli import UserError
 from electra_tf.config import PretrainingConfig
+from electra_tf.interchange.shown_sizes import SHOWN, shown_sizes
 from electra_tf.interchange.weight_source import HPARAMS_FILE, Source, configured_sizes
 
-# Matrices that show a size: hyperparameter -> (variable, axis)
-_SHOWN = {
-    "vocab_size": ("embeddings/word_embeddings", 0),
-    "embedding_size": ("embeddings/word_embeddings", 1),
-    "type_vocab_size": ("embeddings/token_type_embeddings", 0),
-    "max_position_embeddings": ("embeddings/position_embeddings", 0),
-    "hidden_size": ("encoder/layer_0/attention/self/query/kernel", 0),
-    "intermediate_size": ("encoder/layer_0/intermediate/dense/kernel", 1),
-}
-_LAYER = re.compile(r"^encoder/layer_(\d+)/")
 # Rows of these can be added or left out.
 _MAY_DIFFER = ("vocab_size", "max_position_embeddings")
 # Approximations of GELU by tanh, which differ from it by up to 5e-4.
 _TANH_GELUS = ("gelu_new", "gelu_fast", "gelu_pytorch_tanh")
 _LAYER_NORM_EPS = 1e-12
 _HEAD_SIZE = 64
-
-
-def shown_sizes(shapes: Mapping[str, tuple[int, ...]], scope: str) -> dict[str, int]:
-    """The hyperparameters of one encoder that its variables' shapes tell.
-
-    Args:
-      scope: "electra" or "generator"; the latter may have the former's embeddings.
-    """
-    own = {name[len(scope) + 1 :] for name in shapes if name.startswith(scope + "/")}
-    found = {}
-    for field, (variable, axis) in _SHOWN.items():
-        shape = shapes.get(f"{scope}/{variable}") or shapes.get(f"electra/{variable}")
-        if shape and (variable in own or variable.startswith("embeddings/")):
-            found[field] = shape[axis]
-    layers = {match[1] for match in map(_LAYER.match, own) if match}
-    return found | {"num_hidden_layers": len(layers)}
 
 
 def check(source: Source, config: PretrainingConfig) -> None:
@@ -90,7 +64,7 @@ def _check_same_network(
             f". The number of heads is stored nowhere and taken for {heads}: if that "
             f"is wrong, put the {HPARAMS_FILE} of that training beside the weights"
         )
-    fields = {*_SHOWN, "num_hidden_layers", "num_attention_heads"} - {*_MAY_DIFFER}
+    fields = {*SHOWN, "num_hidden_layers", "num_attention_heads"} - {*_MAY_DIFFER}
     differing = [
         f"{field}: {theirs[field]} there, {ours[field]} by the config"
         for field in sorted(fields)

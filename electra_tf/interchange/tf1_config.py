@@ -1,6 +1,6 @@
 """The hyperparameters of a TF1 checkpoint: its shapes, beside the original's JSON."""
 
-import re
+from collections.abc import Sequence
 from typing import Any
 
 from absl import logging
@@ -9,6 +9,7 @@ from data_prep.cli import UserError
 from electra_tf import config as config_lib
 from electra_tf.config import PretrainingConfig
 from electra_tf.interchange.names import DISCRIMINATOR, GENERATOR, MASKED_LM
+from electra_tf.interchange.shown_sizes import shown_sizes
 
 Shapes = dict[str, list[int]]
 
@@ -45,34 +46,27 @@ def original_hparams(config: PretrainingConfig) -> dict[str, Any]:
     return values
 
 
-def _size(shapes: Shapes, name: str, axis: int = 0) -> int:
-    if axis >= len(shapes.get(name, ())):
-        raise UserError(f"the checkpoint holds no {name}, or not in the known shape")
-    return shapes[name][axis]
+def _sizes(shapes: Shapes, scope: str, names: Sequence[str]) -> dict[str, int]:
+    found = shown_sizes(shapes, scope)
+    if missing := [name for name in names if name not in found]:
+        raise UserError(
+            f"the checkpoint's variables under {scope}/ do not show the "
+            f"{', '.join(missing)}: some are missing, or not in the known shape"
+        )
+    return {name: found[name] for name in names}
 
 
 def _encoder_sizes(shapes: Shapes, scope: str) -> dict[str, int]:
     """Sizes of one encoder; empty if the checkpoint has none in this scope."""
-    layer = re.compile(rf"{scope}/encoder/layer_(\d+)/")
-    layers = {int(found[1]) for found in map(layer.match, shapes) if found}
-    if not layers:
+    if not shown_sizes(shapes, scope)["num_hidden_layers"]:
         return {}
-    first = f"{scope}/encoder/layer_0"
-    return {
-        "hidden_size": _size(shapes, f"{first}/attention/self/query/kernel", 1),
-        "num_hidden_layers": max(layers) + 1,
-        "intermediate_size": _size(shapes, f"{first}/intermediate/dense/kernel", 1),
-    }
+    names = ("hidden_size", "num_hidden_layers", "intermediate_size")
+    return _sizes(shapes, scope, names)
 
 
 def _embedding_sizes(shapes: Shapes, scope: str) -> dict[str, int]:
-    table = f"{scope}/embeddings"
-    return {
-        "vocab_size": _size(shapes, f"{table}/word_embeddings"),
-        "embedding_size": _size(shapes, f"{table}/word_embeddings", 1),
-        "max_position_embeddings": _size(shapes, f"{table}/position_embeddings"),
-        "type_vocab_size": _size(shapes, f"{table}/token_type_embeddings"),
-    }
+    names = ("embedding_size", "max_position_embeddings", "type_vocab_size")
+    return _sizes(shapes, scope, ("vocab_size", *names))
 
 
 def read_config(

@@ -1,30 +1,23 @@
 """Fused functions and their gradients against TensorFlow's own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from electra_tf.fused import (
-    affine,
-    cross_entropy,
-    fused,
-    has_compiler,
-    plain_operations,
-)
+from electra_tf import fused as fused_lib
+from electra_tf.fused import affine, cross_entropy, fused, plain_operations
 
 
-@pytest.fixture(autouse=True, params=["by XLA", "plain"])
-def by_xla(request) -> Iterator[bool]:
-    """Every test on both paths: compiled, and plain as TensorFlow's build for TPUs."""
-    if request.param == "plain":
-        with plain_operations():
-            yield False
-    elif has_compiler():
-        yield True
-    else:
+@pytest.fixture(autouse=True, params=["by XLA", "no compiler"])
+def by_xla(request, monkeypatch) -> bool:
+    """Every test on both paths: compiled, and as TensorFlow's build for TPUs has it."""
+    if request.param == "no compiler":
+        monkeypatch.setattr(fused_lib, "has_compiler", lambda: False)
+    elif not fused_lib.has_compiler():
         pytest.skip("XLA has no compiler for CPUs in this build of TensorFlow")
+    return request.param == "by XLA"
 
 
 def normal(*shape: int) -> tf.Tensor:
@@ -64,17 +57,36 @@ def test_fused_takes_integers_and_variables():
     assert tape.gradient(y, x).numpy().tolist() == [3.0, 3.0]
 
 
-def test_the_graph_asks_for_xla_only_where_it_may(by_xla):
-    gradient = tf.function(lambda x: tf.gradients(fused(tf.tanh)(x), x))
-    graph = gradient.get_concrete_function(normal(3)).graph.as_graph_def()
-    asks = [f.attr["_XlaMustCompile"].b for f in graph.library.function]
-    assert sum(asks) == (2 if by_xla else 0)  # forward and backward
-
-
-def test_affine():
-    args = normal(6, 4), normal(4, 3), normal(3)
-    theirs = value_and_gradients(lambda x, w, b: x @ w + b, *args)
+@pytest.mark.parametrize(
+    "shapes, product",
+    [
+        (([6, 4], [4, 3], [3]), "bi,io->bo"),
+        (([2, 6, 4], [4, 3], [3]), "bli,io->blo"),
+        (([2, 6, 4], [4, 3, 5], [3, 5]), "bli,ino->blno"),
+        (([2, 6, 4, 3], [4, 3, 5], [5]), "blni,nio->blo"),
+    ],
+)
+def test_affine(shapes, product):
+    args = [normal(*shape) for shape in shapes]
+    theirs = value_and_gradients(lambda x, w, b: tf.einsum(product, x, w) + b, *args)
     assert_same(value_and_gradients(affine, *args), theirs)
+
+
+def compiled_functions(function: Callable, *args: tf.Tensor) -> int:
+    graph = tf.function(function).get_concrete_function(*args).graph
+    functions = graph.as_graph_def().library.function
+    return sum(f.attr["_XlaMustCompile"].b for f in functions)
+
+
+def test_xla_is_asked_only_where_it_can_compile_and_may(by_xla):
+    def tanh_and_gradient(x):
+        y = fused(tf.tanh)(x)
+        return y, tf.gradients(y, x)
+
+    x = normal(3)
+    assert compiled_functions(tanh_and_gradient, x) == (2 if by_xla else 0)
+    with plain_operations():
+        assert compiled_functions(tanh_and_gradient, x) == 0
 
 
 @pytest.mark.parametrize("scale", [1.0, 100.0])

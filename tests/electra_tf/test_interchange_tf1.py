@@ -149,8 +149,12 @@ GENERATOR_ALONE = "discriminator|electra/encoder|electra/embeddings_project"
         (GENERATOR_ALONE, names.DISCRIMINATOR, "holds no discriminator"),
         ("generator_predictions/dense/bias", "", "dense/bias is missing"),
         ("electra/encoder/layer_1/output/dense/kernel", "", "kernel is missing"),
-        ("electra/encoder/layer_0/intermediate", "", "holds no electra/encoder/layer"),
-        ("electra/embeddings/word", "", "holds no generator/embeddings/word"),
+        (
+            "electra/encoder/layer_0/intermediate",
+            "",
+            "electra/ do not show the intermediate_size",
+        ),
+        ("electra/embeddings/word", "", "generator/ do not show the vocab_size"),
         (".*_predictions", "", "holds no discriminator"),
     ],
 )

@@ -194,3 +194,12 @@ def test_auc_at_its_ends():
     assert metrics.auc(high, low) == 0.0
     assert metrics.auc(low, low) == 0.5
     assert metrics.auc(none, high) == metrics.auc(low, none) == 0.0
+
+
+def test_of_equal_logits_the_first_is_the_prediction():
+    logits = np.random.RandomState(0).randint(0, 4, [5, 6, 9]).astype(np.float32)
+    labels = np.random.RandomState(1).randint(0, 9, [5, 6]).astype(np.int32)
+    expected = logits.argmax(-1) == labels
+    found = metrics.is_argmax(tf.constant(logits), tf.constant(labels))
+    assert 0 < expected.sum() < expected.size
+    assert np.array_equal(found, expected)
