@@ -17,9 +17,6 @@ ARGS ?=
 DEMO := build/demo
 CHECK := build/check
 CHECK_TPU := build/check-tpu
-CHECK_CPU := build/check-cpu
-TPU_TESTS := $(patsubst %,tests/electra_tf/test_%.py,checkpoints config data_order \
-  distribution input_pipeline tpu_node tpu_strategy)
 
 .PHONY: help setup demo test lint clean-corpus vocab tfrecords verify-data bench-data \
   pretrain convert check-transformers bench-train setup-tpu check-tpu-env
@@ -55,26 +52,16 @@ setup-tpu: .venv-tpu/.ready ## .venv-tpu for a TPU VM; then: export VENV=.venv-t
 	  --requirement requirements-tpu-nodeps.txt --editable .
 	touch $@
 
-# tensorflow-tpu cannot compile for CPUs, which the trainer's steps need there: their
-# tests run with plain TensorFlow of that version, beside the TPU VM's other packages.
 # TPU_SKIP_MDS_QUERY: without a TPU, libtpu waits for one's metadata server.
 check-tpu-env: export TPU_SKIP_MDS_QUERY=1
 check-tpu-env: ## a TPU VM's packages from nothing, and the trainer's tests on the CPU; no TPU needed
-	rm -rf $(CHECK_TPU) $(CHECK_CPU)
+	rm -rf $(CHECK_TPU)
 	$(MAKE) $(CHECK_TPU)/.ready
 	$(CHECK_TPU)/bin/python -m pip install --quiet hypothesis pytest pytest-xdist
-	$(CHECK_TPU)/bin/python -m tools.tpu_doctor --tpu=none
 	$(CHECK_TPU)/bin/python -c 'import tensorflow, tensorflow_text, cloud_tpu_client, libtpu, \
 	  electra_tf.run_pretraining'
-	$(CHECK_TPU)/bin/python -m pytest $(TPU_TESTS) $(ARGS)
-	$(PYTHON) -m venv $(CHECK_CPU)
-	sed 's/^tensorflow-tpu==/tensorflow==/; /^libtpu/d' requirements-tpu.txt \
-	  >$(CHECK_CPU)/requirements.txt
-	$(CHECK_CPU)/bin/python -m pip install --quiet hypothesis pytest pytest-xdist \
-	  --requirement $(CHECK_CPU)/requirements.txt
-	$(CHECK_CPU)/bin/python -m pip install --quiet --no-deps \
-	  --requirement requirements-tpu-nodeps.txt --editable .
-	$(CHECK_CPU)/bin/python -m pytest tests/electra_tf tests/test_golden.py $(ARGS)
+	$(CHECK_TPU)/bin/python -m tools.tpu_doctor --tpu=none
+	$(CHECK_TPU)/bin/python -m pytest tests/electra_tf tests/test_golden.py $(ARGS)
 
 demo: $(READY) ## the whole pipeline on a bundled corpus, under build/demo (about 5 minutes)
 	$(BIN)/python -m tools.demo_corpus --output=$(DEMO)/raw.jsonl

@@ -30,7 +30,7 @@ def plain_operations() -> Iterator[None]:
 
 
 @functools.cache
-def _has_compiler() -> bool:
+def has_compiler() -> bool:
     """Whether XLA can compile for this machine's CPU."""
     with tf.init_scope(), tf.device("/cpu:0"):
         try:
@@ -46,7 +46,7 @@ def compiled(function: Callable) -> Callable:
 
     @functools.wraps(function)
     def call(*args):
-        plain = _is_plain.get() or not _has_compiler()
+        plain = _is_plain.get() or not has_compiler()
         return function(*args) if plain else by_xla(*args)
 
     return call

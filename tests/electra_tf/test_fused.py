@@ -1,11 +1,23 @@
 """Fused functions and their gradients against TensorFlow's own."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from electra_tf import fused as fused_lib
-from electra_tf.fused import affine, compiled, cross_entropy, fused, plain_operations
+from electra_tf.fused import affine, cross_entropy, fused, plain_operations
+
+
+@pytest.fixture(autouse=True, params=["by XLA", "no compiler"])
+def by_xla(request, monkeypatch) -> bool:
+    """Every test on both paths: compiled, and as TensorFlow's build for TPUs has it."""
+    if request.param == "no compiler":
+        monkeypatch.setattr(fused_lib, "has_compiler", lambda: False)
+    elif not fused_lib.has_compiler():
+        pytest.skip("XLA has no compiler for CPUs in this build of TensorFlow")
+    return request.param == "by XLA"
 
 
 def normal(*shape: int) -> tf.Tensor:
@@ -60,21 +72,21 @@ def test_affine(shapes, product):
     assert_same(value_and_gradients(affine, *args), theirs)
 
 
-def _compiled_functions(function, *args: tf.Tensor) -> int:
+def compiled_functions(function: Callable, *args: tf.Tensor) -> int:
     graph = tf.function(function).get_concrete_function(*args).graph
     functions = graph.as_graph_def().library.function
     return sum(f.attr["_XlaMustCompile"].b for f in functions)
 
 
-def test_nothing_is_compiled_where_there_is_no_compiler(monkeypatch):
-    double = compiled(lambda x: 2.0 * x)
+def test_xla_is_asked_only_where_it_can_compile_and_may(by_xla):
+    def tanh_and_gradient(x):
+        y = fused(tf.tanh)(x)
+        return y, tf.gradients(y, x)
+
     x = normal(3)
-    assert _compiled_functions(double, x) == 1
+    assert compiled_functions(tanh_and_gradient, x) == (2 if by_xla else 0)
     with plain_operations():
-        assert _compiled_functions(double, x) == 0
-    monkeypatch.setattr(fused_lib, "_has_compiler", lambda: False)
-    assert _compiled_functions(double, x) == 0
-    np.testing.assert_allclose(double(x), 2.0 * x)
+        assert compiled_functions(tanh_and_gradient, x) == 0
 
 
 @pytest.mark.parametrize("scale", [1.0, 100.0])

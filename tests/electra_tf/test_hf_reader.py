@@ -8,8 +8,6 @@ import shutil
 import numpy as np
 import pytest
 import tiny
-import torch
-import transformers
 from safetensors.numpy import load_file, save_file
 
 from data_prep import vocab
@@ -22,6 +20,10 @@ from electra_tf.interchange import (
     weight_source,
 )
 from electra_tf.pretraining_model import PretrainingModel
+
+VERIFY = "pip install 'korean-electra-tf[verify]'"
+torch = pytest.importorskip("torch", reason=VERIFY)
+transformers = pytest.importorskip("transformers", reason=VERIFY)
 
 STATE = "model.safetensors"
 CONFIGS = {
