@@ -62,7 +62,7 @@ def main(data_dir: str) -> None:
     from electra_tf import fused
 
     # As in TensorFlow's build for TPUs: compiling for eight devices takes minutes.
-    fused._has_compiler = lambda: False
+    fused.has_compiler = lambda: False
     cpu = tf.config.list_physical_devices("CPU")[0]
     logical = [tf.config.LogicalDeviceConfiguration()] * REPLICAS
     tf.config.set_logical_device_configuration(cpu, logical)
