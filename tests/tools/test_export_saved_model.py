@@ -53,7 +53,7 @@ def write_samples(folder: pathlib.Path, ids: list[int]) -> None:
 
 
 def test_the_folder_is_loaded_and_cleans_text(model_dir, tmp_path, caplog):
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="absl"):
         export(str(model_dir), str(tmp_path / "out"), step=None)
     assert "included: nfc, map_letters, squeeze_space" in caplog.text
     assert "NOT included: remove_zero_width, keep, remove_urls" in caplog.text
@@ -74,7 +74,7 @@ def test_a_failed_check_leaves_nothing(model_dir, tmp_path):
 
 
 def test_a_run_that_does_not_name_its_rules_is_told_of(caplog):
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="absl"):
         clean = cleaning({"recipe": "default", "recipe_hash": "another"})
     assert "does not say how its corpus was cleaned" in caplog.text
     assert clean(tf.constant(["  "])).numpy()[0] == b"  "

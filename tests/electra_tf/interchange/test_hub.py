@@ -109,7 +109,7 @@ def test_a_dry_run_lists_names_and_sizes_and_asks_nobody(
     monkeypatch.setattr(huggingface_hub, "HfApi", None)
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     push = Push("org/ko-small", push_dry_run=True)
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="absl"):
         push.prepare()
         push.run(str(output_dir))
     assert "org/ko-small-generator: config.json, 8 bytes" in caplog.text
