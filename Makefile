@@ -63,7 +63,7 @@ check-tpu-env: ## a TPU VM's packages from nothing, and the trainer's tests on t
 	$(CHECK_TPU)/bin/python -m tools.tpu_doctor --tpu=none
 	$(CHECK_TPU)/bin/python -m pytest tests/electra_tf tests/test_golden.py $(ARGS)
 
-demo: $(READY) ## the whole pipeline on a bundled corpus, under build/demo (about 5 minutes)
+demo: $(READY) ## the whole pipeline on a bundled corpus, under build/demo (about 6 minutes)
 	$(BIN)/python -m tools.demo_corpus --output=$(DEMO)/raw.jsonl
 	$(BIN)/python -m data_prep.clean_corpus --input=$(DEMO)/raw.jsonl \
 	  --text_field=text --group_field=thread_id --output_dir=$(DEMO)/clean --overwrite
