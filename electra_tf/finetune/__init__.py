@@ -1,0 +1,1 @@
+"""Pretrained networks -> models of labelled tasks, and their scores."""
