@@ -1,0 +1,249 @@
+"""results.json: what a model scored on a task, seed by seed; the contract of all tools.
+
+{"task": "nsmc", "kind": "classification", "metric": "accuracy",
+ "model": a name for the table, "init": "pretrained", "random" or "baseline",
+ "checkpoint": {"path", "step", "sha256"} or null,
+ "train_rows", "dev_rows", "test_rows": counts, "dev_from": "file" or "train",
+ "data_sha256": of the rows, "config": {...}, "counts": {...},
+ "seeds": [{"seed": 0, "best_epoch": 3,
+            "epochs": [{"epoch": 1, "loss": 0.4, "dev": {"accuracy": 0.9, ...}}, ...],
+            "dev": {...}, "test": {...} or null, "seconds": 12.5},
+           {"seed": 1, "error": "one line"}]}
+
+A score that is undefined is null there and nan here.
+"""
+
+import dataclasses
+import math
+import os
+import statistics
+import types
+import typing
+from typing import Any, NamedTuple
+
+from data_prep import files
+from data_prep.cli import UserError
+from electra_tf.finetune.rows import Kind
+
+RESULTS_FILE = "results.json"
+INITS = ("pretrained", "random", "baseline")
+
+Scores = dict[str, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Epoch:
+    """What one pass over the training rows came to."""
+
+    epoch: int  # from 1
+    loss: float  # mean over the training rows
+    dev: Scores
+
+
+@dataclasses.dataclass(frozen=True)
+class Seed:
+    """One run from fresh head, order and dropout; or why there is none.
+
+    Attributes:
+      best_epoch: whose weights were scored, by `dev`; None where there are no epochs.
+      dev, test: scores by name; test is None without labelled test rows.
+      seconds: wall clock, scoring included.
+      error: one line where the run failed; then all but `seed` are defaults.
+    """
+
+    seed: int
+    best_epoch: int | None = None
+    epochs: list[Epoch] = dataclasses.field(default_factory=list)
+    dev: Scores = dataclasses.field(default_factory=dict)
+    test: Scores | None = None
+    seconds: float = 0.0
+    error: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """What results.json says; its fields are the file's.
+
+    Attributes:
+      metric: what epochs are chosen by and tables show; a name of each seed's scores.
+      checkpoint: path, step and sha256; None for random weights and baselines.
+      config: every setting, the model's too.
+      counts: what was met on the way, such as rows cut to max_seq_length.
+    """
+
+    task: str
+    kind: str
+    metric: str
+    model: str
+    init: str
+    checkpoint: dict[str, Any] | None
+    train_rows: int
+    dev_rows: int
+    test_rows: int
+    dev_from: str
+    data_sha256: str
+    config: dict[str, Any]
+    counts: dict[str, int]
+    seeds: list[Seed]
+
+
+class Summary(NamedTuple):
+    """One metric over the seeds that succeeded."""
+
+    split: str  # "test", or "dev" where there are no test rows
+    mean: float  # nan without a seed, or where a seed's score is undefined
+    sd: float  # of a sample; nan with fewer than two seeds
+    succeeded: int
+    failed: int
+    by_seed: dict[int, float]
+
+
+def summary(results: Results) -> Summary:
+    """The metric on the test rows, or on the dev rows where no test is labelled."""
+    finished = [seed for seed in results.seeds if seed.error is None]
+    on_test = bool(finished) and all(seed.test is not None for seed in finished)
+    by_seed = {
+        seed.seed: (seed.test if on_test else seed.dev)[results.metric]
+        for seed in finished
+    }
+    values = list(by_seed.values())
+    defined = bool(values) and all(map(math.isfinite, values))
+    return Summary(
+        split="test" if on_test or (not finished and results.test_rows) else "dev",
+        mean=statistics.fmean(values) if defined else math.nan,
+        sd=statistics.stdev(values) if defined and len(values) > 1 else math.nan,
+        succeeded=len(finished),
+        failed=len(results.seeds) - len(finished),
+        by_seed=by_seed,
+    )
+
+
+def write(folder: str, results: Results) -> None:
+    """Writes the run folder's results.json, which `read` takes back unchanged."""
+    files.makedirs(folder)
+    described = dataclasses.asdict(results)
+    described["seeds"] = [
+        {"seed": seed["seed"], "error": seed["error"]}
+        if seed["error"] is not None
+        else {name: value for name, value in seed.items() if name != "error"}
+        for seed in described["seeds"]
+    ]
+    files.write_json(os.path.join(folder, RESULTS_FILE), _nan_to_none(described))
+
+
+def _nan_to_none(value: Any) -> Any:
+    """JSON has no nan."""
+    if isinstance(value, dict):
+        return {name: _nan_to_none(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_nan_to_none(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def read(path: str) -> Results:
+    """The contents of a results.json; `path` is the file.
+
+    Raises:
+      UserError: it is not there, or not as `write` writes it; says what is wrong.
+    """
+    if not files.exists(path):
+        raise UserError(
+            f"{path} does not exist: run_finetuning and score_baselines write a "
+            f"{RESULTS_FILE} into their --output_dir"
+        )
+    try:
+        found = files.read_json(path)
+    except ValueError as error:
+        raise _malformed(path, f"no JSON ({error})") from error
+    results = _filled(path, Results, found)
+    seeds = [_seed(path, seed) for seed in results.seeds]
+    results = dataclasses.replace(results, seeds=seeds)
+    _check(path, results)
+    return results
+
+
+def _seed(path: str, found: Any) -> Seed:
+    seed = _filled(path, Seed, found)
+    epochs = [_filled(path, Epoch, epoch) for epoch in seed.epochs]
+    return dataclasses.replace(
+        seed,
+        epochs=[
+            dataclasses.replace(
+                epoch,
+                loss=math.nan if epoch.loss is None else epoch.loss,
+                dev=_scores(path, epoch.dev),
+            )
+            for epoch in epochs
+        ],
+        dev=_scores(path, seed.dev),
+        test=None if seed.test is None else _scores(path, seed.test),
+    )
+
+
+def _filled(path: str, described: type, found: Any) -> Any:
+    """A dataclass from JSON, its lists and dicts as they are.
+
+    Raises:
+      UserError: a field is missing, unknown or of another type.
+    """
+    what = described.__name__.lower()
+    if not isinstance(found, dict):
+        raise _malformed(path, f"{what} is {found!r:.60}, not an object")
+    fields = {field.name: field for field in dataclasses.fields(described)}
+    required = {
+        name
+        for name, field in fields.items()
+        if field.default is field.default_factory is dataclasses.MISSING
+    }
+    for problem, names in (
+        ("lacks", required - found.keys()),
+        ("does not know", found.keys() - fields.keys()),
+    ):
+        if names:
+            raise _malformed(path, f"{what} {problem} {', '.join(sorted(names))}")
+    hints = typing.get_type_hints(described)
+    for name, value in found.items():
+        if not _fits(value, hints[name]):
+            wanted = fields[name].type
+            wanted = getattr(wanted, "__name__", wanted)
+            raise _malformed(path, f"{what}'s {name} is {value!r:.60}, not {wanted}")
+    return described(**found)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value of JSON is of an annotation's type, the parts of lists aside."""
+    origin = typing.get_origin(hint)
+    if origin is types.UnionType:
+        return any(_fits(value, part) for part in typing.get_args(hint))
+    if hint is float:
+        return value is None or isinstance(value, int | float)
+    return isinstance(value, origin or hint)
+
+
+def _scores(path: str, found: dict[str, Any]) -> Scores:
+    """Scores with nan for null."""
+    for name, value in found.items():
+        if not _fits(value, float):
+            raise _malformed(path, f"the score {name} is {value!r:.60}, not a number")
+    return {n: math.nan if v is None else float(v) for n, v in found.items()}
+
+
+def _check(path: str, results: Results) -> None:
+    """Raises UserError where fields contradict each other or what is known."""
+    kinds = [kind.value for kind in Kind]
+    for name, allowed in (("kind", kinds), ("init", INITS)):
+        if (found := getattr(results, name)) not in allowed:
+            raise _malformed(path, f"{name} is {found!r}, none of {', '.join(allowed)}")
+    numbers = [seed.seed for seed in results.seeds]
+    if len(set(numbers)) < len(numbers):
+        raise _malformed(path, f"the seeds {numbers} are not different ones")
+    for seed in results.seeds:
+        for scores in [] if seed.error is not None else [seed.dev, seed.test]:
+            if scores is not None and results.metric not in scores:
+                raise _malformed(path, f"seed {seed.seed} has no {results.metric}")
+
+
+def _malformed(path: str, what: str) -> UserError:
+    return UserError(
+        f"{path} is not as run_finetuning writes it: {what}. Remove it and run again"
+    )
