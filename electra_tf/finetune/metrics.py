@@ -78,16 +78,12 @@ def _class_scores(
         found[f"{average}_f1"] = float(f1)
     if len(label_names) == 2:
         positive = label_names[1]
+        said, expected = ([n == positive for n in x] for x in (predictions, labels))
         found["f1"] = _or_nan(
             "f1",
-            positive in labels or positive in predictions,
+            any(said) or any(expected),
             f"no row is {positive!r}, nor was one said to be",
-            lambda: metrics.f1_score(
-                *(
-                    [name == positive for name in names]
-                    for names in (labels, predictions)
-                )
-            ),
+            lambda: metrics.f1_score(expected, said),
         )
     return found
 
@@ -103,25 +99,28 @@ def _multi_label_scores(
         for rows in (labels, predictions)
     )
     present = expected.any(0) | said.any(0)
-    found = {"accuracy": float((expected == said).all(1).mean())}
-    for average, defined, why in (
-        ("macro", present.any(), "no row has a label, nor was given one"),
-        ("weighted", expected.any(), "no row has a label"),
-        ("micro", present.any(), "no row has a label, nor was given one"),
-    ):
-        f1 = _or_nan(
-            f"{average}_f1",
-            defined,
-            why,
-            lambda average=average: metrics.f1_score(
-                expected[:, present],
-                said[:, present],
-                average=average,
-                zero_division=0.0,
-            ),
-        )
-        found[f"{average}_f1"] = f1
-    return found
+    # Label by label: scikit-learn takes a table of one column for two classes.
+    columns = zip(expected.T, said.T, strict=True)
+    f1 = np.array([metrics.f1_score(*column, zero_division=0.0) for column in columns])
+    nowhere = "no row has a label, nor was given one"
+    return {
+        "accuracy": float((expected == said).all(1).mean()),
+        "macro_f1": _or_nan(
+            "macro_f1", present.any(), nowhere, lambda: f1[present].mean()
+        ),
+        "weighted_f1": _or_nan(
+            "weighted_f1",
+            expected.any(),
+            "no row has a label",
+            lambda: np.average(f1, weights=expected.sum(0)),
+        ),
+        "micro_f1": _or_nan(
+            "micro_f1",
+            present.any(),
+            nowhere,
+            lambda: metrics.f1_score(expected.ravel(), said.ravel()),
+        ),
+    }
 
 
 def _correlations(
