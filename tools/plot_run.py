@@ -6,7 +6,6 @@ and the last values of each run in one file.
   python -m tools.plot_run --model_dir=runs/a,runs/b --output=runs.html
 """
 
-import io
 import math
 import os
 from typing import Any
@@ -17,6 +16,7 @@ from absl import flags, logging
 from data_prep import cli, files
 from data_prep.cli import UserError
 from electra_tf import summaries
+from tools import pictures
 from tools.run_page import KINDS, Run, page
 
 _MODEL_DIR = flags.DEFINE_list(
@@ -82,7 +82,7 @@ def points(run: Run, kind: str, name: str) -> tuple[list[int], list[float]]:
 
 def plot(runs: dict[str, Run]) -> bytes:
     """A PNG with a panel for each metric and a colour for each run."""
-    pyplot = _pyplot()
+    pyplot = pictures.pyplot()
     curves = [name for name in _CURVES if _values(runs, name)]
     rows = -(-len(curves) // _COLUMNS)
     width, height = _PANEL_INCHES
@@ -105,10 +105,7 @@ def plot(runs: dict[str, Run]) -> bytes:
         shown, labels, loc="outside upper center", ncols=len(shown), frameon=False
     )
     figure.supxlabel("step", fontsize=9)
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=100)
-    pyplot.close(figure)
-    return image.getvalue()
+    return pictures.png(figure)
 
 
 def _draw(axis: Any, runs: dict[str, Run], name: str) -> None:
@@ -138,19 +135,6 @@ def limits(values: list[list[float]]) -> tuple[float, float]:
     high = max(np.percentile(run, 99) for run in values)
     margin = 0.06 * (high - low) or 0.1 * abs(high) or 1.0
     return float(low - margin), float(high + margin)
-
-
-def _pyplot() -> Any:
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise UserError(
-            "plot_run needs matplotlib: pip install 'korean-electra-tf[plot]'"
-        ) from error
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    return pyplot
 
 
 def plot_run() -> None:
