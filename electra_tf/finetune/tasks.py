@@ -132,6 +132,8 @@ _KOELECTRA = (
         files=(Files("KorQuAD_v1.0_train.json", test="KorQuAD_v1.0_dev.json"),),
         metric="f1",
         format="squad",
+        text=("context",),
+        text_pair="question",
         max_seq_length=512,
         num_train_epochs=7,
     ),
@@ -186,7 +188,6 @@ _KLUE = (
         metric="entity_f1",
         format="klue_ner",
         labels=("PS", "LC", "OG", "DT", "TI", "QT"),
-        max_seq_length=512,
         num_train_epochs=3,
     ),
 )
@@ -276,7 +277,7 @@ def custom(
     train_file: str,
     dev_file: str = "",
     test_file: str = "",
-    text_column: str = "text",
+    text_column: str = "",
     text_pair_column: str = "",
     label_column: str = "label",
     choice_columns: tuple[str, ...] = (),
@@ -287,8 +288,9 @@ def custom(
 ) -> Task:
     """A task of one's own, from files named in full.
 
-    TAGGING reads a word and its tag a line, QUESTION_ANSWERING the JSON of SQuAD; both
-    have no columns. The others read .tsv with a header, .jsonl, or a list in .json.
+    TAGGING reads a word and its tag a line, QUESTION_ANSWERING the JSON of SQuAD; their
+    columns are those of files to be predicted, "context" and "question" by default for
+    the latter. The others read .tsv with a header, .jsonl, or a list in .json.
     The label of MULTIPLE_CHOICE is the right one's place in `choice_columns`, from 0.
 
     Raises:
@@ -303,13 +305,16 @@ def custom(
         )
     if kind is Kind.MULTI_LABEL and not label_separator:
         raise UserError("--label_separator is empty: say what is between labels")
+    if kind is Kind.QUESTION_ANSWERING:
+        text_column = text_column or "context"
+        text_pair_column = text_pair_column or "question"
     return Task(
         name="custom",
         kind=kind,
         files=(Files(train_file, dev_file, test_file),),
         metric=metric or _CUSTOM_METRICS[kind],
         format="",
-        text=(text_column,),
+        text=(text_column or "text",),
         text_pair=text_pair_column,
         choices=choice_columns,
         label=label_column,
