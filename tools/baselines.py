@@ -1,25 +1,27 @@
 """What is found without a pretrained model: the majority, and linear models of n-grams.
 
-Features are TF-IDF of word 1-grams, or of character 1-3-grams within words' edges and
-across them; n-grams of one training text only are left out. A pair of texts has those
-of both, the absolute differences and the cosine. A choice is a pair with its text, and
-the choice with the highest score is taken. A unit that has a tag of its own sees the
-characters within three of it, alone and as 2- and 3-grams; tags are chosen one by one.
+Features are TF-IDF of word 1-grams, or of character 1-3-grams, spaces among them. A
+pair of texts has those of both, the absolute differences and the cosine. A choice is a
+pair with its text, and the choice with the highest score is taken. A unit that has a
+tag of its own sees itself and the three characters on either side, alone and as 2- and
+3-grams by their places; tags are chosen one by one.
 """
 
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
-from sklearn.feature_extraction import FeatureHasher
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import MultiLabelBinarizer
 
 from data_prep.cli import UserError
+from electra_tf.finetune import metrics
+from electra_tf.finetune.results import Seed
 from electra_tf.finetune.rows import Dataset, Kind, Row, Unit
 
 # Names for folders and for tables.
@@ -29,14 +31,13 @@ MODELS = {
     "characters": "character 1-3-grams, linear",
 }
 # Of logistic regression; Ridge's alpha is 1 / C.
-GRID = (0.3, 1.0, 3.0, 10.0, 30.0)
+GRID = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 
 _ANALYZERS = {
     "words": {"token_pattern": r"(?u)\w+"},
     "characters": {"analyzer": "char", "ngram_range": (1, 3)},
 }
 _WINDOW = 3  # characters on either side of a unit
-_HASHED = 2**18
 _MAX_ITERATIONS = 300
 
 Features = Callable[[list[Row]], sparse.csr_matrix]
@@ -49,15 +50,45 @@ class Candidate(NamedTuple):
     predict: Callable[[list[Row]], list[Any]]  # as metrics.scores takes them
 
 
-def names(kind: Kind) -> list[str]:
-    """The baselines that a kind of task has.
+def names(kind: Kind, wanted: Sequence[str] = ()) -> Sequence[str]:
+    """The baselines that a kind of task has, or those of them that are wanted.
 
     Raises:
-      UserError: it has none.
+      UserError: it has none, or not all that are wanted.
     """
     if kind is Kind.QUESTION_ANSWERING:
         raise UserError("no baseline finds answers: name another --task")
-    return ["majority", "characters"] if kind is Kind.TAGGING else list(MODELS)
+    found = ["majority", "characters"] if kind is Kind.TAGGING else list(MODELS)
+    if unknown := [name for name in wanted if name not in found]:
+        raise UserError(
+            f"--baselines={','.join(wanted)}: {kind.value} has no {unknown[0]!r}; it "
+            f"has {', '.join(found)}"
+        )
+    return wanted or found
+
+
+def score(name: str, data: Dataset, metric: str) -> tuple[Seed, dict[str, Any]]:
+    """Scores of the C that is best on dev, and what it was chosen from.
+
+    Test rows are looked at once, after the choice.
+    """
+    begin = time.monotonic()
+    tried = [(c, _scores(c, data, data.dev)) for c in candidates(name, data)]
+    # An undefined score is the worst; of equal ones the smallest C is taken.
+    values = [dev[metric] for _, dev in tried]
+    best = int(np.argmax(np.nan_to_num(values, nan=-np.inf)))
+    chosen, dev = tried[best]
+    test = _scores(chosen, data, data.test) if data.test else None
+    grid = {str(c.c): value for (c, _), value in zip(tried, values, strict=True)}
+    config = {"baseline": name, "C": chosen.c, f"dev_{metric}_by_C": grid}
+    return Seed(0, None, [], dev, test, time.monotonic() - begin), config
+
+
+def _scores(candidate: Candidate, data: Dataset, rows: list[Row]) -> dict[str, float]:
+    labels = [row.label for row in rows]
+    if data.kind is Kind.TAGGING:
+        labels = [[unit.tag for unit in label] for label in labels]
+    return metrics.scores(data.kind, candidate.predict(rows), labels, data.labels)
 
 
 def candidates(name: str, data: Dataset) -> Iterator[Candidate]:
@@ -117,16 +148,18 @@ def _cached(features: Features) -> Features:
 def _features(name: str, data: Dataset) -> Features:
     """Rows (their choices or units, if they have any) -> a matrix [N, features]."""
     if data.kind is Kind.TAGGING:
-        hasher = FeatureHasher(_HASHED, input_type="string", alternate_sign=False)
-        return lambda rows: hasher.transform(
-            _surroundings(row.text, unit) for row in rows for unit in row.label
-        )
-    vectorizer = TfidfVectorizer(
-        lowercase=False, min_df=2, sublinear_tf=True, **_ANALYZERS[name]
-    )
-    pairs = _pairs(data.train)
-    vectorizer.fit({text: None for pair in pairs for text in pair if text is not None})
+        counter = CountVectorizer(analyzer=_surroundings, binary=True, min_df=2)
+        counter.fit(_units(data.train))
+        return lambda rows: counter.transform(_units(rows))
+    vectorizer = TfidfVectorizer(lowercase=False, sublinear_tf=True, **_ANALYZERS[name])
+    texts = (text for pair in _pairs(data.train) for text in pair)
+    vectorizer.fit(dict.fromkeys(text for text in texts if text is not None))
     return lambda rows: _paired(vectorizer, _pairs(rows))
+
+
+def _units(rows: list[Row]) -> list[tuple[str, Unit]]:
+    """Each unit, after the text it stands in."""
+    return [(row.text, unit) for row in rows for unit in row.label]
 
 
 def _pairs(rows: list[Row]) -> list[tuple[str, str | None]]:
@@ -148,8 +181,9 @@ def _paired(
     return sparse.hstack([first, second, abs(first - second), cosine], format="csr")
 
 
-def _surroundings(text: str, unit: Unit) -> list[str]:
-    """The unit, and n-grams of what is beside it, by their places."""
+def _surroundings(found: tuple[str, Unit]) -> list[str]:
+    """n-grams of a unit and of what is beside it, by their places."""
+    text, unit = found
     padded = "\n" * _WINDOW + text + "\n" * _WINDOW
     end = unit.end + 2 * _WINDOW
     around = padded[unit.start : unit.start + _WINDOW], padded[end - _WINDOW : end]

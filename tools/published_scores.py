@@ -6,11 +6,12 @@ a set has no dev file, and the tables hold one seed's best. Hate speech is score
 dev file, KorQuAD on its own.
 """
 
+from collections.abc import Collection
 from typing import NamedTuple
 
-NOTE = (
-    "published: the systems' own figures, not measured here, one seed each; where a "
-    "set has no dev file, the step was chosen on the test rows"
+_NOTE = (
+    "published: the systems' own figures, not measured here, of one seed each; where a "
+    "set has no dev file, the step was chosen on the test rows. From "
 )
 
 # How many rows they were trained on. A column of far fewer is no place for them.
@@ -37,39 +38,28 @@ _TASKS = (
     ("hate_speech", "macro_f1"),
 )
 
-_ = None  # not published
-
-# The order of _TASKS.
-_KOELECTRA = {
-    "KoELECTRA-Base": (90.21, 86.87, 81.90, 80.85, 83.21, 94.20, 61.10, 89.59, _),
-    "KoELECTRA-Base-v2": (89.70, 87.02, 83.90, 80.61, 84.30, 94.72, 84.34, 92.58, _),
-    "KoELECTRA-Small": (88.76, 84.11, 74.15, 76.27, 77.00, 93.01, 58.13, 86.82, _),
-    "KoELECTRA-Small-v2": (88.64, 85.05, 74.50, 76.76, 78.28, 93.66, 81.43, 90.37, _),
-}
-_KCBERT = {
-    "KcBERT-Base": (89.62, 84.34, 66.95, 74.85, 75.57, 93.93, 60.25, 84.39, _),
-    "KcBERT-Large": (90.68, 85.53, 70.15, 76.99, 77.49, 94.06, 62.16, 86.64, _),
-}
-_KCELECTRA = {
-    "KcELECTRA-base": (91.71, 86.90, 74.80, 81.65, 82.65, 95.78, 70.60, 90.11, _),
-}
-_KR_ELECTRA = {
-    "KoELECTRA-Base-v3": (
-        *(90.63, 88.11, 84.45, 82.24, 85.53, 95.25, 84.83, 93.45, 67.61),
-    ),
-    "KR-ELECTRA": (91.168, 87.90, 82.05, 82.51, 85.41, 95.51, 84.93, 93.04, 74.50),
-}
-_SOONGSIL_BERT = {
-    "KoELECTRA-Small-v3": (
-        *(89.36, 85.40, 77.45, 78.60, 80.79, 94.85, 82.11, 91.13, 63.07),
-    ),
-}
-_SOURCES = {
-    "README of monologg/KoELECTRA": _KOELECTRA,
-    "README of Beomi/KcBERT": _KCBERT,
-    "README of Beomi/KcELECTRA": _KCELECTRA,
-    "README of snunlp/KR-ELECTRA": _KR_ELECTRA,
-    "model card of jason9693/SoongsilBERT-base-beep": _SOONGSIL_BERT,
+# Sources, and their tables in the order of _TASKS; "-": not published.
+_TABLES = {
+    "README of monologg/KoELECTRA": """
+        KoELECTRA-Base      90.21  86.87 81.90 80.85 83.21 94.20 61.10 89.59 -
+        KoELECTRA-Base-v2   89.70  87.02 83.90 80.61 84.30 94.72 84.34 92.58 -
+        KoELECTRA-Small     88.76  84.11 74.15 76.27 77.00 93.01 58.13 86.82 -
+        KoELECTRA-Small-v2  88.64  85.05 74.50 76.76 78.28 93.66 81.43 90.37 -
+    """,
+    "README of Beomi/KcBERT": """
+        KcBERT-Base         89.62  84.34 66.95 74.85 75.57 93.93 60.25 84.39 -
+        KcBERT-Large        90.68  85.53 70.15 76.99 77.49 94.06 62.16 86.64 -
+    """,
+    "README of Beomi/KcELECTRA": """
+        KcELECTRA-base      91.71  86.90 74.80 81.65 82.65 95.78 70.60 90.11 -
+    """,
+    "README of snunlp/KR-ELECTRA": """
+        KoELECTRA-Base-v3   90.63  88.11 84.45 82.24 85.53 95.25 84.83 93.45 67.61
+        KR-ELECTRA          91.168 87.90 82.05 82.51 85.41 95.51 84.93 93.04 74.50
+    """,
+    "model card of jason9693/SoongsilBERT-base-beep": """
+        KoELECTRA-Small-v3  89.36  85.40 77.45 78.60 80.79 94.85 82.11 91.13 63.07
+    """,
 }
 
 
@@ -81,18 +71,20 @@ class Published(NamedTuple):
     scores: dict[tuple[str, str], float]  # (task, metric) -> in [0, 1]
 
 
+def _read(source: str, line: str) -> Published:
+    model, *percents = line.split()
+    scores = {
+        key: float(percent) / 100
+        for key, percent in zip(_TASKS, percents, strict=True)
+        if percent != "-"
+    }
+    return Published(model, source, scores)
+
+
 SYSTEMS = tuple(
-    Published(
-        model,
-        source,
-        {
-            key: percent / 100
-            for key, percent in zip(_TASKS, row, strict=True)
-            if percent is not None
-        },
-    )
-    for source, table in _SOURCES.items()
-    for model, row in table.items()
+    _read(source, line)
+    for source, table in _TABLES.items()
+    for line in table.strip().splitlines()
 )
 
 
@@ -102,3 +94,15 @@ def belongs(task: str, train_rows: int) -> bool:
     Not quite as many is near enough: where a set has no dev file, it comes off train.
     """
     return train_rows >= 0.85 * TRAIN_ROWS.get(task, float("inf"))
+
+
+def note(models: Collection[str]) -> str:
+    """What is to be said under a table that shows some of the systems."""
+    sources = {
+        source: [system.model for system in SYSTEMS if system.source == source]
+        for source in _TABLES
+    }
+    shown = {s: [m for m in names if m in models] for s, names in sources.items()}
+    return _NOTE + "; ".join(
+        f"the {source} ({', '.join(names)})" for source, names in shown.items() if names
+    )

@@ -6,17 +6,12 @@ folder for each baseline.
   python -m tools.score_baselines --task=nsmc --data_dir=nsmc --output_dir=runs/nsmc
 """
 
-import math
 import os
-import time
-from typing import Any
 
 from absl import flags, logging
 
 from data_prep import cli
-from data_prep.cli import UserError
-from electra_tf.finetune import datasets, metrics, results, tasks
-from electra_tf.finetune.rows import Dataset, Kind, Row
+from electra_tf.finetune import datasets, results, tasks
 from tools import baselines
 
 _TASK = flags.DEFINE_enum("task", None, list(tasks.TASKS), "What is to be learnt.")
@@ -33,46 +28,12 @@ _BASELINES = flags.DEFINE_list(
 flags.mark_flags_as_required(["task", "data_dir", "output_dir"])
 
 
-def score(name: str, data: Dataset, metric: str) -> tuple[results.Seed, dict[str, Any]]:
-    """Scores of the C that is best on dev, and the settings it was chosen from."""
-    begin = time.monotonic()
-    found: dict[float | None, float] = {}
-    best = None
-    for candidate in baselines.candidates(name, data):
-        dev = _scores(candidate, data, data.dev)
-        value = dev[metric]
-        if best is None or value > best[0] or math.isnan(best[0]):
-            best = value, candidate, dev
-        found[candidate.c] = value
-    _, chosen, dev = best
-    test = _scores(chosen, data, data.test) if data.test else None
-    seconds = time.monotonic() - begin
-    grid = {str(c): value for c, value in found.items() if c is not None}
-    config = {"baseline": name, "C": chosen.c, f"dev_{metric}_by_C": grid}
-    return results.Seed(0, None, [], dev, test, seconds), config
-
-
-def _scores(
-    candidate: baselines.Candidate, data: Dataset, rows: list[Row]
-) -> dict[str, float]:
-    labels = [row.label for row in rows]
-    if data.kind is Kind.TAGGING:
-        labels = [[unit.tag for unit in label] for label in labels]
-    return metrics.scores(data.kind, candidate.predict(rows), labels, data.labels)
-
-
 def score_baselines() -> None:
     task = tasks.TASKS[_TASK.value]
-    wanted = _BASELINES.value or baselines.names(task.kind)
-    if unknown := set(wanted) - set(baselines.names(task.kind)):
-        raise UserError(
-            f"--baselines={','.join(wanted)}: {task.name} has no "
-            f"{', '.join(sorted(unknown))}; it has "
-            f"{', '.join(baselines.names(task.kind))}"
-        )
+    wanted = baselines.names(task.kind, _BASELINES.value or ())
     data = datasets.load(task, _DATA_DIR.value, _TRAIN_ROWS.value)
     for name in wanted:
-        seed, config = score(name, data, task.metric)
+        seed, config = baselines.score(name, data, task.metric)
         found = results.Results(
             task=task.name,
             kind=data.kind.value,

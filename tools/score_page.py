@@ -1,4 +1,4 @@
-"""A page of one file: a picture of scores, their table, and what is to be said of it."""
+"""A page of one file: the table of scores, what is to be said of it, and a picture."""
 
 import base64
 import html

@@ -81,7 +81,7 @@ def build(found: Iterable[tuple[str, Results]], with_published: bool = True) -> 
     notes += _failures(runs)
     if with_published and (published := _published(columns)):
         shown += published
-        notes.append(published_scores.NOTE)
+        notes.append(published_scores.note([row.model for row in published]))
     return Table(columns, shown, _deltas(runs), notes)
 
 
@@ -166,7 +166,7 @@ def _published(columns: list[Column]) -> list[Row]:
             and published_scores.belongs(column.task, column.train_rows)
         }
         if cells:
-            rows.append(Row(f"{system.model} ({system.source})", "published", cells))
+            rows.append(Row(system.model, "published", cells))
     return rows
 
 
@@ -188,7 +188,7 @@ def _deltas(runs: list[_Run]) -> list[Delta]:
             {
                 seed: value - b.summary.by_seed[seed]
                 for seed, value in a.summary.by_seed.items()
-                if seed in b.summary.by_seed
+                if math.isfinite(value - b.summary.by_seed.get(seed, math.nan))
             },
         )
         for a in by_init["pretrained"]
@@ -226,7 +226,8 @@ def delta_text(delta: Delta) -> str:
     """The difference in percent points; paired where there are seeds to pair."""
     values = list(delta.by_seed.values())
     if not values:
-        return f"{100 * delta.mean:+.2f} (means; no seed in common)"
+        unpaired = f"{100 * delta.mean:+.2f} (means; no seed in common)"
+        return unpaired if math.isfinite(delta.mean) else "undefined"
     text = f"{100 * statistics.fmean(values):+.2f}"
     if len(values) > 1:
         text += f" ± {100 * statistics.stdev(values):.2f}"
@@ -237,8 +238,8 @@ def delta_text(delta: Delta) -> str:
 HEADINGS = ("model", "weights")
 DELTA_HEADINGS = ("task", "pretrained", "random", "pretrained - random")
 EXPLANATION = (
-    "Mean ± sample standard deviation in percent (seeds). Bold: the best measured here. "
-    "Epochs are chosen on dev; the test rows are scored once."
+    "Mean ± sample standard deviation in percent (number of seeds). Bold: the best "
+    "measured here. Epochs are chosen on dev; the test rows are scored once."
 )
 
 

@@ -19,6 +19,7 @@ import os
 import statistics
 import types
 import typing
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from data_prep import files
@@ -160,6 +161,23 @@ def read(path: str) -> Results:
     results = dataclasses.replace(results, seeds=seeds)
     _check(path, results)
     return results
+
+
+def read_all(patterns: Sequence[str]) -> list[tuple[str, Results]]:
+    """(folder, results) of the folders that match and hold any.
+
+    Raises:
+      UserError: no folder does, or a results.json is not as `write` writes it.
+    """
+    folders = dict.fromkeys(f for p in patterns for f in files.glob(p.rstrip("/")))
+    paths = {folder: os.path.join(folder, RESULTS_FILE) for folder in folders}
+    found = [(f, read(path)) for f, path in paths.items() if files.exists(path)]
+    if not found:
+        raise UserError(
+            f"{','.join(patterns)}: {len(folders)} folders match and none holds "
+            f"{RESULTS_FILE}, which run_finetuning and score_baselines write"
+        )
+    return found
 
 
 def _seed(path: str, found: Any) -> Seed:

@@ -135,3 +135,17 @@ def test_file_that_is_no_json_or_not_there_is_refused(tmp_path):
     path.write_text("[]")
     with pytest.raises(UserError, match=r"results is \[\], not an object"):
         results.read(str(path))
+
+
+def test_folders_that_hold_results_are_found(tmp_path):
+    runs = {
+        name: run(scored(0, 0.8, value)) for name, value in (("a", 0.7), ("b", 0.6))
+    }
+    for name, result in runs.items():
+        results.write(f"{tmp_path}/nsmc/{name}", result)
+    (tmp_path / "nsmc" / "empty").mkdir()
+    found = results.read_all([f"{tmp_path}/*/*", f"{tmp_path}/nsmc/a/"])
+    assert [folder for folder, _ in found] == [f"{tmp_path}/nsmc/{n}" for n in "ab"]
+    assert [r.seeds[0].test["accuracy"] for _, r in found] == [0.7, 0.6]
+    with pytest.raises(UserError, match="1 folders match and none holds results.json"):
+        results.read_all([f"{tmp_path}/*"])
