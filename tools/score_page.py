@@ -14,6 +14,7 @@ img {{ max-width: 100%; }}
 table {{ border-collapse: collapse; }}
 th, td {{ border-bottom: 1px solid #ddd; padding: 2px 12px; text-align: right; }}
 th {{ vertical-align: bottom; }}
+td {{ white-space: nowrap; }}
 td:first-child, td:nth-child(2) {{ text-align: left; }}
 tr.published {{ color: #777; }}
 </style></head><body>

@@ -1,6 +1,7 @@
 """Pictures of scores: models beside each other, and one model over its pretraining."""
 
 import math
+import textwrap
 from typing import Any, NamedTuple
 
 from electra_tf.finetune.results import INITS, Summary
@@ -53,6 +54,12 @@ def dots(table: Table) -> bytes:
         ncols=len(present) or 1,
         frameon=False,
     )
+    said = [n for n in table.notes if n.startswith(score_table.DIFFERENT_DATA)]
+    if said:
+        lines = [
+            line for note in said for line in textwrap.wrap(note, 40 * across + 30)
+        ]
+        figure.supxlabel("\n".join(lines), fontsize=8)
     return pictures.png(figure)
 
 

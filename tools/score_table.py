@@ -11,7 +11,7 @@ from electra_tf.finetune.results import Results, Summary
 from tools import published_scores
 
 _ORDER = (*results.INITS, "published")
-_DIFFERENT_DATA = "†"
+DIFFERENT_DATA = "†"
 
 
 class Column(NamedTuple):
@@ -73,7 +73,7 @@ def build(found: Iterable[tuple[str, Results]], with_published: bool = True) -> 
     rows: dict[tuple[str, str], dict[Column, Cell]] = {}
     best = _best(runs)
     for run in sorted(runs, key=lambda r: (_ORDER.index(r.results.init), r.label)):
-        mark = _DIFFERENT_DATA if run in different else ""
+        mark = DIFFERENT_DATA if run in different else ""
         is_best = run.summary.mean == best.get(run.column)
         row = rows.setdefault((run.label, run.results.init), {})
         row[run.column] = Cell(run.summary, mark, is_best)
@@ -124,11 +124,11 @@ def _different_data(
             continue
         usual = max(by_data, key=lambda data: len(by_data[data]))
         said = [
-            f"{', '.join(run.label for run in by_data[data])} had {data[:12]}"
+            f"{' and '.join(repr(run.label) for run in by_data[data])} had {data[:12]}"
             for data in sorted(by_data, key=lambda data: data != usual)
         ]
         notes.append(
-            f"{_DIFFERENT_DATA} {title(column, columns)}: not the same rows, so not to "
+            f"{DIFFERENT_DATA} {title(column, columns)}: not the same rows, so not to "
             f"be compared ({'; '.join(said)}, by data_sha256)"
         )
         different += [run for run in runs if run.column == column]
@@ -138,7 +138,7 @@ def _different_data(
 
 def _failures(runs: list[_Run]) -> list[str]:
     return [
-        f"{run.label}, {run.column.task}, {run.column.train_rows:,} rows: seed "
+        f"{run.label!r}, {run.column.task}, {run.column.train_rows:,} rows: seed "
         f"{seed.seed} failed: {seed.error}"
         for run in runs
         for seed in run.results.seeds

@@ -34,7 +34,7 @@ def test_one_seed_has_no_deviation_and_failed_ones_are_told():
         ["small", "pretrained", "**90.00 (1, 1 failed)**"],
         ["small", "random", "failed (0, 1 failed)"],
     ]
-    assert "- small, nsmc, 100 rows: seed 1 failed: the loss is nan" in text
+    assert "- 'small', nsmc, 100 rows: seed 1 failed: the loss is nan" in text
     assert "seed 0 failed: killed" in text
 
 
@@ -72,8 +72,8 @@ def test_runs_of_other_rows_are_marked_and_said_to_be():
         "**90.00 (1)**",
     ]
     assert (
-        "- † nsmc accuracy: not the same rows, so not to be compared (b, c had "
-        "222222222222; a had 111111111111, by data_sha256)"
+        "- † nsmc accuracy: not the same rows, so not to be compared ('b' and 'c' had "
+        "222222222222; 'a' had 111111111111, by data_sha256)"
     ) in text
     same = score_table.build(found[1:])
     assert not same.notes and "†" not in score_table.markdown(same)

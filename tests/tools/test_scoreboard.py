@@ -41,6 +41,19 @@ def test_picture_has_a_colour_for_each_kind_of_weights(tmp_path):
         assert found == [i < count for i in range(3)]
 
 
+def test_picture_says_so_where_runs_had_other_rows(tmp_path):
+    heights = []
+    for other in ("1" * 64, "2" * 64):
+        found = [*FOUND[:2], ("c", run({0: 0.5}, model="words", data_sha256=other))]
+        path = tmp_path / "picture.png"
+        path.write_bytes(score_plots.dots(score_table.build(found)))
+        image = matplotlib.image.imread(path)[..., :3]
+        dark = (image.sum(-1) < 0.5).any(1).nonzero()[0]
+        heights.append(int(dark.max()) - int((image.min(-1) < 0.5).any(1).argmax()))
+    # Text below the panels moves them up.
+    assert heights[0] != heights[1]
+
+
 def test_undefined_scores_and_failed_seeds_leave_a_picture():
     found = [("a", run({0: "killed"})), ("b", run({0: float("nan")}, model="b"))]
     assert len(score_plots.dots(score_table.build(found))) > 3_000
