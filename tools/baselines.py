@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import MultiLabelBinarizer
 
@@ -99,7 +99,7 @@ def candidates(name: str, data: Dataset) -> Iterator[Candidate]:
     features = _cached(_features(name, data))
     train, targets = features(data.train), _targets(data)
     for c in GRID:
-        model = _linear(data.kind, c).fit(train, targets)
+        model = _linear(data.kind, c, train.shape[0]).fit(train, targets)
         yield Candidate(c, _predictor(model, features, data))
 
 
@@ -206,9 +206,13 @@ def _targets(data: Dataset) -> Any:
     return labels
 
 
-def _linear(kind: Kind, c: float) -> Any:
+def _linear(kind: Kind, c: float, count: int) -> Any:
+    """The model of a kind, for `count` examples."""
     if kind is Kind.REGRESSION:
         return Ridge(alpha=1 / c)
+    if kind is Kind.TAGGING:
+        # The same objective by steps: units are many, and so are their features.
+        return SGDClassifier("log_loss", alpha=1 / (c * count), random_state=0)
     model = LogisticRegression(C=c, max_iter=_MAX_ITERATIONS)
     return OneVsRestClassifier(model) if kind is Kind.MULTI_LABEL else model
 
