@@ -66,13 +66,13 @@ class _Run(NamedTuple):
 
 
 def build(found: Iterable[tuple[str, Results]], with_published: bool = True) -> Table:
-    """The table of some runs, named by their folders."""
+    """The table of some runs, named by their folders, in their order."""
     runs = _labelled(list(found))
     columns = sorted({run.column for run in runs})
     different, notes = _different_data(runs, columns)
     rows: dict[tuple[str, str], dict[Column, Cell]] = {}
     best = _best(runs)
-    for run in sorted(runs, key=lambda r: (_ORDER.index(r.results.init), r.label)):
+    for run in sorted(runs, key=lambda run: _ORDER.index(run.results.init)):
         mark = DIFFERENT_DATA if run in different else ""
         is_best = run.summary.mean == best.get(run.column)
         row = rows.setdefault((run.label, run.results.init), {})

@@ -30,8 +30,8 @@ def test_one_seed_has_no_deviation_and_failed_ones_are_told():
     table = score_table.build(found)
     text = score_table.markdown(table)
     assert rows(text)[2:5] == [
-        ["other", "pretrained", "undefined (1)"],
         ["small", "pretrained", "**90.00 (1, 1 failed)**"],
+        ["other", "pretrained", "undefined (1)"],
         ["small", "random", "failed (0, 1 failed)"],
     ]
     assert "- 'small', nsmc, 100 rows: seed 1 failed: the loss is nan" in text
