@@ -173,6 +173,7 @@ def test_rows_to_be_predicted(write):
     assert readers.unlabelled(PLAIN, tsv) == [Row("2", "가")]
     blank = readers.unlabelled(PLAIN, write("b.tsv", "text\n가\n\n나\n"))
     assert [row.text for row in blank] == ["가", "", "나"]
+    assert readers.unlabelled(TASKS["3i4k"], tsv) == [Row("2", "가")]
     jsonl = write("a.jsonl", '{"text": "가"}\n')
     assert readers.unlabelled(PLAIN, jsonl) == [Row("1", "가")]
 
