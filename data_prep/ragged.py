@@ -41,7 +41,7 @@ class Ragged:
 
     def take(self, rows: np.ndarray) -> "Ragged":
         """The given rows in the given order, repeated ones too."""
-        return self._slices(self.offsets[rows], self.lengths[rows])
+        return self.slices(self.offsets[rows], self.lengths[rows])
 
     def join(self, counts: Sequence[int]) -> "Ragged":
         """Longer rows: the first of counts[0] rows, the next of counts[1], ..."""
@@ -49,9 +49,10 @@ class Ragged:
 
     def truncate(self, lengths: np.ndarray) -> "Ragged":
         """The beginnings of all rows, of the given lengths."""
-        return self._slices(self.offsets[:-1], lengths)
+        return self.slices(self.offsets[:-1], lengths)
 
-    def _slices(self, starts: np.ndarray, lengths: np.ndarray) -> "Ragged":
+    def slices(self, starts: np.ndarray, lengths: np.ndarray) -> "Ragged":
+        """Rows cut out of `values` anywhere, overlapping ones too."""
         offsets = _offsets(lengths)
         shifts = np.repeat(starts - offsets[:-1], lengths)
         return Ragged(self.values[np.arange(offsets[-1]) + shifts], offsets)

@@ -156,9 +156,14 @@ def eval_batches(
         }
 
     batches = read.batch(size).take(config.num_eval_steps).map(parse_and_fill)
-    context = context or tf.distribute.InputContext()
-    mine = _rows_of_host(batches, size, context)
-    return _rows_of_replicas(mine, size, context).prefetch(2)
+    return share(batches, size, context or tf.distribute.InputContext()).prefetch(2)
+
+
+def share(
+    batches: tf.data.Dataset, size: int, context: tf.distribute.InputContext
+) -> tf.data.Dataset:
+    """Of global batches of `size` rows what one host's replicas take, one by one."""
+    return _rows_of_replicas(_rows_of_host(batches, size, context), size, context)
 
 
 def _rows_of_host(

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 import tensorflow as tf
 
-from electra_tf.config import PretrainingConfig
 from electra_tf.fused import compiled
 
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-6
@@ -30,21 +30,30 @@ def decays(name: str) -> bool:
     return groups[0]
 
 
-def decay_factor(step: tf.Tensor, config: PretrainingConfig) -> tf.Tensor:
+class Schedule(Protocol):
+    """What of a config decides the learning rate."""
+
+    learning_rate: float
+    lr_decay_power: float
+    num_train_steps: int
+    num_warmup_steps: int
+
+
+def decay_factor(step: tf.Tensor, config: Schedule) -> tf.Tensor:
     """(1 - step/N)^power: 1 at the start, 0 at num_train_steps and after."""
     total = float(config.num_train_steps)
     rest = 1.0 - tf.minimum(tf.cast(step, tf.float32), total) / total
     return rest**config.lr_decay_power
 
 
-def warmup_factor(step: tf.Tensor, config: PretrainingConfig) -> tf.Tensor:
+def warmup_factor(step: tf.Tensor, config: Schedule) -> tf.Tensor:
     """min(1, step/warmup): 0 at step 0."""
     if not config.num_warmup_steps:
         return tf.ones([])
     return tf.minimum(1.0, tf.cast(step, tf.float32) / float(config.num_warmup_steps))
 
 
-def learning_rate(step: tf.Tensor, config: PretrainingConfig) -> tf.Tensor:
+def learning_rate(step: tf.Tensor, config: Schedule) -> tf.Tensor:
     """Decay and warm-up multiply: the original applies both at once.
 
     Args:
@@ -54,20 +63,24 @@ def learning_rate(step: tf.Tensor, config: PretrainingConfig) -> tf.Tensor:
     return config.learning_rate * decay * warmup_factor(step, config)
 
 
-def layerwise_rates(names: Iterable[str], num_layers: int, decay: float) -> list[float]:
-    """decay^(num_layers + 2 - depth) per variable, to be multiplied by the rate.
+def layerwise_rates(
+    names: Iterable[str], num_layers: int, decay: float, double_top_decay: bool = False
+) -> list[float]:
+    """decay^depth per variable, to be multiplied by the rate.
 
-    Depth is 0 for embeddings, i + 1 for layer i, and num_layers + 2 for anything that
-    follows the encoder. The top layer gets the decay twice, as in the original.
+    Depth counts downwards: 0 for what follows the encoder, 1 for its top layer,
+    num_layers + 1 for embeddings. `double_top_decay` counts as the original does by
+    mistake: the top layer is at 2, and all below it one deeper too.
     """
 
     def depth(name: str) -> int:
         layer = re.search(r"/encoder/layer_(\d+)/", name)
         if layer:
-            return int(layer[1]) + 1
-        return 0 if re.search("/embeddings(_project)?/", name) else num_layers + 2
+            return num_layers - int(layer[1]) + double_top_decay
+        is_embedding = re.search("/embeddings(_project)?/", name)
+        return num_layers + 1 + double_top_decay if is_embedding else 0
 
-    return [decay ** (num_layers + 2 - depth(name)) for name in names]
+    return [decay ** depth(name) for name in names]
 
 
 class AdamWeightDecay:

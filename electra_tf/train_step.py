@@ -3,7 +3,7 @@
 B rows of this replica, L sequence length, A gradient_accumulation_steps.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +14,7 @@ from electra_tf.dropout import RandomStream
 from electra_tf.masking import Inputs, Masked
 from electra_tf.optimization import AdamWeightDecay, learning_rate
 from electra_tf.pretraining_model import PretrainingModel, PretrainingOutput, mean
+from electra_tf.replicas import all_reduce, num_replicas
 
 _CLIP_NORM = 1.0
 _TRAINING_SCALARS = ("steps", "grad_norm", "clipped")
@@ -74,7 +75,7 @@ class TrainStep:
         masked = self._mask(inputs, seeds)
         gradients, sums = self.gradients(inputs, masked, seeds)
         norm = self.apply_gradients(gradients, learning_rate(step, config))
-        share = 1.0 / _num_replicas()
+        share = 1.0 / num_replicas()
         return sums | {
             "steps": tf.constant(share),
             "grad_norm": norm * share,
@@ -160,7 +161,7 @@ class TrainStep:
             slots = tf.cast(masking.candidates(inputs), tf.float32)
         tokens = tf.cast(inputs.input_mask > 0, tf.float32)
         own = LossWeights(tf.reduce_sum(slots), tf.reduce_sum(tokens))
-        return own if self._config.per_replica_loss else LossWeights(*_all_reduce(own))
+        return own if self._config.per_replica_loss else LossWeights(*all_reduce(own))
 
     def replica_loss(
         self, output: PretrainingOutput, weights: LossWeights
@@ -177,26 +178,10 @@ class TrainStep:
         """Adds up the replicas' gradients, clips them, updates; returns their norm."""
         if self._config.per_replica_loss:
             gradients, norm = tf.clip_by_global_norm(gradients, _CLIP_NORM)
-            share = 1.0 / _num_replicas()
-            gradients = _all_reduce([gradient * share for gradient in gradients])
+            share = 1.0 / num_replicas()
+            gradients = all_reduce([gradient * share for gradient in gradients])
         else:
-            gradients = _all_reduce(gradients)
+            gradients = all_reduce(gradients)
             gradients, norm = tf.clip_by_global_norm(gradients, _CLIP_NORM)
         self._optimizer.apply(list(map(tf.convert_to_tensor, gradients)), lr)
         return norm
-
-
-def _num_replicas() -> int:
-    return tf.distribute.get_strategy().num_replicas_in_sync
-
-
-def _all_reduce(tensors: Any) -> list[tf.Tensor]:
-    """Adds each of some tensors over the replicas."""
-
-    def reduce(strategy: tf.distribute.Strategy, *tensors: Any) -> tuple:
-        pairs = [(tensor, tensor) for tensor in tensors]
-        total = tf.distribute.ReduceOp.SUM
-        return tuple(strategy.extended.batch_reduce_to(total, pairs))
-
-    context = tf.distribute.get_replica_context()
-    return list(context.merge_call(reduce, args=tuple(tensors)))

@@ -71,7 +71,7 @@ def repair_tags(tags: list[str]) -> list[str]:
 def _units(pairs: list[tuple[str, str]], between: str) -> list[Unit]:
     """The words or characters but for spaces, which KLUE's own scores skip too.
 
-    One that begins an entity (there is one) leaves an I- tag to be repaired.
+    A space that begins an entity (KLUE has two) leaves an I- tag to be repaired.
     """
     units, start = [], 0
     for word, tag in pairs:

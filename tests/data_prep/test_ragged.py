@@ -46,6 +46,12 @@ def test_truncate_keeps_beginnings(rows, length):
     assert lists(cut) == [row[:length] for row in rows]
 
 
+def test_slices_are_cut_anywhere_and_may_overlap():
+    found = Ragged.from_rows([[1, 2], [3, 4, 5]])
+    cut = found.slices(np.array([3, 0, 1, 5]), np.array([2, 3, 3, 0]))
+    assert lists(cut) == [[4, 5], [1, 2, 3], [2, 3, 4], []]
+
+
 @given(ROWS, ROWS)
 def test_concatenate_is_all_rows(first, second):
     parts = [Ragged.from_rows(first), Ragged.from_rows(second)]

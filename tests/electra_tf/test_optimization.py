@@ -133,9 +133,16 @@ def test_layerwise_rates_are_the_recorded_ones():
         name = f"electra/encoder/layer_{i}/attention/self/query/kernel"
         names[f"encoder/layer_{i}/"] = name
     assert set(names) == set(recorded)
-    rates = optimization.layerwise_rates(names.values(), num_layers=12, decay=0.8)
+    rates = optimization.layerwise_rates(names.values(), 12, 0.8, double_top_decay=True)
     for key, rate in zip(names, rates, strict=True):
         assert rate == pytest.approx(recorded[key], rel=1e-6)
+
+
+def test_corrected_layerwise_rates_take_the_factor_once_a_layer():
+    names = ["classifier/kernel", *(f"electra/encoder/layer_{i}/x" for i in (2, 1, 0))]
+    names += ["electra/embeddings_project/kernel", "electra/embeddings/LayerNorm/beta"]
+    rates = optimization.layerwise_rates(names, num_layers=3, decay=0.5)
+    assert rates == [1.0, 0.5, 0.25, 0.125, 0.0625, 0.0625]
 
 
 def test_a_variables_rate_scales_its_whole_update():

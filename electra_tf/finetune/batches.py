@@ -1,0 +1,130 @@
+"""Features -> padded batches, on TPUs of one shape, elsewhere of a few.
+
+Sequences of about the same length share a batch, so that little of it is padding. What
+a batch holds is a function of (seed, epoch).
+
+B rows, N sequences in a row (choices), L length of the batch.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from data_prep.ragged import Ragged
+from data_prep.vocab import PAD_ID
+from electra_tf import input_pipeline
+from electra_tf.finetune.features import Features
+from electra_tf.finetune.tagging import NO_LABEL
+
+# Each length is compiled once, so they are few.
+_LENGTHS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+
+Batch = dict[str, np.ndarray]
+
+
+def bucket_lengths(max_seq_length: int, static: bool) -> list[int]:
+    """To which lengths batches are padded, ascending; `static` means one for all."""
+    if static:
+        return [max_seq_length]
+    return [n for n in _LENGTHS if n < max_seq_length] + [max_seq_length]
+
+
+class Batches:
+    """The batches of some features.
+
+    A batch has input_ids, input_mask, segment_ids [B, L], or [B, N, L] of choices;
+    row_weight float32 [B], 0 for rows that only fill up the last batch; row int32 [B];
+    and targets if there are any, which are padded too where each token has one.
+    """
+
+    def __init__(self, features: Features, lengths: list[int], batch_size: int):
+        self._features, self._lengths = features, np.array(lengths)
+        self.batch_size = batch_size
+        longest = features.input_ids.lengths.reshape(-1, features.group).max(1)
+        self._bucket = np.searchsorted(self._lengths, longest)
+        self.num_rows = len(longest)
+        self.num_batches = -(-self.num_rows // batch_size)
+
+    def shuffled(self, seed: int, epoch: int) -> Iterator[Batch]:
+        """Each row once, in an order of its own; only the last batch is filled up."""
+        rng = np.random.RandomState([seed, epoch])
+        order = rng.permutation(self.num_rows)
+        # A stable sort by length, so that chance decides within each.
+        order = order[np.argsort(self._bucket[order], kind="stable")]
+        starts = np.arange(self.num_batches) * self.batch_size
+        for start in rng.permutation(starts):
+            yield self._batch(order[start : start + self.batch_size])
+
+    def in_order(self) -> Iterator[Batch]:
+        """Each row once, the short ones first."""
+        order = np.argsort(self._bucket, kind="stable")
+        for start in range(0, self.num_rows, self.batch_size):
+            yield self._batch(order[start : start + self.batch_size])
+
+    def _batch(self, rows: np.ndarray) -> Batch:
+        features, group = self._features, self._features.group
+        missing = self.batch_size - len(rows)
+        weight = np.repeat(np.float32([1, 0]), [len(rows), missing])
+        length = int(self._lengths[self._bucket[rows].max()])
+        rows = np.concatenate([rows, np.repeat(rows[:1], missing)])
+        sequences = (rows[:, None] * group + np.arange(group)).ravel()
+        inputs = {
+            "input_ids": _padded(features.input_ids, sequences, length, PAD_ID),
+            "input_mask": _mask(features.input_ids, sequences, length),
+            "segment_ids": _padded(features.segment_ids, sequences, length, 0),
+        }
+        if group > 1:
+            shape = [len(rows), group, length]
+            inputs = {name: value.reshape(shape) for name, value in inputs.items()}
+        found = inputs | {"row": rows.astype(np.int32), "row_weight": weight}
+        if isinstance(features.targets, Ragged):
+            found["targets"] = _padded(features.targets, rows, length, NO_LABEL)
+        elif features.targets is not None:
+            found["targets"] = features.targets[rows]
+        return found
+
+    def signature(self) -> dict[str, tf.TensorSpec]:
+        """Of a batch; L is known where there is one length."""
+        sample = self._batch(np.zeros(1, np.int64))
+        longest = sample["input_ids"].shape[-1]
+        is_static = len(self._lengths) == 1
+        by_token = {"input_ids", "input_mask", "segment_ids"}
+        if isinstance(self._features.targets, Ragged):
+            by_token.add("targets")
+        specs = {}
+        for name, value in sample.items():
+            shape = list(value.shape)
+            if name in by_token:
+                shape[-1] = longest if is_static else None
+            specs[name] = tf.TensorSpec(shape, value.dtype)
+        return specs
+
+
+def dataset(
+    batches: Batches,
+    read: Callable[[], Iterator[Batch]],
+    context: tf.distribute.InputContext,
+) -> tf.data.Dataset:
+    """What a host's replicas read, one element a replica.
+
+    Args:
+      read: gives the batches; each host reads all and keeps its part.
+    """
+    whole = tf.data.Dataset.from_generator(read, output_signature=batches.signature())
+    return input_pipeline.share(whole, batches.batch_size, context).prefetch(4)
+
+
+def _padded(
+    sequences: Ragged, rows: np.ndarray, length: int, padding: int
+) -> np.ndarray:
+    """int32 [rows, length]."""
+    taken = sequences.take(rows)
+    result = np.full([len(rows), length], padding, np.int32)
+    result[_mask(sequences, rows, length) > 0] = taken.values
+    return result
+
+
+def _mask(sequences: Ragged, rows: np.ndarray, length: int) -> np.ndarray:
+    lengths = sequences.lengths[rows]
+    return (np.arange(length) < lengths[:, None]).astype(np.int32)

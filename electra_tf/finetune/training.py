@@ -1,0 +1,173 @@
+"""One network learns one task: epochs of updates on the devices of a strategy."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from data_prep.cli import UserError
+from data_prep.progress import Progress
+from electra_tf.dropout import RandomStream
+from electra_tf.finetune import batches as batches_lib
+from electra_tf.finetune.batches import Batch, Batches
+from electra_tf.finetune.model import FinetuningModel, losses
+from electra_tf.finetune.rows import Kind
+from electra_tf.finetune.settings import Settings
+from electra_tf.masking import Inputs
+from electra_tf.optimization import AdamWeightDecay, layerwise_rates, learning_rate
+from electra_tf.replicas import all_reduce, num_replicas
+from electra_tf.shapes import shape_of
+from electra_tf.train_step import step_seeds
+
+_CLIP_NORM = 1.0
+# Rows that only fill up a batch have this number.
+_FILLER = -1
+# Between two lines of progress.
+_STEPS_PER_CALL = 50
+
+
+class Schedule(NamedTuple):
+    """As `optimization.learning_rate` reads it."""
+
+    learning_rate: float
+    num_train_steps: int
+    num_warmup_steps: int
+    lr_decay_power: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Finetuner:
+    """A model, its optimizer and the compiled steps, on the devices of a strategy."""
+
+    model: FinetuningModel
+    strategy: tf.distribute.Strategy
+    optimizer: AdamWeightDecay
+    schedule: Schedule
+    seed: int
+
+    @classmethod
+    def create(
+        cls,
+        make_model: Callable[[], FinetuningModel],
+        strategy: tf.distribute.Strategy,
+        settings: Settings,
+        num_train_steps: int,
+        seed: int,
+    ) -> "Finetuner":
+        with strategy.scope():
+            model = make_model()
+            variables = model.named_variables
+            rates = layerwise_rates(
+                variables,
+                model.config.num_hidden_layers,
+                settings.layerwise_lr_decay,
+                settings.double_top_decay,
+            )
+            optimizer = AdamWeightDecay(variables, settings.weight_decay_rate, rates)
+        schedule = Schedule(
+            settings.learning_rate,
+            num_train_steps,
+            math.ceil(settings.warmup_proportion * num_train_steps),
+        )
+        return cls(model, strategy, optimizer, schedule, seed)
+
+    def train_epoch(self, batches: Batches, epoch: int) -> float:
+        """Goes once through the rows; returns the mean loss of a row.
+
+        Args:
+          epoch: from 0.
+
+        Raises:
+          UserError: the loss is not finite.
+        """
+        first, total = epoch * batches.num_batches, 0.0
+        iterator = self._iterator(batches, lambda: batches.shuffled(self.seed, epoch))
+        with Progress(f"epoch {epoch + 1}", batches.num_batches, "steps") as progress:
+            for done in range(0, batches.num_batches, _STEPS_PER_CALL):
+                count = min(_STEPS_PER_CALL, batches.num_batches - done)
+                step = tf.constant(first + done, tf.int64)
+                total += float(self._train_steps(iterator, step, tf.constant(count)))
+                if not math.isfinite(total):
+                    raise UserError(
+                        f"the loss of epoch {epoch + 1} is not finite by step "
+                        f"{done + count}: lower --learning_rate, or lengthen "
+                        "--warmup_proportion"
+                    )
+                progress.update(count)
+        return total / batches.num_rows
+
+    def predict(self, batches: Batches) -> list[np.ndarray]:
+        """The logits of each row, of [N] choices, [C], or [L, C] with padding."""
+        found: list[np.ndarray] = [np.empty(0)] * batches.num_rows
+        with Progress("predicting", batches.num_rows, "rows") as progress:
+            for batch in self._iterator(batches, batches.in_order):
+                rows, logits = (
+                    self.strategy.experimental_local_results(value)[0].numpy()
+                    for value in self._predict_step(batch)
+                )
+                for row, value in zip(rows, logits, strict=True):
+                    if row != _FILLER:
+                        found[row] = value
+                progress.update(int((rows != _FILLER).sum()))
+        return found
+
+    def _iterator(
+        self, batches: Batches, read: Callable[[], Iterator[Batch]]
+    ) -> Iterator:
+        return iter(
+            self.strategy.distribute_datasets_from_function(
+                lambda context: batches_lib.dataset(batches, read, context)
+            )
+        )
+
+    @tf.function(reduce_retracing=True)
+    def _train_steps(self, iterator, first_step: tf.Tensor, count: tf.Tensor):
+        total, done = tf.zeros([]), tf.constant(0)
+        while done < count:
+            step = first_step + tf.cast(done, tf.int64)
+            found = self.strategy.run(self._update, (next(iterator), step))
+            total += self.strategy.reduce(tf.distribute.ReduceOp.SUM, found, axis=None)
+            done += 1
+        return total
+
+    def _update(self, batch: dict[str, tf.Tensor], step: tf.Tensor) -> tf.Tensor:
+        """One update from this replica's rows; returns the sum of their losses."""
+        weight = batch["row_weight"]
+        (rows,) = all_reduce([tf.reduce_sum(weight)])
+        inputs, variables = _inputs(batch), list(self.model.named_variables.values())
+        with tf.GradientTape() as tape:
+            logits = self.model(
+                inputs, RandomStream(step_seeds(self.seed, step).dropout)
+            )
+            found = losses(self.model.kind, logits, batch["targets"], inputs.input_mask)
+            total = tf.reduce_sum(weight * found)
+            loss = total / rows
+        gradients = tape.gradient(loss, variables)
+        gradients = all_reduce([tf.convert_to_tensor(g) for g in gradients])
+        gradients, _ = tf.clip_by_global_norm(gradients, _CLIP_NORM)
+        self.optimizer.apply(gradients, learning_rate(step, self.schedule))
+        return total
+
+    @tf.function(reduce_retracing=True)
+    def _predict_step(self, batch):
+        return self.strategy.run(self._predict, (batch,))
+
+    def _predict(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        """Number and logits of every row of the batch, of all replicas."""
+        logits = self.model(_inputs(batch))
+        if self.model.kind is Kind.MULTIPLE_CHOICE:
+            logits = tf.reshape(logits, tf.shape(batch["input_ids"])[:2])
+        rows = tf.where(batch["row_weight"] > 0, batch["row"], _FILLER)
+        if num_replicas() == 1:
+            return rows, logits
+        gather = tf.distribute.get_replica_context().all_gather
+        return gather(rows, axis=0), gather(logits, axis=0)
+
+
+def _inputs(batch: dict[str, tf.Tensor]) -> Inputs:
+    """Choices become rows, one after the other."""
+    found = (batch[name] for name in Inputs._fields)
+    return Inputs(*(tf.reshape(x, [-1, shape_of(x)[-1]]) for x in found))
