@@ -10,7 +10,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -112,7 +112,10 @@ def score(run: Run, seeds: Sequence[int]) -> Results:
             logging.info("seed %d is in %s", seed, path)
             continue
         scored, weights, model = _score_seed(run, task_data, prepared, seed)
-        is_best = weights and _is_best(scored, found)
+        others = [seed.dev[run.task.metric] for seed in done.values() if seed.dev]
+        is_best = weights and not any(
+            _is_better(other, scored.dev[run.task.metric]) for other in others
+        )
         if is_best and distribution.is_chief(run.strategy):
             folder.write(
                 os.path.join(run.output_dir, MODEL_FOLDER),
@@ -184,70 +187,24 @@ def _difference(then: Any, now: Any) -> str:
     return f"{then!r} there, {now!r} now"
 
 
-def _is_best(scored: Seed, before: Results) -> bool:
-    metric = before.metric
-    return all(
-        not scored.dev[metric] < seed.dev[metric]
-        for seed in before.seeds
-        if seed.error is None
-    )
-
-
 def _score_seed(
     run: Run, task_data: TaskData, prepared: dict[str, Prepared], seed: int
 ) -> tuple[Seed, dict[str, np.ndarray], FinetuningModel | None]:
     """One fine-tuning; its weights are empty if it failed."""
     begin = time.monotonic()
-    settings = run.settings
-    lengths = bucket_lengths(
-        settings.max_seq_length, static=distribution.is_tpu(run.strategy)
-    )
     batches = {
-        split: Batches(
-            part.features,
-            lengths,
-            settings.train_batch_size
-            if split == "train"
-            else settings.predict_batch_size,
-        )
+        split: _batches(run, part, training=split == "train")
         for split, part in prepared.items()
     }
-    finetuner = Finetuner.create(
-        functools.partial(
-            folder.make_model,
-            run.described,
-            run.start,
-            seed,
-            compute_dtype=tf.as_dtype(settings.compute_dtype),
-        ),
-        run.strategy,
-        settings,
-        settings.num_train_epochs * batches["train"].num_batches,
-        seed,
-    )
-    if not run.random_init:
-        start_lib.fill(finetuner.model.named_variables, run.start, with_head=False)
+    finetuner = _finetuner(run, batches["train"].num_batches, seed)
 
     def scored(split: str) -> Scores:
         logits = finetuner.predict(batches[split])
-        rows = prepared[split].rows
-        return task_data.scores(rows, task_data.predictions(prepared[split], logits))
+        predictions = task_data.predictions(prepared[split], logits)
+        return task_data.scores(prepared[split].rows, predictions)
 
-    epochs: list[Epoch] = []
-    best, weights = -math.inf, {}
     try:
-        for epoch in range(settings.num_train_epochs):
-            loss = finetuner.train_epoch(batches["train"], epoch)
-            epochs.append(Epoch(epoch + 1, loss, scored("dev")))
-            value = epochs[-1].dev[run.task.metric]
-            logging.info(
-                "%s, seed %d, epoch %d: loss %.4f, dev %s",
-                *(run.task.name, seed, epoch + 1, loss, _line(epochs[-1].dev)),
-            )
-            # An undefined score is no better than any, and the first is kept at least.
-            if not weights or value > best:
-                best = value if math.isfinite(value) else -math.inf
-                best_epoch, weights = epochs[-1], finetuner.weights()
+        epochs, best, weights = _learn(run, finetuner, batches["train"], scored)
     except UserError as error:
         logging.error("%s, seed %d failed: %s", run.task.name, seed, error)
         return Seed(seed, error=str(error)), {}, None
@@ -255,11 +212,64 @@ def _score_seed(
     test = scored("test") if "test" in prepared else None
     logging.info(
         "%s, seed %d: best epoch %d, test %s",
-        *(run.task.name, seed, best_epoch.epoch, test and _line(test)),
+        *(run.task.name, seed, best.epoch, test and _line(test)),
     )
     seconds = time.monotonic() - begin
-    found = Seed(seed, best_epoch.epoch, epochs, best_epoch.dev, test, seconds)
+    found = Seed(seed, best.epoch, epochs, best.dev, test, seconds)
     return found, weights, finetuner.model
+
+
+def _batches(run: Run, prepared: Prepared, training: bool) -> Batches:
+    settings = run.settings
+    lengths = bucket_lengths(
+        settings.max_seq_length, static=distribution.is_tpu(run.strategy)
+    )
+    size = settings.train_batch_size if training else settings.predict_batch_size
+    return Batches(prepared.features, lengths, size)
+
+
+def _finetuner(run: Run, steps_per_epoch: int, seed: int) -> Finetuner:
+    """At its start: pretrained, or random, with a random head."""
+    settings = run.settings
+    make_model = functools.partial(
+        folder.make_model,
+        run.described,
+        run.start,
+        seed,
+        compute_dtype=tf.as_dtype(settings.compute_dtype),
+    )
+    steps = settings.num_train_epochs * steps_per_epoch
+    found = Finetuner.create(make_model, run.strategy, settings, steps, seed)
+    if not run.random_init:
+        start_lib.fill(found.model.named_variables, run.start, with_head=False)
+    return found
+
+
+def _learn(
+    run: Run,
+    finetuner: Finetuner,
+    batches: Batches,
+    scored: Callable[[str], Scores],
+) -> tuple[list[Epoch], Epoch, dict[str, np.ndarray]]:
+    """All epochs, the best of them by dev, and the weights it had."""
+    epochs: list[Epoch] = []
+    best, weights = None, {}
+    for epoch in range(run.settings.num_train_epochs):
+        loss = finetuner.train_epoch(batches, epoch)
+        epochs.append(Epoch(epoch + 1, loss, scored("dev")))
+        logging.info(
+            "%s, seed %d, epoch %d: loss %.4f, dev %s",
+            *(run.task.name, finetuner.seed, epoch + 1, loss, _line(epochs[-1].dev)),
+        )
+        metric = run.task.metric
+        if best is None or _is_better(epochs[-1].dev[metric], best.dev[metric]):
+            best, weights = epochs[-1], finetuner.weights()
+    return epochs, best, weights
+
+
+def _is_better(value: float, before: float) -> bool:
+    """Any number is better than a score that is undefined."""
+    return value > before or (math.isnan(before) and not math.isnan(value))
 
 
 def _line(scores: Scores) -> str:
