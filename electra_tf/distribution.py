@@ -166,18 +166,29 @@ def check_batch_sizes(
     Raises:
       UserError: names the size and what it must be a multiple of.
     """
+    check_batch_size(
+        strategy, "train_batch_size", train_batch_size, gradient_accumulation_steps
+    )
+    check_batch_size(strategy, "eval_batch_size", eval_batch_size)
+    logging.info(
+        "%s, %d replicas", type(strategy).__name__, strategy.num_replicas_in_sync
+    )
+
+
+def check_batch_size(
+    strategy: tf.distribute.Strategy,
+    name: str,
+    size: int,
+    gradient_accumulation_steps: int = 1,
+) -> None:
+    """As `check_batch_sizes`, for one of that name."""
     replicas = strategy.num_replicas_in_sync
-    pieces = replicas * gradient_accumulation_steps
-    for name, size, parts in (
-        ("train_batch_size", train_batch_size, pieces),
-        ("eval_batch_size", eval_batch_size, replicas),
-    ):
-        if size % parts:
-            times = f" x {parts // replicas} accumulation steps" * (parts > replicas)
-            nearest = {size // parts * parts, (size // parts + 1) * parts} - {0}
-            raise UserError(
-                f"{name}={size} is the batch of all {replicas} replicas together and "
-                f"must be a multiple of {replicas} replicas{times}: say "
-                f"{' or '.join(map(str, sorted(nearest)))}"
-            )
-    logging.info("%s, %d replicas", type(strategy).__name__, replicas)
+    parts = replicas * gradient_accumulation_steps
+    if size % parts:
+        times = f" x {parts // replicas} accumulation steps" * (parts > replicas)
+        nearest = {size // parts * parts, (size // parts + 1) * parts} - {0}
+        raise UserError(
+            f"{name}={size} is the batch of all {replicas} replicas together and "
+            f"must be a multiple of {replicas} replicas{times}: say "
+            f"{' or '.join(map(str, sorted(nearest)))}"
+        )

@@ -148,10 +148,7 @@ def train() -> None:
     dataset = datasets.load(task, _DATA_DIR.value, _TRAIN_ROWS.value)
     begin = start.read(_INIT_FROM.value, _INIT_VOCAB.value, _INIT_STEP.value)
     strategy = _strategy()
-    if _OVERWRITE.value and files.exists(_OUTPUT_DIR.value):
-        files.remove(_OUTPUT_DIR.value)
-    elif not files.exists(os.path.join(_OUTPUT_DIR.value, results.RESULTS_FILE)):
-        manifest.check_output_dir(_OUTPUT_DIR.value, overwrite=False)
+    _prepare_output_dir(_OUTPUT_DIR.value)
     run = protocol.Run(
         task=task,
         dataset=dataset,
@@ -170,8 +167,17 @@ def train() -> None:
     )
 
 
+def _prepare_output_dir(path: str) -> None:
+    """Refuses a folder of something else; one with results of a run may go on."""
+    inputs = [*_INIT_FROM.value, _DATA_DIR.value]
+    inputs += [_TRAIN_FILE.value, _DEV_FILE.value, _TEST_FILE.value]
+    has_results = files.exists(os.path.join(path, results.RESULTS_FILE))
+    if _OVERWRITE.value or not has_results:
+        manifest.prepare_output_dir(path, _OVERWRITE.value, filter(None, inputs))
+
+
 def _numbers(seeds: list[str]) -> list[int]:
-    if not seeds or not all(seed.isdigit() for seed in seeds):
+    if not seeds or not all(s.isdecimal() and int(s) < 2**31 for s in seeds):
         raise UserError(
             f"--seeds={','.join(seeds)}: whole numbers are needed, as 0,1,2"
         )
@@ -188,8 +194,8 @@ def predict() -> None:
     task = known if known and not _TEXT_COLUMN.value else _custom(described.kind, "-")
     rows = readers.unlabelled(task, _INPUT.value)
     begin = time.monotonic()
-    task_data, prepared, logits = protocol.predict(
-        model_dir, rows, _strategy(), flags.FLAGS.predict_batch_size
+    task_data, prepared, logits = predictions.predict(
+        model_dir, rows, _strategy(), cli.from_flags(Settings).predict_batch_size
     )
     with files.atomic_writer(_OUTPUT.value) as handle:
         for line in predictions.lines(_OUTPUT.value, task_data, prepared, logits):

@@ -28,6 +28,13 @@ NAMES = {
         "token_accuracy",
     ),
 }
+_LIBRARIES = {
+    Kind.CLASSIFICATION: "sklearn.metrics",
+    Kind.MULTI_LABEL: "sklearn.metrics",
+    Kind.REGRESSION: "scipy.stats",
+    Kind.MULTIPLE_CHOICE: "sklearn.metrics",
+    Kind.TAGGING: "seqeval.metrics",
+}
 
 
 def scores(
@@ -189,6 +196,12 @@ def _or_nan(name: str, defined: bool, why: str, compute: Callable[[], float]) ->
         logging.warning("%s is undefined: %s", name, why)
         return math.nan
     return float(compute())
+
+
+def check_library(kind: Kind) -> None:
+    """Raises UserError where what the scores of a kind need is not installed."""
+    if kind in _LIBRARIES:
+        _library(_LIBRARIES[kind])
 
 
 def _library(name: str) -> Any:

@@ -62,6 +62,11 @@ def losses(
 ) -> tf.Tensor:
     """The loss of each row, float32 [B].
 
+    Those of transformers, but for two. Of TAGGING it is the mean over a row's labelled
+    tokens, and a batch's loss the mean of its rows, so that short rows count as much as
+    long ones; transformers takes the mean over all tokens of a batch. Of
+    QUESTION_ANSWERING padding has no share in the softmax.
+
     Args:
       targets: int32 [B] (a class, the right choice), float32 [B, C] (0 or 1 a label),
         float32 [B] (a number), int32 [B, L] (a class or NO_LABEL), or int32 [B, 2]

@@ -1,14 +1,22 @@
 """Predictions of a fine-tuned model as lines of a file."""
 
+import functools
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from data_prep.cli import UserError
-from electra_tf.finetune.rows import Kind
+from electra_tf import distribution
+from electra_tf.finetune import folder
+from electra_tf.finetune import start as start_lib
+from electra_tf.finetune.batches import Batches, bucket_lengths
+from electra_tf.finetune.rows import Kind, Row
+from electra_tf.finetune.settings import Settings
 from electra_tf.finetune.task_data import Prepared, TaskData, probabilities
+from electra_tf.finetune.training import Finetuner
 
 _ENDINGS = (".tsv", ".jsonl")
 # What has one answer a row, and a number for each label.
@@ -26,13 +34,40 @@ def check_output(path: str, kind: Kind) -> None:
         raise UserError(f"--output={path}: {kind.value} is written to {allowed}")
 
 
+def predict(
+    model_dir: str, rows: list[Row], strategy: tf.distribute.Strategy, batch_size: int
+) -> tuple[TaskData, Prepared, list[np.ndarray]]:
+    """A fine-tuned model's logits for each sequence of the rows.
+
+    Raises:
+      UserError: no fine-tuned model is there, or the devices cannot share a batch.
+    """
+    distribution.check_batch_size(strategy, "predict_batch_size", batch_size)
+    described = folder.read(model_dir)
+    start = start_lib.read([model_dir])
+    settings = Settings(predict_batch_size=batch_size, **described.reading)
+    task_data = TaskData(
+        described.kind, described.labels, start.tokenizer.tokenizer_json, settings
+    )
+    prepared = task_data.prepare(rows)
+    lengths = bucket_lengths(
+        settings.max_seq_length, static=distribution.is_tpu(strategy)
+    )
+    finetuner = Finetuner.create(
+        functools.partial(folder.make_model, described, start), strategy, settings, 1, 0
+    )
+    start_lib.fill(finetuner.model.named_variables, start, with_head=True)
+    logits = finetuner.predict(Batches(prepared.features, lengths, batch_size))
+    return task_data, prepared, logits
+
+
 def lines(
     path: str, task_data: TaskData, prepared: Prepared, logits: Sequence[np.ndarray]
 ) -> Iterator[str]:
     """The file's lines, in the rows' order.
 
     A .tsv has the columns id, prediction, and each label's probability. A .jsonl has
-    objects with id, prediction and, by kind, probabilities, entities or answers.
+    objects with id and, by kind, prediction, probabilities, answers or entities.
     """
     found = task_data.predictions(prepared, logits)
     records = _records(task_data, prepared, logits, found)
@@ -73,7 +108,7 @@ def _records(
         yield record
 
 
-def _entities(row, tags: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _entities(row: Row, tags: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Runs of B- and I- tags as exact slices of the text."""
     start = end = 0
     kind = ""

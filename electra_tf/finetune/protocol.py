@@ -11,27 +11,25 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from data_prep import files
 from data_prep.cli import UserError
 from electra_tf import distribution
-from electra_tf.finetune import folder, results
+from electra_tf.finetune import folder, metrics, results
 from electra_tf.finetune import start as start_lib
 from electra_tf.finetune.batches import Batches, bucket_lengths
 from electra_tf.finetune.folder import Described
 from electra_tf.finetune.model import FinetuningModel
 from electra_tf.finetune.results import Epoch, Results, Scores, Seed
-from electra_tf.finetune.rows import Dataset, Row
+from electra_tf.finetune.rows import Dataset
 from electra_tf.finetune.settings import Settings
 from electra_tf.finetune.start import Start
 from electra_tf.finetune.task_data import Prepared, TaskData
 from electra_tf.finetune.tasks import Task
-from electra_tf.finetune.training import Finetuner
+from electra_tf.finetune.training import DivergedError, Finetuner
 
 MODEL_FOLDER = "model"
 
@@ -62,7 +60,9 @@ class Run:
         return Described(self.task.name, data.kind, data.labels, reading)
 
 
-def resolved(settings: Settings, task: Task, strategy: Any) -> Settings:
+def resolved(
+    settings: Settings, task: Task, strategy: tf.distribute.Strategy
+) -> Settings:
     """Settings with the task's and the devices' own values where none were given."""
     return dataclasses.replace(
         settings,
@@ -75,60 +75,86 @@ def resolved(settings: Settings, task: Task, strategy: Any) -> Settings:
 def score(run: Run, seeds: Sequence[int]) -> Results:
     """Fine-tunes once per seed that results.json does not have yet.
 
-    A seed whose loss is no longer finite counts as failed, and is tried again the next
-    time.
+    A seed whose network diverges counts as failed, and is tried again the next time.
 
     Raises:
       UserError: the folder has results of another run, or the settings do not fit.
     """
-    settings, data = run.settings, run.dataset
-    start_lib.check_length(run.start, settings.max_seq_length)
-    distribution.check_batch_sizes(
-        run.strategy, settings.train_batch_size, settings.predict_batch_size
+    task_data = TaskData(
+        run.dataset.kind,
+        run.dataset.labels,
+        run.start.tokenizer.tokenizer_json,
+        run.settings,
     )
-    tokenizer = run.start.tokenizer
-    task_data = TaskData(data.kind, data.labels, tokenizer.tokenizer_json, settings)
-    prepared = {
-        split: task_data.prepare(rows, training=split == "train")
-        for split, rows in (
-            ("train", data.train),
-            ("dev", data.dev),
-            ("test", data.test),
-        )
-        if rows
-    }
-    counts = {
+    _check(run, task_data)
+    prepared = _prepared(run, task_data)
+    counts = run.dataset.counts | {
         f"{split}_{name}": count
         for split, part in prepared.items()
         for name, count in part.counts.items()
     }
-    logging.info("%s: %s", run.task.name, json.dumps(data.counts | counts))
-    found = _described(run, data.counts | counts)
-    path = os.path.join(run.output_dir, results.RESULTS_FILE)
-    done = _finished_seeds(path, found)
-    found = dataclasses.replace(found, seeds=list(done.values()))
+    logging.info("%s: %s", run.task.name, json.dumps(counts))
+    found = _described(run, counts)
+    before = results.seeds_before(run.output_dir, found)
+    found = dataclasses.replace(found, seeds=before)
+    # At once, so that after a kill the folder is known for this run's.
+    _write(run, found)
     for seed in seeds:
-        if seed in done:
-            logging.info("seed %d is in %s", seed, path)
+        if any(s.seed == seed and s.error is None for s in found.seeds):
+            logging.info("seed %d is in %s", seed, run.output_dir)
             continue
         scored, weights, model = _score_seed(run, task_data, prepared, seed)
-        others = [seed.dev[run.task.metric] for seed in done.values() if seed.dev]
-        is_best = weights and not any(
-            _is_better(other, scored.dev[run.task.metric]) for other in others
-        )
-        if is_best and distribution.is_chief(run.strategy):
-            folder.write(
-                os.path.join(run.output_dir, MODEL_FOLDER),
-                model,
-                weights,
-                run.described,
-                tokenizer,
-            )
-        done[seed] = scored
-        found = dataclasses.replace(found, seeds=[done[s] for s in sorted(done)])
-        if distribution.is_chief(run.strategy):
-            results.write(run.output_dir, found)
+        if weights and _is_best(scored, found):
+            _write_model(run, model, weights)
+        others = [s for s in found.seeds if s.seed != seed]
+        ordered = sorted([*others, scored], key=lambda s: s.seed)
+        found = dataclasses.replace(found, seeds=ordered)
+        _write(run, found)
     return found
+
+
+def _check(run: Run, task_data: TaskData) -> None:
+    """Raises UserError for what would fail after hours of training."""
+    settings, metric = run.settings, run.task.metric
+    start_lib.check_length(run.start, settings.max_seq_length)
+    for name in ("train_batch_size", "predict_batch_size"):
+        distribution.check_batch_size(run.strategy, name, getattr(settings, name))
+    if metric not in task_data.metric_names:
+        raise UserError(
+            f"--metric={metric}: the scores of {len(task_data.labels)} labels of "
+            f"{task_data.kind.value} are {', '.join(task_data.metric_names)}"
+        )
+    metrics.check_library(task_data.kind)
+
+
+def _prepared(run: Run, task_data: TaskData) -> dict[str, Prepared]:
+    """The splits that there are, as the network reads them."""
+    data = run.dataset
+    splits = {"train": data.train, "dev": data.dev, "test": data.test}
+    prepared = {
+        split: task_data.prepare(rows, training=split == "train")
+        for split, rows in splits.items()
+        if rows
+    }
+    if not len(prepared["train"].features.input_ids):
+        raise UserError(
+            f"{run.task.name}: none of the {len(data.train)} rows of train can be "
+            f"learnt from: {prepared['train'].counts}"
+        )
+    return prepared
+
+
+def _write(run: Run, found: Results) -> None:
+    if distribution.is_chief(run.strategy):
+        results.write(run.output_dir, found)
+
+
+def _write_model(
+    run: Run, model: FinetuningModel, weights: dict[str, np.ndarray]
+) -> None:
+    if distribution.is_chief(run.strategy):
+        path = os.path.join(run.output_dir, MODEL_FOLDER)
+        folder.write(path, model, weights, run.described, run.start.tokenizer)
 
 
 def _described(run: Run, counts: dict[str, int]) -> Results:
@@ -157,36 +183,6 @@ def _described(run: Run, counts: dict[str, int]) -> Results:
     )
 
 
-def _finished_seeds(path: str, now: Results) -> dict[int, Seed]:
-    """Seeds of an earlier call; those that failed are not among them.
-
-    Raises:
-      UserError: they are of other data, weights or settings.
-    """
-    if not files.exists(path):
-        return {}
-    before = results.read(path)
-    for field in dataclasses.fields(Results):
-        if field.name in ("model", "seeds"):
-            continue
-        then, is_now = getattr(before, field.name), getattr(now, field.name)
-        if then != is_now:
-            raise UserError(
-                f"{path} is of another run: {field.name} {_difference(then, is_now)}. "
-                "Name another --output_dir, or say --overwrite"
-            )
-    return {seed.seed: seed for seed in before.seeds if seed.error is None}
-
-
-def _difference(then: Any, now: Any) -> str:
-    if isinstance(then, dict) and isinstance(now, dict):
-        names = [n for n in {**then, **now} if then.get(n) != now.get(n)]
-        return ", ".join(
-            f"{n}: {then.get(n)!r} there, {now.get(n)!r} now" for n in names
-        )
-    return f"{then!r} there, {now!r} now"
-
-
 def _score_seed(
     run: Run, task_data: TaskData, prepared: dict[str, Prepared], seed: int
 ) -> tuple[Seed, dict[str, np.ndarray], FinetuningModel | None]:
@@ -205,7 +201,7 @@ def _score_seed(
 
     try:
         epochs, best, weights = _learn(run, finetuner, batches["train"], scored)
-    except UserError as error:
+    except DivergedError as error:
         logging.error("%s, seed %d failed: %s", run.task.name, seed, error)
         return Seed(seed, error=str(error)), {}, None
     finetuner.assign(weights)
@@ -267,6 +263,15 @@ def _learn(
     return epochs, best, weights
 
 
+def _is_best(scored: Seed, found: Results) -> bool:
+    """Whether no other seed is as good; of equals the first one scored stays."""
+    return all(
+        _is_better(scored.dev[found.metric], other.dev[found.metric])
+        for other in found.seeds
+        if other.error is None
+    )
+
+
 def _is_better(value: float, before: float) -> bool:
     """Any number is better than a score that is undefined."""
     return value > before or (math.isnan(before) and not math.isnan(value))
@@ -274,25 +279,3 @@ def _is_better(value: float, before: float) -> bool:
 
 def _line(scores: Scores) -> str:
     return " ".join(f"{name} {value:.4f}" for name, value in scores.items())
-
-
-def predict(
-    model_dir: str, rows: list[Row], strategy: tf.distribute.Strategy, batch_size: int
-) -> tuple[TaskData, Prepared, list[np.ndarray]]:
-    """A fine-tuned model's logits for each sequence of the rows."""
-    described = folder.read(model_dir)
-    start = start_lib.read([model_dir])
-    settings = Settings(predict_batch_size=batch_size, **described.reading)
-    task_data = TaskData(
-        described.kind, described.labels, start.tokenizer.tokenizer_json, settings
-    )
-    prepared = task_data.prepare(rows)
-    lengths = bucket_lengths(
-        settings.max_seq_length, static=distribution.is_tpu(strategy)
-    )
-    finetuner = Finetuner.create(
-        functools.partial(folder.make_model, described, start), strategy, settings, 1, 0
-    )
-    start_lib.fill(finetuner.model.named_variables, start, with_head=True)
-    logits = finetuner.predict(Batches(prepared.features, lengths, batch_size))
-    return task_data, prepared, logits

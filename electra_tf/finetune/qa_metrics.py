@@ -16,6 +16,9 @@ _SPACES = dict.fromkeys(map(ord, "'\"《》<>〈〉()‘’"), " ")
 _DELETED = dict.fromkeys(map(ord, string.punctuation))
 _NORMALIZED = _DELETED | _SPACES
 
+# What `scores` returns.
+NAMES = ("exact_match", "f1")
+
 
 def normalize(text: str) -> str:
     """Lower case, without punctuation, words parted by one space."""
@@ -60,7 +63,7 @@ def scores(
     if not golds:
         raise UserError("there is no question to score: the file's rows are empty")
     pairs = list(zip(predictions, golds, strict=True))
-    metrics = {"exact_match": exact_match, "f1": f1}
+    metrics = dict(zip(NAMES, (exact_match, f1), strict=True))
     return {
         name: sum(max(metric(p, gold) for gold in texts) for p, texts in pairs)
         / len(pairs)

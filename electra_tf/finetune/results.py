@@ -163,6 +163,37 @@ def read(path: str) -> Results:
     return results
 
 
+def seeds_before(folder: str, now: Results) -> list[Seed]:
+    """Seeds of an earlier call, those that failed among them.
+
+    Raises:
+      UserError: they are of other data, weights or settings.
+    """
+    path = os.path.join(folder, RESULTS_FILE)
+    if not files.exists(path):
+        return []
+    before = read(path)
+    for field in dataclasses.fields(Results):
+        if field.name in ("model", "seeds"):
+            continue
+        then, is_now = getattr(before, field.name), getattr(now, field.name)
+        if then != is_now:
+            raise UserError(
+                f"{path} is of another run: {field.name} {_difference(then, is_now)}. "
+                "Name another --output_dir, or say --overwrite"
+            )
+    return before.seeds
+
+
+def _difference(then: Any, now: Any) -> str:
+    if isinstance(then, dict) and isinstance(now, dict):
+        names = [n for n in {**then, **now} if then.get(n) != now.get(n)]
+        return ", ".join(
+            f"{n}: {then.get(n)!r} there, {now.get(n)!r} now" for n in names
+        )
+    return f"{then!r} there, {now!r} now"
+
+
 def read_all(patterns: Sequence[str]) -> list[tuple[str, Results]]:
     """(folder, results) of the folders that match and hold any.
 

@@ -37,7 +37,9 @@ class Settings:
     compute_dtype: str = flag(
         "auto", "Of activations; auto: bfloat16 on TPUs.", choices=COMPUTE_DTYPES
     )
-    doc_stride: int = flag(128, "Tokens from one part of a text to the next.", "", 1)
-    max_query_length: int = flag(64, "Tokens of a question.", "", 1)
-    n_best_size: int = flag(20, "Answers that are weighed for a question.", "", 1)
-    max_answer_length: int = flag(30, "Tokens of an answer.", "", 1)
+    doc_stride: int = flag(
+        128, "Tokens from one part of a text to the next.", at_least=1
+    )
+    max_query_length: int = flag(64, "Tokens of a question.", at_least=1)
+    n_best_size: int = flag(20, "Answers that are weighed for a question.", at_least=1)
+    max_answer_length: int = flag(30, "Tokens of an answer.", at_least=1)

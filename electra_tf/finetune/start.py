@@ -12,7 +12,12 @@ from absl import logging
 from data_prep import files, tokenizer_source
 from data_prep.cli import UserError
 from electra_tf.config import PretrainingConfig, TransformerConfig
-from electra_tf.interchange import network_sizes, weight_source
+from electra_tf.interchange import (
+    import_weights,
+    network_sizes,
+    token_rows,
+    weight_source,
+)
 
 _ENCODER = "electra/"
 
@@ -54,16 +59,19 @@ def read(
       step: of a run's folder; its newest checkpoint if None.
 
     Raises:
-      UserError: nothing of that kind is there, or no whole encoder.
+      UserError: nothing of that kind is there, or no whole encoder; or it has another
+        vocabulary, or weights that are not finite.
     """
     source = weight_source.read(init_from, vocab_path, step, PretrainingConfig())
     network, embedding_size = network_sizes.encoder(source)
+    token_rows.check_vocabulary(source)
     pretraining = ("generator/", "generator_predictions/", "discriminator_predictions/")
     weights = {
         name: value
         for name, value in source.weights.items()
         if not name.startswith(pretraining)
     }
+    import_weights.check_finite(source.path, weights)
     return Start(
         path=source.path,
         network=network,

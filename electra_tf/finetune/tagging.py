@@ -3,6 +3,7 @@
 Units are what the data tags: words, or single characters, which is how KLUE tells
 entities inside a word. Tokens are what the network sees. A token answers for the unit
 that begins with it; a unit that begins inside a token goes on with what that one says.
+What the tokenizer drops, such as a space of no width before a word, counts for neither.
 """
 
 from collections.abc import Sequence
@@ -23,10 +24,27 @@ def tag_tokens(
 
     Args:
       offsets: of tokens, in characters.
+      units: in the text's order; a tag that is no label, as "", gives NO_LABEL.
     """
     number = {label: i for i, label in enumerate(labels)}
-    begins = {unit.start: number.get(unit.tag, NO_LABEL) for unit in units}
-    return [begins.get(start, NO_LABEL) for start, _ in offsets]
+    found = [NO_LABEL] * len(offsets)
+    for unit, token in zip(units, _first_tokens(offsets, units), strict=True):
+        if token is not None and offsets[token][0] >= unit.start:
+            found[token] = number.get(unit.tag, NO_LABEL)
+    return found
+
+
+def _first_tokens(
+    offsets: Sequence[tuple[int, int]], units: Sequence[Unit]
+) -> list[int | None]:
+    """The first token that holds a character of each unit; None where none does."""
+    ends = np.array([end for _, end in offsets], np.int64)
+    starts = [unit.start for unit in units]
+    tokens = np.searchsorted(ends, starts, "right").tolist()
+    return [
+        token if token < len(offsets) and offsets[token][0] < unit.end else None
+        for token, unit in zip(tokens, units, strict=True)
+    ]
 
 
 def tags_of_units(
@@ -40,18 +58,15 @@ def tags_of_units(
     Args:
       token_labels: of the first tokens; those past max_seq_length are "O".
     """
-    starts = np.array([start for start, _ in offsets], np.int64)
     tags: list[str] = []
-    for unit in units:
-        token = int(np.searchsorted(starts, unit.start, "right")) - 1
-        covered = token >= 0 and unit.start < offsets[token][1]
-        if not covered:  # a space, or what the tokenizer drops
+    for unit, token in zip(units, _first_tokens(offsets, units), strict=True):
+        if token is None:
             tags.append("")
         elif token >= len(token_labels):
             tags.append(_OUTSIDE)
         else:
             tag = labels[token_labels[token]]
-            begins = unit.start == offsets[token][0]
+            begins = offsets[token][0] >= unit.start
             tags.append(tag if begins else _inside(tag))
     return _filled(tags)
 

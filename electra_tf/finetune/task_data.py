@@ -112,6 +112,15 @@ class TaskData:
             )
         ]
 
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """What `scores` returns."""
+        if self.kind is Kind.QUESTION_ANSWERING:
+            return qa_metrics.NAMES
+        names = metrics.NAMES[self.kind]
+        has_f1 = self.kind is not Kind.CLASSIFICATION or len(self.labels) == 2
+        return tuple(name for name in names if has_f1 or name != "f1")
+
     def scores(self, rows: Sequence[Row], predictions: Sequence[Any]) -> dict:
         """Every metric of the kind, by name."""
         if self.kind is Kind.QUESTION_ANSWERING:
@@ -126,6 +135,6 @@ class TaskData:
 def probabilities(kind: Kind, logits: np.ndarray) -> np.ndarray:
     """[..., C] -> [..., C]: each label's own for MULTI_LABEL, else a distribution."""
     if kind is Kind.MULTI_LABEL:
-        return 1.0 / (1.0 + np.exp(-logits))
+        return 0.5 * (1.0 + np.tanh(0.5 * logits))  # the sigmoid, without overflow
     shifted = np.exp(logits - logits.max(-1, keepdims=True))
     return shifted / shifted.sum(-1, keepdims=True)

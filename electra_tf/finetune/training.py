@@ -23,10 +23,14 @@ from electra_tf.shapes import shape_of
 from electra_tf.train_step import step_seeds
 
 _CLIP_NORM = 1.0
-# Rows that only fill up a batch have this number.
+# Rows that only fill up a batch have this number in predictions.
 _FILLER = -1
 # Between two lines of progress.
 _STEPS_PER_CALL = 50
+
+
+class DivergedError(UserError):
+    """What the network computes is no longer finite: this seed is lost, not others."""
 
 
 class Schedule(NamedTuple):
@@ -81,7 +85,7 @@ class Finetuner:
           epoch: from 0.
 
         Raises:
-          UserError: the loss is not finite.
+          DivergedError: the loss is not finite.
         """
         first, total = epoch * batches.num_batches, 0.0
         iterator = self._iterator(batches, lambda: batches.shuffled(self.seed, epoch))
@@ -91,7 +95,7 @@ class Finetuner:
                 step = tf.constant(first + done, tf.int64)
                 total += float(self._train_steps(iterator, step, tf.constant(count)))
                 if not math.isfinite(total):
-                    raise UserError(
+                    raise DivergedError(
                         f"the loss of epoch {epoch + 1} is not finite by step "
                         f"{done + count}: lower --learning_rate, or lengthen "
                         "--warmup_proportion"
@@ -108,14 +112,25 @@ class Finetuner:
             variable.assign(weights[name])
 
     def predict(self, batches: Batches) -> list[np.ndarray]:
-        """The logits of each row, of [N] choices, [C], or [L, C] with padding."""
+        """The logits of each row, of [N] choices, [C], or [L, C] with padding.
+
+        Raises:
+          DivergedError: they are not finite.
+        """
         found: list[np.ndarray] = [np.empty(0)] * batches.num_rows
+        if not found:  # TensorFlow takes a batch's shape from the first row
+            return found
         with Progress("predicting", batches.num_rows, "rows") as progress:
             for batch in self._iterator(batches, batches.in_order):
                 rows, logits = (
                     self.strategy.experimental_local_results(value)[0].numpy()
                     for value in self._predict_step(batch)
                 )
+                if not np.isfinite(logits).all():
+                    raise DivergedError(
+                        "the network's outputs are not finite: its weights went wrong "
+                        "in training; lower --learning_rate"
+                    )
                 for row, value in zip(rows, logits, strict=True):
                     if row != _FILLER:
                         found[row] = value

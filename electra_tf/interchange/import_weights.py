@@ -98,7 +98,7 @@ def initialise(
         that is there but not in full; the encoder always has to be.
     """
     weights = dict(source.weights)
-    _check_finite(source.path, weights)
+    check_finite(source.path, weights)
     network_sizes.check(source, config)
     shared = token_rows.match(source, tokens)
     weights = _without_copies(source.path, weights, variables, config)
@@ -123,7 +123,12 @@ def initialise(
     return report
 
 
-def _check_finite(path: str, weights: dict[str, np.ndarray]) -> None:
+def check_finite(path: str, weights: dict[str, np.ndarray]) -> None:
+    """Refuses the weights of a training that went wrong.
+
+    Raises:
+      UserError: names one.
+    """
     broken = [name for name, value in weights.items() if not np.isfinite(value).all()]
     if broken:
         raise UserError(

@@ -29,6 +29,26 @@ def match(source: Source, tokens: Sequence[str]) -> SharedTokens:
       UserError: the source's vocabulary is not that of its weights, or no vocabulary
         of BERT's kind.
     """
+    check_vocabulary(source)
+    theirs = {token: i for i, token in enumerate(source.tokens)}
+    if missing := [token for token in SPECIAL_TOKENS if token not in theirs]:
+        raise UserError(
+            f"{source.path}: its vocabulary has no {' '.join(missing)}: it is none of "
+            "ELECTRA or BERT"
+        )
+    pairs = [(i, theirs[token]) for i, token in enumerate(tokens) if token in theirs]
+    ours_ids, their_ids = np.array(pairs).T
+    shared = SharedTokens(ours_ids, their_ids)
+    _log(source, shared, len(tokens))
+    return shared
+
+
+def check_vocabulary(source: Source) -> None:
+    """Refuses a vocabulary whose size is not that of the weights.
+
+    Raises:
+      UserError: says both sizes.
+    """
     table = source.weights.get("electra/embeddings/word_embeddings")
     if table is not None:
         padding = len(table) - len(source.tokens)
@@ -44,17 +64,6 @@ def match(source: Source, tokens: Sequence[str]) -> SharedTokens:
                 source.path,
                 padding,
             )
-    theirs = {token: i for i, token in enumerate(source.tokens)}
-    if missing := [token for token in SPECIAL_TOKENS if token not in theirs]:
-        raise UserError(
-            f"{source.path}: its vocabulary has no {' '.join(missing)}: it is none of "
-            "ELECTRA or BERT"
-        )
-    pairs = [(i, theirs[token]) for i, token in enumerate(tokens) if token in theirs]
-    ours_ids, their_ids = np.array(pairs).T
-    shared = SharedTokens(ours_ids, their_ids)
-    _log(source, shared, len(tokens))
-    return shared
 
 
 def _log(source: Source, shared: SharedTokens, size: int) -> None:
