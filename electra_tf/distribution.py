@@ -114,17 +114,21 @@ def _gather(strategy: tf.distribute.Strategy) -> Callable[[tf.Tensor], tf.Tensor
     return tf.function(lambda value: strategy.run(gather, (value,)))
 
 
+def is_tpu(strategy: tf.distribute.Strategy) -> bool:
+    """Whether shapes must be static."""
+    return isinstance(strategy, tf.distribute.TPUStrategy)
+
+
 def resolve_dtype(strategy: tf.distribute.Strategy, compute_dtype: str) -> str:
     """What "auto" means on these devices: TPUs multiply in bfloat16 in any case."""
     if compute_dtype != "auto":
         return compute_dtype
-    on_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
-    return "bfloat16" if on_tpu else "float32"
+    return "bfloat16" if is_tpu(strategy) else "float32"
 
 
 def device_kind(strategy: tf.distribute.Strategy) -> str:
     """The accelerator's model, such as "NVIDIA A100-SXM4-40GB" or "v3-8"; or "cpu"."""
-    if isinstance(strategy, tf.distribute.TPUStrategy):
+    if is_tpu(strategy):
         return tpu_strategy.accelerator_type()
     used = strategy.extended.worker_devices[0]
     if "gpu" not in used.lower():
@@ -139,8 +143,11 @@ def check_data_dir(strategy: tf.distribute.Strategy, data_dir: str) -> None:
     Raises:
       UserError: names the folder and where to put it.
     """
-    on_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
-    if on_tpu and strategy.cluster_resolver.master() and "://" not in data_dir:
+    if (
+        is_tpu(strategy)
+        and strategy.cluster_resolver.master()
+        and "://" not in data_dir
+    ):
         raise UserError(
             f"--data_dir={data_dir} is on this machine, but a TPU given by name reads "
             "the records on its own hosts: gcloud storage cp -r "

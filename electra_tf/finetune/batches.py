@@ -17,8 +17,8 @@ from electra_tf import input_pipeline
 from electra_tf.finetune.features import Features
 from electra_tf.finetune.tagging import NO_LABEL
 
-# Each length is compiled once, so they are few.
-_LENGTHS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+# Compiling for a length takes as long as many steps, so they are few.
+_LENGTHS = (32, 64, 128, 256, 384)
 
 Batch = dict[str, np.ndarray]
 

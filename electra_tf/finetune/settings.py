@@ -30,7 +30,7 @@ class Settings:
         0, "The best one on dev counts. 0: the task's own number.", at_least=0
     )
     train_batch_size: int = flag(32, "Rows of an update, all devices.", at_least=1)
-    predict_batch_size: int = flag(64, "Rows at a time without learning.", at_least=1)
+    predict_batch_size: int = flag(32, "Rows at a time without learning.", at_least=1)
     max_seq_length: int = flag(
         0, "Tokens with [CLS] and [SEP]. 0: the task's own number.", at_least=0
     )

@@ -99,6 +99,14 @@ class Finetuner:
                 progress.update(count)
         return total / batches.num_rows
 
+    def weights(self) -> dict[str, np.ndarray]:
+        """The variables' values now, by name."""
+        return {n: v.numpy() for n, v in self.model.named_variables.items()}
+
+    def assign(self, weights: dict[str, np.ndarray]) -> None:
+        for name, variable in self.model.named_variables.items():
+            variable.assign(weights[name])
+
     def predict(self, batches: Batches) -> list[np.ndarray]:
         """The logits of each row, of [N] choices, [C], or [L, C] with padding."""
         found: list[np.ndarray] = [np.empty(0)] * batches.num_rows

@@ -1,5 +1,6 @@
 """config.json and the tokenizer's files, as transformers reads them."""
 
+import dataclasses
 import json
 from typing import Any
 
@@ -33,20 +34,17 @@ def network_config(
     return {
         "architectures": [ARCHITECTURES[kind]],
         **family,
-        "vocab_size": transformer.vocab_size,
-        "hidden_size": transformer.hidden_size,
-        "num_hidden_layers": transformer.num_hidden_layers,
-        "num_attention_heads": transformer.num_attention_heads,
-        "intermediate_size": transformer.intermediate_size,
-        "hidden_act": transformer.hidden_act,
-        "hidden_dropout_prob": transformer.hidden_dropout_prob,
-        "attention_probs_dropout_prob": transformer.attention_probs_dropout_prob,
-        "max_position_embeddings": transformer.max_position_embeddings,
-        "type_vocab_size": transformer.type_vocab_size,
-        "initializer_range": transformer.initializer_range,
+        **encoder_config(transformer),
+        "tie_word_embeddings": True,
+    }
+
+
+def encoder_config(transformer: TransformerConfig) -> dict[str, Any]:
+    """What config.json says of an encoder, whatever its family and head."""
+    return {
+        **dataclasses.asdict(transformer),
         "layer_norm_eps": 1e-12,
         "pad_token_id": vocab.PAD_ID,
-        "tie_word_embeddings": True,
         "torch_dtype": "float32",
     }
 

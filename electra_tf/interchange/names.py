@@ -110,12 +110,16 @@ def state_dict(
     variables: dict[str, np.ndarray], config: PretrainingConfig, kind: str
 ) -> dict[str, np.ndarray]:
     """One network's parameters under transformers' names."""
-    state = {}
-    for name, theirs in parameter_names(variables, config, kind).items():
-        value = variables[name]
-        value = value.T if is_transposed(name) else value
-        state[theirs] = np.ascontiguousarray(value, np.float32)
-    return state
+    return {
+        theirs: parameter(name, variables[name])
+        for name, theirs in parameter_names(variables, config, kind).items()
+    }
+
+
+def parameter(name: str, value: np.ndarray) -> np.ndarray:
+    """A variable of this (TensorFlow) name as PyTorch holds it."""
+    value = value.T if is_transposed(name) else value
+    return np.ascontiguousarray(value, np.float32)
 
 
 def is_transposed(name: str) -> bool:

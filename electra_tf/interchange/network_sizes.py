@@ -1,12 +1,13 @@
 """Whether weights from elsewhere are of the network that a config describes."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from absl import logging
 
 from data_prep.cli import UserError
-from electra_tf.config import PretrainingConfig
+from electra_tf.config import PretrainingConfig, TransformerConfig
 from electra_tf.interchange.shown_sizes import SHOWN, shown_sizes
 from electra_tf.interchange.weight_source import HPARAMS_FILE, Source, configured_sizes
 
@@ -36,6 +37,38 @@ def check(source: Source, config: PretrainingConfig) -> None:
     _check_positions(source.path, shapes, config)
 
 
+def encoder(source: Source) -> tuple[TransformerConfig, int]:
+    """The source's main encoder, and the width of its embeddings.
+
+    Raises:
+      UserError: there is no such encoder, it does not show its sizes, or the files
+        beside the weights contradict them.
+    """
+    shapes = {name: value.shape for name, value in source.weights.items()}
+    theirs, said = shown_sizes(shapes, "electra"), source.said.get("electra", {})
+    if missing := SHOWN.keys() - theirs.keys():
+        raise UserError(
+            f"{source.path} holds no whole encoder of ELECTRA or BERT: the "
+            f"{', '.join(sorted(missing))} of it cannot be seen. Name a discriminator "
+            "(ElectraForPreTraining or ElectraModel) or a masked LM of BERT"
+        )
+    _check_agreement(source.path, "electra", theirs, said)
+    _check_arithmetic(source.path, "electra", said)
+    if "num_attention_heads" not in said:
+        theirs["num_attention_heads"] = _unsaid_heads(source.path, theirs)
+    names = {field.name for field in dataclasses.fields(TransformerConfig)}
+    values = {**said, **theirs, "hidden_act": "gelu"}
+    known = {name: values[name] for name in names & values.keys()}
+    return TransformerConfig(**known), theirs["embedding_size"]
+
+
+def _unsaid_heads(path: str, sizes: Mapping[str, int]) -> int:
+    """No shape shows them; all of the original's are of 64."""
+    heads = max(1, sizes.get("hidden_size", 0) // _HEAD_SIZE)
+    logging.info("%s: heads of the encoder taken for %d", path, heads)
+    return heads
+
+
 def _check_agreement(
     path: str, scope: str, shown: dict[str, int], said: dict[str, Any]
 ) -> None:
@@ -56,10 +89,8 @@ def _check_same_network(
 ) -> None:
     advice = _ADVICE[scope]
     if "num_attention_heads" not in theirs:
-        # No shape shows them; all of the original's are of 64.
-        heads = max(1, theirs.get("hidden_size", 0) // _HEAD_SIZE)
+        heads = _unsaid_heads(path, theirs)
         theirs = {**theirs, "num_attention_heads": heads}
-        logging.info("%s: heads of the %s taken for %d", path, scope, heads)
         advice += (
             f". The number of heads is stored nowhere and taken for {heads}: if that "
             f"is wrong, put the {HPARAMS_FILE} of that training beside the weights"

@@ -39,6 +39,7 @@ class Source:
         weights state; not all are known of each kind of source.
       tokens: by id.
       sha256: of the weights' files.
+      tokenizer_path: what the tokens were read from: a vocab.txt, or a folder.
       step: of another run's checkpoint.
     """
 
@@ -47,6 +48,7 @@ class Source:
     said: dict[str, dict[str, Any]]
     tokens: tuple[str, ...]
     sha256: str
+    tokenizer_path: str
     step: int | None = None
 
     @property
@@ -127,11 +129,11 @@ def _from_checkpoint(path: str, prefix: str, vocab_path: str | None) -> Source:
             if not _NO_WEIGHT.search(name)
         }
     folder = os.path.dirname(prefix)
-    tokens = tokenizer_source.read_tokens(
-        vocab_path or os.path.join(folder, vocab.VOCAB_FILE)
-    )
+    tokenizer_path = vocab_path or os.path.join(folder, vocab.VOCAB_FILE)
+    tokens = tokenizer_source.read_tokens(tokenizer_path)
+    sha256 = _sha256(files.glob(prefix + ".*"))
     said = _said_beside(folder)
-    return Source(path, weights, said, tokens, _sha256(files.glob(prefix + ".*")))
+    return Source(path, weights, said, tokens, sha256, tokenizer_path)
 
 
 def _said_beside(folder: str) -> dict[str, dict[str, Any]]:
@@ -205,9 +207,10 @@ def _from_folders(
         for name, value in folder.weights.items()
     }
     said = {scope: folder.config for scope, folder in networks.items()}
-    tokens = _common_tokens([vocab_path] if vocab_path else folders)
+    tokenizers = [vocab_path] if vocab_path else folders
+    tokens = _common_tokens(tokenizers)
     sha256 = _sha256(name for folder in read for name in folder.files)
-    return Source(path, weights, said, tokens, sha256)
+    return Source(path, weights, said, tokens, sha256, tokenizers[0])
 
 
 def _scope(folder: hf_reader.Folder, has_two_networks: bool) -> str:

@@ -213,7 +213,7 @@ def test_rows_follow_their_tokens(theirs, ours):
         (*vocab.SPECIAL_TOKENS, *map(str, chosen)) for chosen in (theirs, ours)
     )
     table = np.arange(2.0 * len(their_tokens)).reshape(-1, 2)
-    source = weight_source.Source("x", {TABLE: table}, {}, their_tokens, "")
+    source = weight_source.Source("x", {TABLE: table}, {}, their_tokens, "", "")
     shared = token_rows.match(source, our_tokens)
     initial = np.full([len(our_tokens), 2], -1.0)
     found = token_rows.fitted(TABLE, table, initial, shared)
@@ -244,13 +244,13 @@ def test_padded_tables_and_other_vocabularies_are_told_apart(exported, caplog):
     folder = exported / "discriminator"
     source = weight_source.read([str(folder)], None, None, tiny.config())
     table = np.zeros([len(source.tokens) + 24, 16], np.float32)
-    padded = weight_source.Source("x", {TABLE: table}, {}, source.tokens, "")
+    padded = weight_source.Source("x", {TABLE: table}, {}, source.tokens, "", "")
     with caplog.at_level(logging.WARNING, logger="absl"):
         token_rows.match(padded, tiny.tokens())
     assert "the last 24 rows of the embedding table are of no token" in caplog.text
     for size in (39, 40 + 128):
         table = np.zeros([size, 16], np.float32)
-        wrong = weight_source.Source("x", {TABLE: table}, {}, source.tokens, "")
+        wrong = weight_source.Source("x", {TABLE: table}, {}, source.tokens, "", "")
         with pytest.raises(UserError, match=f"40 tokens, the embedding table {size}"):
             token_rows.match(wrong, tiny.tokens())
 

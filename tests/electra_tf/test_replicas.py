@@ -95,7 +95,7 @@ def import_everywhere() -> dict:
     tiny.set_random_values(source_model.named_variables)
     weights = {name: v.numpy() for name, v in source_model.named_variables.items()}
     tokens, said = tuple(tiny.tokens()), weight_source.configured_sizes(config)
-    source = weight_source.Source("memory", weights, said, tokens, "")
+    source = weight_source.Source("memory", weights, said, tokens, "", "")
     _, mirrored = strategies()
     with mirrored.scope():
         variables = PretrainingModel(config).named_variables

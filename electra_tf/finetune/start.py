@@ -1,0 +1,127 @@
+"""Where fine-tuning begins: a pretrained encoder and its tokenizer."""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from data_prep import files, tokenizer_source
+from data_prep.cli import UserError
+from electra_tf.config import PretrainingConfig, TransformerConfig
+from electra_tf.interchange import network_sizes, weight_source
+
+_ENCODER = "electra/"
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """An encoder of any source, under the original's names.
+
+    Attributes:
+      path: as the user named it.
+      weights: float32; heads of pretraining are left out, those of fine-tuning stay.
+      step: of a run's checkpoint; None of others.
+      sha256: of the weights' files.
+    """
+
+    path: str
+    network: TransformerConfig
+    embedding_size: int
+    weights: dict[str, np.ndarray]
+    tokenizer: tokenizer_source.Source
+    step: int | None
+    sha256: str
+
+    @property
+    def checkpoint(self) -> dict[str, Any]:
+        """What results.json says of it."""
+        return {"path": self.path, "step": self.step, "sha256": self.sha256}
+
+
+def read(
+    init_from: Sequence[str], vocab_path: str | None = None, step: int | None = None
+) -> Start:
+    """Reads what --init_from names.
+
+    Args:
+      init_from: a folder of transformers, with discriminator/ in it or a network; a
+        name on the Hub; a TF1 checkpoint's prefix; or a pretraining run's folder.
+      vocab_path: vocab.txt, or a tokenizer's folder, if not beside the weights.
+      step: of a run's folder; its newest checkpoint if None.
+
+    Raises:
+      UserError: nothing of that kind is there, or no whole encoder.
+    """
+    source = weight_source.read(init_from, vocab_path, step, PretrainingConfig())
+    network, embedding_size = network_sizes.encoder(source)
+    pretraining = ("generator/", "generator_predictions/", "discriminator_predictions/")
+    weights = {
+        name: value
+        for name, value in source.weights.items()
+        if not name.startswith(pretraining)
+    }
+    return Start(
+        path=source.path,
+        network=network,
+        embedding_size=embedding_size,
+        weights=weights,
+        tokenizer=_tokenizer(source.tokenizer_path),
+        step=source.step,
+        sha256=source.sha256,
+    )
+
+
+def _tokenizer(path: str) -> tokenizer_source.Source:
+    if files.isdir(path):
+        return tokenizer_source.load(path)
+    return tokenizer_source.load_beside(path)
+
+
+def fill(variables: dict[str, tf.Variable], start: Start, with_head: bool) -> None:
+    """Puts the encoder's weights, or those of a fine-tuned model, into variables.
+
+    Raises:
+      UserError: a variable has no weights, or weights of another shape.
+    """
+    wanted = {n: v for n, v in variables.items() if with_head or _is_encoder(n)}
+    if missing := sorted(wanted.keys() - start.weights.keys()):
+        raise UserError(
+            f"{start.path}: {len(missing)} of {len(wanted)} variables are missing, "
+            f"such as {missing[0]}: it is no model of this kind, or not a whole one"
+        )
+    for name, variable in wanted.items():
+        value = start.weights[name]
+        if value.shape != tuple(variable.shape):
+            raise UserError(
+                f"{start.path}: {name} has shape {list(value.shape)}, "
+                f"{variable.shape.as_list()} is needed"
+            )
+        variable.assign(value)
+    unused = sorted(start.weights.keys() - wanted.keys())
+    logging.info(
+        "%s: %d variables loaded, %d unused%s",
+        *(start.path, len(wanted), len(unused)),
+        f", such as {unused[0]}" if unused else "",
+    )
+
+
+def _is_encoder(name: str) -> bool:
+    return name.startswith(_ENCODER)
+
+
+def check_length(start: Start, max_seq_length: int) -> None:
+    """Refuses sequences that the encoder has no positions for.
+
+    Raises:
+      UserError: names the largest length that fits.
+    """
+    longest = start.network.max_position_embeddings
+    if not 3 < max_seq_length <= longest:
+        raise UserError(
+            f"--max_seq_length={max_seq_length}: {os.path.basename(start.path)} has "
+            f"{longest} positions, so 4 to {longest} is possible"
+        )

@@ -1,0 +1,206 @@
+"""A pretrained network -> a model of a labelled task, and its score.
+
+The best epoch is chosen on dev, test is scored once, for each of --seeds. Writes
+results.json and the best seed's model, a folder that transformers loads. The same
+command again goes on with the seeds that are missing.
+
+  python -m electra_tf.run_finetuning --task=nsmc --data_dir=nsmc \\
+      --init_from=W/hf/discriminator --output_dir=runs/nsmc
+
+Rows of one's own, here with several labels each:
+
+  python -m electra_tf.run_finetuning --task=custom --kind=multi_label \\
+      --train_file=a.tsv --dev_file=b.tsv --text_column=review --label_column=aspects \\
+      --init_from=W/hf/discriminator --output_dir=runs/aspects
+
+Probabilities for rows without labels:
+
+  python -m electra_tf.run_finetuning --mode=predict --init_from=runs/nsmc/model \\
+      --input=comments.tsv --text_column=comment --output=scored.tsv
+"""
+
+import os
+import time
+
+import tensorflow as tf
+from absl import flags, logging
+
+from data_prep import cli, files, manifest
+from data_prep.cli import UserError
+from electra_tf import distribution
+from electra_tf.finetune import (
+    datasets,
+    folder,
+    predictions,
+    protocol,
+    readers,
+    results,
+    start,
+    tasks,
+)
+from electra_tf.finetune.rows import Kind
+from electra_tf.finetune.settings import Settings
+from electra_tf.finetune.tasks import Task
+
+_CUSTOM = "custom"
+
+_MODE = flags.DEFINE_enum(
+    "mode",
+    "train",
+    ["train", "predict"],
+    "predict reads --input with the fine-tuned model in --init_from.",
+)
+_TASK = flags.DEFINE_enum("task", None, [*tasks.TASKS, _CUSTOM], "What is learnt.")
+_DATA_DIR = flags.DEFINE_string("data_dir", "", "Folder of the task's public files.")
+_TRAIN_ROWS = flags.DEFINE_integer(
+    "train_rows", 0, "Train on so many rows, drawn by a hash; 0: all.", lower_bound=0
+)
+_INIT_FROM = flags.DEFINE_list(
+    "init_from",
+    None,
+    "The pretrained network: a folder of transformers (or discriminator/ in it), a "
+    "model's name on the Hugging Face Hub, the prefix of a TF1 checkpoint, or a "
+    "pretraining run's folder. With --mode=predict the folder of a fine-tuned model.",
+)
+_INIT_STEP = flags.DEFINE_integer(
+    "init_step", None, "Which checkpoint of a run's folder; the newest by default."
+)
+_INIT_VOCAB = flags.DEFINE_string(
+    "init_vocab", None, "vocab.txt of --init_from, if it is not beside the weights."
+)
+_RANDOM_INIT = flags.DEFINE_bool(
+    "random_init",
+    False,
+    "Leave the network untrained: what pretraining is worth shows beside it.",
+)
+_OUTPUT_DIR = flags.DEFINE_string(
+    "output_dir", None, "Folder to write: new, or of the same command."
+)
+_MODEL_NAME = flags.DEFINE_string(
+    "model_name", "", "In tables; by default the last part of --init_from."
+)
+_SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2", "3", "4"], "One score for each.")
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Remove what --output_dir holds.")
+_KIND = flags.DEFINE_enum(
+    "kind", "classification", [kind.value for kind in Kind], "Of --task=custom."
+)
+_TRAIN_FILE = flags.DEFINE_string("train_file", "", "Of --task=custom.")
+_DEV_FILE = flags.DEFINE_string("dev_file", "", "Without it some of train is dev.")
+_TEST_FILE = flags.DEFINE_string("test_file", "", "Without it dev alone is scored.")
+_TEXT_COLUMN = flags.DEFINE_string("text_column", "", "Of --task=custom and --input.")
+_TEXT_PAIR_COLUMN = flags.DEFINE_string("text_pair_column", "", "The second text's.")
+_LABEL_COLUMN = flags.DEFINE_string("label_column", "label", "Of --task=custom.")
+_CHOICE_COLUMNS = flags.DEFINE_list("choice_columns", [], "Of multiple_choice.")
+_LABEL_SEPARATOR = flags.DEFINE_string(
+    "label_separator", ",", "Between the labels of multi_label."
+)
+_METRIC = flags.DEFINE_string("metric", "", "Chooses the epoch of --task=custom.")
+_INPUT = flags.DEFINE_string("input", "", "With --mode=predict: .tsv, .jsonl or .txt.")
+_OUTPUT = flags.DEFINE_string("output", "", "With --mode=predict: .tsv or .jsonl.")
+_STRATEGY = flags.DEFINE_enum(
+    "strategy", "auto", distribution.STRATEGIES, "Devices: auto takes what there is."
+)
+_TPU = flags.DEFINE_string("tpu", "", "A TPU's name or address; 'local' on a TPU VM.")
+_TPU_ZONE = flags.DEFINE_string("tpu_zone", "", "The zone of a TPU given by name.")
+_GCP_PROJECT = flags.DEFINE_string("gcp_project", "", "The project of such a TPU.")
+cli.define_flags(Settings)
+flags.mark_flags_as_required(["init_from"])
+
+
+def run_finetuning() -> None:
+    if _MODE.value == "predict":
+        predict()
+    else:
+        train()
+
+
+def _strategy() -> tf.distribute.Strategy:
+    return distribution.make_strategy(
+        _STRATEGY.value, _TPU.value, _TPU_ZONE.value, _GCP_PROJECT.value
+    )
+
+
+def _custom(kind: Kind, train_file: str) -> Task:
+    return tasks.custom(
+        kind,
+        train_file,
+        _DEV_FILE.value,
+        _TEST_FILE.value,
+        _TEXT_COLUMN.value,
+        _TEXT_PAIR_COLUMN.value,
+        _LABEL_COLUMN.value,
+        tuple(_CHOICE_COLUMNS.value),
+        _LABEL_SEPARATOR.value,
+        _METRIC.value,
+    )
+
+
+def train() -> None:
+    if not _TASK.value or not _OUTPUT_DIR.value:
+        raise UserError("--task and --output_dir are needed")
+    seeds = _numbers(_SEEDS.value)
+    is_custom = _TASK.value == _CUSTOM
+    task = (
+        _custom(Kind(_KIND.value), _TRAIN_FILE.value)
+        if is_custom
+        else tasks.TASKS[_TASK.value]
+    )
+    dataset = datasets.load(task, _DATA_DIR.value, _TRAIN_ROWS.value)
+    begin = start.read(_INIT_FROM.value, _INIT_VOCAB.value, _INIT_STEP.value)
+    strategy = _strategy()
+    if _OVERWRITE.value and files.exists(_OUTPUT_DIR.value):
+        files.remove(_OUTPUT_DIR.value)
+    elif not files.exists(os.path.join(_OUTPUT_DIR.value, results.RESULTS_FILE)):
+        manifest.check_output_dir(_OUTPUT_DIR.value, overwrite=False)
+    run = protocol.Run(
+        task=task,
+        dataset=dataset,
+        start=begin,
+        settings=protocol.resolved(cli.from_flags(Settings), task, strategy),
+        strategy=strategy,
+        output_dir=_OUTPUT_DIR.value,
+        model_name=_MODEL_NAME.value or os.path.basename(begin.path.rstrip("/")),
+        random_init=_RANDOM_INIT.value,
+    )
+    scored = results.summary(protocol.score(run, seeds))
+    logging.info(
+        "%s: %s %.4f on %s, standard deviation %.4f over %d seeds, %d failed",
+        *(task.name, task.metric, scored.mean, scored.split, scored.sd),
+        *(scored.succeeded, scored.failed),
+    )
+
+
+def _numbers(seeds: list[str]) -> list[int]:
+    if not seeds or not all(seed.isdigit() for seed in seeds):
+        raise UserError(
+            f"--seeds={','.join(seeds)}: whole numbers are needed, as 0,1,2"
+        )
+    return sorted({int(seed) for seed in seeds})
+
+
+def predict() -> None:
+    if not _INPUT.value or not _OUTPUT.value or len(_INIT_FROM.value) != 1:
+        raise UserError("--input, --output and one folder in --init_from are needed")
+    (model_dir,) = _INIT_FROM.value
+    described = folder.read(model_dir)
+    predictions.check_output(_OUTPUT.value, described.kind)
+    known = tasks.TASKS.get(described.task)
+    task = known if known and not _TEXT_COLUMN.value else _custom(described.kind, "-")
+    rows = readers.unlabelled(task, _INPUT.value)
+    begin = time.monotonic()
+    task_data, prepared, logits = protocol.predict(
+        model_dir, rows, _strategy(), flags.FLAGS.predict_batch_size
+    )
+    with files.atomic_writer(_OUTPUT.value) as handle:
+        for line in predictions.lines(_OUTPUT.value, task_data, prepared, logits):
+            handle.write(line.encode("utf-8"))
+    seconds = time.monotonic() - begin
+    logging.info(
+        "%d rows -> %s, %.0f rows/s, %d texts cut to %d tokens",
+        *(len(rows), _OUTPUT.value, len(rows) / seconds),
+        *(prepared.counts.get("truncated", 0), task_data.settings.max_seq_length),
+    )
+
+
+if __name__ == "__main__":
+    cli.run(run_finetuning)
