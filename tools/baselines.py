@@ -38,7 +38,7 @@ _ANALYZERS = {
     "characters": {"analyzer": "char", "ngram_range": (1, 3)},
 }
 _WINDOW = 3  # characters on either side of a unit
-_MAX_ITERATIONS = 300
+_MAX_ITERATIONS = 100  # large C may stop short of the optimum
 
 Features = Callable[[list[Row]], sparse.csr_matrix]
 
@@ -134,13 +134,14 @@ def _of(row: Row, unit: Unit) -> str:
 
 
 def _cached(features: Features) -> Features:
-    """Each C asks for the same rows: they are looked at once. Keyed by the list."""
-    found: dict[int, sparse.csr_matrix] = {}
+    """Each C asks for the same rows: they are looked at once."""
+    # The lists are kept, too, so that no other one can get their ids.
+    found: dict[int, tuple[list[Row], sparse.csr_matrix]] = {}
 
     def cached(rows: list[Row]) -> sparse.csr_matrix:
         if id(rows) not in found:
-            found[id(rows)] = features(rows)
-        return found[id(rows)]
+            found[id(rows)] = rows, features(rows)
+        return found[id(rows)][1]
 
     return cached
 

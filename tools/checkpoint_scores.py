@@ -1,22 +1,16 @@
-"""A pretraining run's checkpoints on a labelled task: which, in which folders, and how
-the scores went."""
+"""A pretraining run's checkpoints on a labelled task: which, and how scores went."""
 
 import dataclasses
 import os
-from collections.abc import Callable, Sequence
-
-from absl import logging
+from collections.abc import Sequence
 
 from data_prep import files
 from data_prep.cli import UserError
 from electra_tf import checkpoints
 from electra_tf.finetune import results
-from electra_tf.finetune.results import RESULTS_FILE, Results
+from electra_tf.finetune.results import Results
 from tools import score_page, score_plots, score_table
 from tools.score_plots import Curve
-
-# (step, folder) -> the results of fine-tuning that checkpoint, written to the folder.
-Finetune = Callable[[int, str], Results]
 
 
 def chosen_steps(model_dir: str, wanted: Sequence[int] = ()) -> list[int]:
@@ -38,45 +32,11 @@ def chosen_steps(model_dir: str, wanted: Sequence[int] = ()) -> list[int]:
     return sorted(wanted or {s for s in found if s % every == 0} | {found[-1]})
 
 
-def score_all(
-    steps: Sequence[int],
-    output_dir: str,
-    task: str,
-    seeds: Sequence[int],
-    finetune: Finetune,
-) -> dict[int, Results]:
-    """Results by step; those that an earlier call finished are kept.
-
-    Raises:
-      UserError: a folder holds results of another task, checkpoint or other seeds.
-    """
-    return {step: _score(step, output_dir, task, seeds, finetune) for step in steps}
-
-
-def _score(
-    step: int, output_dir: str, task: str, seeds: Sequence[int], finetune: Finetune
-) -> Results:
-    folder = os.path.join(output_dir, f"step-{step}")
-    path = os.path.join(folder, RESULTS_FILE)
-    if not files.exists(path):
-        return finetune(step, folder)
-    found = results.read(path)
-    there = (
-        found.task,
-        (found.checkpoint or {}).get("step"),
-        sorted(seed.seed for seed in found.seeds),
-    )
-    if there != (wanted := (task, step, sorted(seeds))):
-        raise UserError(
-            f"{path} is of (task, step, seeds) {there}, not {wanted}: name another "
-            "--output_dir, or remove it"
-        )
-    logging.info("%s is there already and kept", path)
-    return found
-
-
 def write_curve(output_dir: str, found: dict[int, Results]) -> None:
-    """Score against step as curve.png, and with a table as curve.html."""
+    """Results by step, as curve.png and, with a table, as curve.html.
+
+    Step 0 stands for random weights.
+    """
     points = {step: results.summary(result) for step, result in found.items()}
     first = next(iter(found.values()))
     title = f"{first.task} {first.metric}, {first.train_rows:,} rows"

@@ -1,4 +1,4 @@
-"""Features -> padded batches, on TPUs of one shape, elsewhere of a few.
+"""Features -> padded batches, on TPUs all of one shape.
 
 Sequences of about the same length share a batch, so that little of it is padding. What
 a batch holds is a function of (seed, epoch).
@@ -17,8 +17,8 @@ from electra_tf import input_pipeline
 from electra_tf.finetune.features import Features
 from electra_tf.finetune.tagging import NO_LABEL
 
-# Compiling for a length takes as long as many steps, so they are few.
-_LENGTHS = (32, 64, 128, 256, 384)
+# Elsewhere than on TPUs batches are padded to multiples of this.
+_MULTIPLE = 8
 
 Batch = dict[str, np.ndarray]
 
@@ -27,7 +27,7 @@ def bucket_lengths(max_seq_length: int, static: bool) -> list[int]:
     """To which lengths batches are padded, ascending; `static` means one for all."""
     if static:
         return [max_seq_length]
-    return [n for n in _LENGTHS if n < max_seq_length] + [max_seq_length]
+    return [*range(_MULTIPLE, max_seq_length, _MULTIPLE), max_seq_length]
 
 
 class Batches:

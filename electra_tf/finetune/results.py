@@ -176,13 +176,20 @@ def seeds_before(folder: str, now: Results) -> list[Seed]:
     for field in dataclasses.fields(Results):
         if field.name in ("model", "seeds"):
             continue
-        then, is_now = getattr(before, field.name), getattr(now, field.name)
+        then, is_now = (_identity(getattr(r, field.name)) for r in (before, now))
         if then != is_now:
             raise UserError(
                 f"{path} is of another run: {field.name} {_difference(then, is_now)}. "
-                "Name another --output_dir, or say --overwrite"
+                "Name another --output_dir, or remove that folder"
             )
     return before.seeds
+
+
+def _identity(value: Any) -> Any:
+    """Weights are told by their SHA-256, wherever they lie."""
+    if isinstance(value, dict) and "sha256" in value:
+        return {name: part for name, part in value.items() if name != "path"}
+    return value
 
 
 def _difference(then: Any, now: Any) -> str:

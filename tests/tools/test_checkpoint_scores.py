@@ -8,8 +8,6 @@ from score_runs import run
 from data_prep import files
 from data_prep.cli import UserError
 from electra_tf import config as config_lib
-from electra_tf.finetune import results
-from electra_tf.finetune.results import Results
 from tools import checkpoint_scores
 
 
@@ -42,51 +40,17 @@ def test_checkpoints_that_are_not_there_are_refused(tmp_path):
         checkpoint_scores.chosen_steps(str(tmp_path))
 
 
-class Finetuning:
-    """Stands for the library's: writes results, and remembers what it was asked for."""
-
-    def __init__(self, fails_at: int | None = None):
-        self.asked, self.fails_at = [], fails_at
-
-    def __call__(self, step: int, folder: str) -> Results:
-        if step == self.fails_at:
-            raise KeyboardInterrupt
-        self.asked.append(step)
-        found = run({0: 0.5 + step / 100, 1: 0.51 + step / 100}, step=step)
-        results.write(folder, found)
-        return found
-
-
-def score_all(
-    folder: pathlib.Path, finetune: Finetuning, task: str = "nsmc", seeds=(0, 1)
-):
-    return checkpoint_scores.score_all([10, 20, 30], str(folder), task, seeds, finetune)
-
-
-def test_what_an_earlier_call_finished_is_kept(tmp_path):
-    with pytest.raises(KeyboardInterrupt):
-        score_all(tmp_path, Finetuning(fails_at=20))
-    again = Finetuning()
-    found = score_all(tmp_path, again)
-    assert again.asked == [20, 30]
-    assert list(found) == [10, 20, 30]
-    assert found == score_all(tmp_path, Finetuning(fails_at=10))
-
-
-def test_results_of_something_else_are_not_kept(tmp_path):
-    score_all(tmp_path, Finetuning())
-    for changes in ({"task": "paws"}, {"seeds": (0, 1, 2)}):
-        with pytest.raises(
-            UserError, match="step-10/results.json is of .*name another"
-        ):
-            score_all(tmp_path, Finetuning(), **changes)
-
-
 def test_curve_and_its_table_are_written(tmp_path):
-    found = score_all(tmp_path, Finetuning())
+    found = {
+        step: run({0: score - 0.005, 1: score + 0.005}, step=step)
+        for step, score in ((30, 0.8), (10, 0.605), (20, 0.7))
+    }
+    found[0] = run({0: 0.5, 1: "the loss is nan"}, init="random")
     checkpoint_scores.write_curve(str(tmp_path), found)
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
     page = (tmp_path / "curve.html").read_text()
     assert "<td>step 10</td><td>pretrained</td><td>60.50 ± 0.71 (2)</td>" in page
-    assert "<td><b>80.50 ± 0.71 (2)</b></td>" in page  # step 30
+    assert "<td><b>80.00 ± 0.71 (2)</b></td>" in page
+    assert "<td>step 0</td><td>random</td><td>50.00 (1, 1 failed)</td>" in page
     assert page.index("step 10<") < page.index("step 20<") < page.index("step 30<")
+    assert "published" not in page.split("</style>")[1]
