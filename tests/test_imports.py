@@ -87,6 +87,38 @@ def test_the_model_imports_no_tools():
     assert not wrong
 
 
+def test_pretraining_knows_nothing_of_fine_tuning():
+    finetuning = ("electra_tf/finetune/", "electra_tf/run_finetuning.py", "tools/")
+    found = [i for i in _imports() if i.module.startswith("electra_tf.finetune")]
+    assert any(i.importer.startswith("tools/") for i in found)
+    assert not [i for i in found if not i.importer.startswith(finetuning)]
+
+
+def _loaded(module: str) -> set[str]:
+    """What importing a module of the project imports, directly or through others."""
+    by_importer: dict[str, set[str]] = {}
+    for found in _imports():
+        name = found.importer.removesuffix(".py").replace("/", ".")
+        if not found.in_function:
+            by_importer.setdefault(name, set()).add(found.module)
+    seen, waiting = set(), [module]
+    while waiting:
+        new = by_importer.get(waiting.pop(), set()) - seen
+        seen |= new
+        waiting += new
+    return seen
+
+
+def test_what_reads_and_scores_tasks_needs_no_tensorflow():
+    """Baselines and tables start at once, and read rows as fine-tuning does."""
+    names = "annotations datasets features metrics qa_answers qa_features qa_metrics "
+    names += "readers results rows settings tagging task_data tasks"
+    for name in names.split():
+        assert (ROOT / "electra_tf" / "finetune" / f"{name}.py").exists()
+        assert "tensorflow" not in _loaded(f"electra_tf.finetune.{name}"), name
+    assert "tensorflow" in _loaded("electra_tf.finetune.predictions")
+
+
 def test_no_module_imports_a_script():
     scripts = {
         ".".join(path.relative_to(ROOT).with_suffix("").parts)

@@ -1,0 +1,296 @@
+"""How a score comes about: which epoch, which seed, and what a second call does.
+
+Networks are stood in for by one whose logits are known for each epoch; what networks
+themselves do is in test_training.py.
+"""
+
+import dataclasses
+import math
+import os
+import pathlib
+
+import numpy as np
+import pytest
+import small
+
+from data_prep.cli import UserError
+from electra_tf.finetune import folder, protocol, results
+from electra_tf.finetune.protocol import Run
+from electra_tf.finetune.rows import Answer, Dataset, Kind, Row
+from electra_tf.finetune.tasks import custom
+from electra_tf.finetune.training import DivergedError
+
+pytestmark = pytest.mark.usefixtures("plain")
+KERNEL = "classifier/out_proj/kernel"
+
+
+class Network:
+    """A Finetuner whose weights say after how many epochs they are."""
+
+    def __init__(self, seed: int, accuracies: list[float], calls: list):
+        self.seed, self._accuracies, self._calls = seed, accuracies, calls
+        self.model = small.model(Kind.CLASSIFICATION)
+        self._epochs = 0
+
+    def train_epoch(self, batches, epoch: int) -> float:
+        if self._accuracies[epoch] is None:
+            raise DivergedError("the loss is not finite")
+        self._calls.append((self.seed, "train", epoch + 1))
+        self._epochs = epoch + 1
+        return 1.0 / self._epochs
+
+    def weights(self) -> dict[str, np.ndarray]:
+        mark = np.full([16, 2], 10.0 * self.seed + self._epochs, np.float32)
+        return small.values(self.model) | {KERNEL: mark}
+
+    def assign(self, weights: dict[str, np.ndarray]) -> None:
+        self._epochs = round(weights[KERNEL][0, 0] - 10 * self.seed)
+
+    def predict(self, batches) -> list[np.ndarray]:
+        """As many of the rows are right as the epoch's accuracy says."""
+        name = {10: "dev", 20: "test"}[batches.num_rows]
+        self._calls.append((self.seed, name, self._epochs))
+        wanted = round(self._accuracies[self._epochs - 1] * batches.num_rows)
+        said = [i % 2 if n < wanted else 1 - i % 2 for n, i in enumerate(range(99))]
+        return [np.eye(2)[said[row]] for row in range(batches.num_rows)]
+
+
+def rows(number: int) -> list[Row]:
+    return [Row(str(i), "서울", label=("없음", "혐오")[i % 2]) for i in range(number)]
+
+
+def run(output_dir: pathlib.Path, **changes) -> Run:
+    labels = small.LABELS[Kind.CLASSIFICATION]
+    data = Dataset(
+        *(Kind.CLASSIFICATION, labels, rows(30), rows(10), rows(20)),
+        *("file", "ab" * 32, {"train_empty_text": 2}),
+    )
+    whole = Run(
+        task=custom(Kind.CLASSIFICATION, "train.tsv"),
+        dataset=data,
+        start=small.start(),
+        settings=small.settings(),
+        strategy=None,
+        output_dir=str(output_dir / "out"),
+        model_name="small",
+    )
+    return dataclasses.replace(whole, **changes)
+
+
+@pytest.fixture
+def networks(monkeypatch, cpu):
+    """Runs some seeds with accuracies by epoch; returns (results, what was asked)."""
+
+    def score(wanted: Run, **accuracies: list[float]):
+        calls: list = []
+        by_seed = {int(name[1:]): values for name, values in accuracies.items()}
+        monkeypatch.setattr(
+            protocol,
+            "_finetuner",
+            lambda run, steps, seed: Network(seed, by_seed[seed], calls),
+        )
+        wanted = dataclasses.replace(wanted, strategy=cpu)
+        return protocol.score(wanted, sorted(by_seed)), calls
+
+    return score
+
+
+def saved_mark(output_dir: str) -> int:
+    """10 times the seed, and the epoch, of the model that was saved."""
+    from safetensors.numpy import load_file
+
+    path = os.path.join(output_dir, protocol.MODEL_FOLDER, "model.safetensors")
+    return int(load_file(path)["classifier.out_proj.weight"][0, 0])
+
+
+def on_disk(wanted: Run) -> results.Results:
+    return results.read(os.path.join(wanted.output_dir, results.RESULTS_FILE))
+
+
+def test_the_best_epoch_on_dev_is_tested_and_nothing_else(networks, tmp_path):
+    wanted = run(tmp_path)
+    found, calls = networks(wanted, s1=[0.5, 0.9, 0.7])
+    [seed] = found.seeds
+    assert (seed.best_epoch, seed.dev["accuracy"]) == (2, 0.9)
+    assert [epoch.dev["accuracy"] for epoch in seed.epochs] == [0.5, 0.9, 0.7]
+    assert [epoch.loss for epoch in seed.epochs] == [1.0, 0.5, pytest.approx(1 / 3)]
+    asked = [call for call in calls if call[1] != "train"]
+    assert asked == [(1, "dev", 1), (1, "dev", 2), (1, "dev", 3), (1, "test", 2)]
+    assert seed.test["accuracy"] == 0.9
+    assert saved_mark(wanted.output_dir) == 12
+    assert found == on_disk(wanted)
+    assert found.counts["train_empty_text"] == 2 and found.counts["dev_truncated"] == 0
+    assert (found.train_rows, found.dev_rows, found.test_rows) == (30, 10, 20)
+
+
+def test_of_equal_epochs_the_first_one_counts(networks, tmp_path):
+    found, _ = networks(run(tmp_path), s0=[0.6, 0.8, 0.8])
+    assert found.seeds[0].best_epoch == 2
+
+
+def test_the_best_seeds_model_is_kept_and_of_equals_the_first(networks, tmp_path):
+    wanted = run(tmp_path)
+    networks(wanted, s0=[0.5] * 3, s1=[0.2, 0.4, 0.9], s2=[0.9] * 3, s3=[0.8] * 3)
+    assert saved_mark(wanted.output_dir) == 13
+    said = folder.read(os.path.join(wanted.output_dir, protocol.MODEL_FOLDER))
+    assert said.labels == small.LABELS[Kind.CLASSIFICATION]
+
+
+def test_a_second_call_does_only_what_is_missing(networks, tmp_path):
+    wanted = run(tmp_path)
+    networks(wanted, s0=[0.9] * 3, s2=[0.5] * 3)
+    before = on_disk(wanted)
+    found, calls = networks(wanted, s0=[0.1] * 3, s1=[0.7] * 3, s2=[0.1] * 3)
+    assert {call[0] for call in calls} == {1}
+    assert [seed.seed for seed in found.seeds] == [0, 1, 2]
+    assert [found.seeds[0], found.seeds[2]] == before.seeds
+    assert saved_mark(wanted.output_dir) == 1  # seed 0, epoch 1
+
+
+def test_results_grow_by_a_seed_at_a_time(networks, tmp_path):
+    wanted = run(tmp_path)
+
+    class Killed(BaseException):
+        pass
+
+    class Mortal(list):
+        def __getitem__(self, index):
+            raise Killed
+
+    with pytest.raises(Killed):
+        networks(wanted, s0=Mortal())
+    # Known for a run's folder before its first seed is there.
+    assert on_disk(wanted).seeds == []
+    with pytest.raises(Killed):
+        networks(wanted, s0=[0.8] * 3, s1=Mortal())
+    assert [seed.seed for seed in on_disk(wanted).seeds] == [0]
+    found, calls = networks(wanted, s0=[0.1] * 3, s1=[0.6] * 3)
+    assert {call[0] for call in calls} == {1}
+    assert [seed.dev["accuracy"] for seed in found.seeds] == [0.8, 0.6]
+
+
+def test_a_seed_that_diverges_failed_and_is_tried_again(networks, tmp_path):
+    wanted = run(tmp_path)
+    found, _ = networks(wanted, s0=[0.5, None], s1=[0.7] * 3)
+    assert found.seeds[0] == results.Seed(0, error="the loss is not finite")
+    assert found.seeds[1].error is None and saved_mark(wanted.output_dir) == 11
+    # A call for other seeds leaves it as it is.
+    found, _ = networks(wanted, s2=[0.6] * 3)
+    assert [seed.error is None for seed in found.seeds] == [False, True, True]
+    found, calls = networks(wanted, s0=[0.8] * 3, s1=[0.1] * 3)
+    assert {call[0] for call in calls} == {0}
+    assert [seed.error for seed in found.seeds] == [None] * 3
+    assert found == on_disk(wanted) and saved_mark(wanted.output_dir) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"settings": small.settings(learning_rate=3e-5)}, "config learning_rate: 0.0"),
+        (
+            {"start": dataclasses.replace(small.start(), sha256="1" * 64)},
+            "checkpoint sha256: '0000.* there, '1111.* now",
+        ),
+        ({"random_init": True}, "init 'pretrained' there, 'random' now"),
+        ({"sha256": "cd" * 32}, "data_sha256 'abab.* there, 'cdcd.* now"),
+        ({"task": custom(Kind.CLASSIFICATION, "t.tsv", metric="f1")}, "metric 'acc"),
+    ],
+    ids=str,
+)
+def test_results_of_another_run_are_refused_by_name(
+    networks, tmp_path, changes, message
+):
+    before = run(tmp_path)
+    networks(before, s0=[0.5] * 3)
+    if "sha256" in changes:
+        changes = {"dataset": dataclasses.replace(before.dataset, **changes)}
+    with pytest.raises(UserError, match=message):
+        networks(run(tmp_path, **changes), s0=[0.9] * 3)
+    assert on_disk(before).seeds[0].best_epoch == 1
+
+
+def test_the_same_weights_elsewhere_are_the_same_run(networks, tmp_path):
+    networks(run(tmp_path), s0=[0.5] * 3)
+    moved = dataclasses.replace(small.start(), path="elsewhere")
+    found, calls = networks(run(tmp_path, start=moved, model_name="b"), s0=[0.9] * 3)
+    assert calls == [] and len(found.seeds) == 1
+
+
+def test_a_score_that_is_undefined_is_worse_than_any(networks, tmp_path, monkeypatch):
+    values = iter([math.nan, math.nan, 0.0, math.nan])
+    monkeypatch.setattr(
+        protocol.TaskData, "scores", lambda *_: {"accuracy": next(values)}
+    )
+    wanted = run(tmp_path)
+    wanted = dataclasses.replace(
+        wanted, dataset=dataclasses.replace(wanted.dataset, test=[])
+    )
+    found, _ = networks(wanted, s0=[0.5] * 3)
+    assert found.seeds[0].best_epoch == 3 and found.seeds[0].test is None
+    assert results.summary(found).split == "dev"
+    assert math.isnan(on_disk(wanted).seeds[0].epochs[0].dev["accuracy"])
+
+
+def test_where_every_score_is_undefined_the_first_epoch_and_seed_count(
+    networks, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(protocol.TaskData, "scores", lambda *_: {"accuracy": math.nan})
+    wanted = run(tmp_path)
+    found, _ = networks(wanted, s0=[0.5] * 3, s1=[0.5] * 3)
+    assert [seed.best_epoch for seed in found.seeds] == [1, 1]
+    assert saved_mark(wanted.output_dir) == 1
+    assert math.isnan(results.summary(found).mean)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"settings": small.settings(max_seq_length=64)}, "32 positions, so 4 to 32"),
+        (
+            {"task": custom(Kind.CLASSIFICATION, "t.tsv", metric="entity_f1")},
+            "--metric=entity_f1: the scores of 2 labels of classification are accuracy",
+        ),
+    ],
+    ids=["length", "metric"],
+)
+def test_what_cannot_work_is_said_before_training(networks, tmp_path, changes, message):
+    with pytest.raises(UserError, match=message):
+        networks(run(tmp_path, **changes), s0=[0.5] * 3)
+    assert not os.path.exists(tmp_path / "out")
+
+
+def test_questions_without_answers_that_can_be_learnt(networks, tmp_path):
+    row = Row("a", "서울 이 다", "?", label=(Answer("없다", 0),))
+    data = Dataset(
+        *(Kind.QUESTION_ANSWERING, (), [row], [row], []), *("file", "ab" * 32, {})
+    )
+    task = custom(Kind.QUESTION_ANSWERING, "train.json")
+    with pytest.raises(UserError, match="none of the 1 rows of train can be learnt"):
+        networks(run(tmp_path, dataset=data, task=task), s0=[0.5] * 3)
+
+
+def test_settings_that_are_not_given_are_the_tasks(cpu):
+    task = custom(Kind.CLASSIFICATION, "t.tsv", max_seq_length=77, num_train_epochs=9)
+    given = small.settings(max_seq_length=0, num_train_epochs=0, compute_dtype="auto")
+    found = protocol.resolved(given, task, cpu)
+    assert (found.max_seq_length, found.num_train_epochs) == (77, 9)
+    assert found.compute_dtype == "float32"
+    given = small.settings(max_seq_length=8, num_train_epochs=2)
+    assert protocol.resolved(given, task, cpu) == given
+
+
+def test_random_weights_are_not_those_of_the_start(cpu, tmp_path):
+    weights = small.values(small.model(Kind.CLASSIFICATION, seed=5))
+    begin = small.start(weights)
+    name = "electra/embeddings/word_embeddings"
+    found = {
+        random_init: protocol._finetuner(
+            run(tmp_path, start=begin, strategy=cpu, random_init=random_init), 1, 0
+        ).weights()
+        for random_init in (True, False)
+    }
+    np.testing.assert_array_equal(found[False][name], weights[name])
+    assert not np.allclose(found[True][name], weights[name])
+    # The head is new in both, and the seed's.
+    np.testing.assert_array_equal(found[True][KERNEL], found[False][KERNEL])
+    assert not np.allclose(found[False][KERNEL], weights[KERNEL])

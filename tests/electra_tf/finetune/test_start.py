@@ -1,0 +1,139 @@
+"""Where fine-tuning may begin: what --init_from can name, and what is refused."""
+
+import json
+import pathlib
+import shutil
+
+import numpy as np
+import pytest
+import small
+import tiny
+from safetensors.numpy import load_file, save_file
+
+from data_prep import vocab
+from data_prep.cli import UserError
+from electra_tf import checkpoints
+from electra_tf.finetune import folder, start
+from electra_tf.finetune.rows import Kind
+from electra_tf.interchange import hf_folder
+
+pytestmark = pytest.mark.usefixtures("plain")
+
+
+def encoder(model) -> dict[str, np.ndarray]:
+    named = model.named_variables.items()
+    return {n: v.numpy() for n, v in named if n.startswith("electra/")}
+
+
+def assert_begins_from(found: start.Start, model) -> None:
+    expected = encoder(model)
+    assert found.weights.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found.weights[name], value, err_msg=name)
+    assert found.network == model.config.discriminator()
+    assert found.embedding_size == model.config.resolved_embedding_size
+    assert found.tokenizer.tokens == tuple(tiny.tokens())
+    assert len(found.sha256) == 64
+
+
+@pytest.fixture(scope="module")
+def exported(model, data_dir, tmp_path_factory) -> pathlib.Path:
+    """discriminator/ and generator/. Read-only."""
+    path = tmp_path_factory.mktemp("exported")
+    vocab_file = str(data_dir / "tfrecords" / vocab.VOCAB_FILE)
+    hf_folder.write_folders(model, vocab_file, str(path))
+    return path
+
+
+@pytest.mark.parametrize("name", ["discriminator", ""])
+def test_a_converted_folder(exported, model, name):
+    found = start.read([str(exported / name)])
+    assert_begins_from(found, model)
+    assert found.checkpoint["step"] is None
+    assert found.checkpoint["path"] == str(exported / name)
+
+
+def test_a_pretraining_run_at_any_of_its_steps(data_dir, model, tmp_path):
+    manifest = json.loads((data_dir / "tfrecords" / "manifest.json").read_text())
+    run = str(tmp_path / "run")
+    checkpoints.open_run(run, str(data_dir), model.config, manifest)
+    for step in (10, 20):
+        checkpoints.save(run, step, model.named_variables, keep_max=0)
+    assert_begins_from(start.read([run]), model)
+    assert start.read([run]).step == 20
+    assert start.read([run], step=10).checkpoint["step"] == 10
+    with pytest.raises(UserError, match="has no checkpoint 15"):
+        start.read([run], step=15)
+
+
+def test_a_generator_alone_is_refused(exported):
+    with pytest.raises(UserError, match="no whole encoder.*Name a discriminator"):
+        start.read([str(exported / "generator")])
+
+
+def test_a_fine_tuned_folder_keeps_its_head_for_prediction(tmp_path):
+    made = small.model(Kind.TAGGING)
+    weights, said = small.values(made), small.described(Kind.TAGGING)
+    folder.write(str(tmp_path), made, weights, said, small.tokenizer())
+    found = start.read([str(tmp_path)])
+    assert found.weights.keys() == weights.keys()
+    assert found.network == small.NETWORK
+    assert found.embedding_size == small.EMBEDDING_SIZE
+    assert found.tokenizer.tokens == small.tokenizer().tokens
+    # Fine-tuned again, for another task, it is an encoder like any other.
+    other = small.model(Kind.CLASSIFICATION, seed=1)
+    start.fill(other.named_variables, found, with_head=False)
+    for name, value in encoder(other).items():
+        np.testing.assert_array_equal(value, weights[name], err_msg=name)
+
+
+def test_a_vocabulary_of_another_size_is_refused(exported, tmp_path):
+    vocab.save(str(tmp_path), tiny.tokens(41))
+    with pytest.raises(UserError, match="41 tokens, the embedding table 40 rows"):
+        start.read([str(exported / "discriminator")], str(tmp_path / "vocab.txt"))
+
+
+def test_weights_that_are_not_finite_are_refused(exported, tmp_path):
+    path = shutil.copytree(exported / "discriminator", tmp_path / "copy")
+    state = load_file(path / "model.safetensors")
+    state["electra.embeddings.LayerNorm.bias"][3] = np.nan
+    save_file(state, path / "model.safetensors")
+    with pytest.raises(UserError, match="LayerNorm/beta holds values that are not"):
+        start.read([str(path)])
+
+
+@pytest.mark.parametrize("length", [3, 33])
+def test_lengths_without_positions_are_refused(length):
+    with pytest.raises(UserError, match="has 32 positions, so 4 to 32 is possible"):
+        start.check_length(small.start(), length)
+    start.check_length(small.start(), 4)
+    start.check_length(small.start(), 32)
+
+
+def test_fill_takes_the_encoder_and_leaves_the_head():
+    source = small.values(small.model(Kind.TAGGING, seed=1))
+    made = small.model(Kind.TAGGING)
+    before = small.values(made)
+    start.fill(made.named_variables, small.start(source), with_head=False)
+    for name, value in small.values(made).items():
+        expected = source if name.startswith("electra/") else before
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+    start.fill(made.named_variables, small.start(source), with_head=True)
+    np.testing.assert_array_equal(
+        made.head.classifier.kernel, source["classifier/kernel"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"classifier/kernel": None}, "1 of .* are missing, such as classifier/kernel"),
+        ({"classifier/bias": np.zeros(5)}, r"shape \[5\], \[3\] is needed"),
+    ],
+    ids=str,
+)
+def test_fill_refuses_what_does_not_fit(change, message):
+    made = small.model(Kind.TAGGING)
+    weights = {n: v for n, v in (small.values(made) | change).items() if v is not None}
+    with pytest.raises(UserError, match=message):
+        start.fill(made.named_variables, small.start(weights), with_head=True)

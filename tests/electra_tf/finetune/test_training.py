@@ -1,0 +1,139 @@
+"""Epochs of a network on a task: it learns, repeatably, or says that it diverged."""
+
+import functools
+import math
+
+import numpy as np
+import pytest
+import small
+
+from data_prep.ragged import Ragged
+from electra_tf.finetune import folder
+from electra_tf.finetune.batches import Batches
+from electra_tf.finetune.features import Features
+from electra_tf.finetune.rows import Kind
+from electra_tf.finetune.training import DivergedError, Finetuner
+
+pytestmark = pytest.mark.usefixtures("plain")
+# Random ids are 10 and more; these tell the answer.
+SIGNS = (5, 6)
+NUM_ROWS, EPOCHS = 48, 8
+
+
+def toy(kind: Kind) -> Features:
+    """Sequences whose answer is told by one of SIGNS, at any place after [CLS]."""
+    rng = np.random.RandomState(0)
+    group = 2 if kind is Kind.MULTIPLE_CHOICE else 1
+    signs = np.tile([0, 1], NUM_ROWS * group // 2)
+    if group == 2:
+        signs = np.concatenate([rng.permutation(2) for _ in range(NUM_ROWS)])
+    rows, places = [], []
+    for sign in signs:
+        length = rng.randint(2, 7)
+        places.append(1 + rng.randint(length))
+        body = [2, *rng.randint(10, small.NETWORK.vocab_size, length)]
+        body[places[-1]] = SIGNS[sign]
+        rows.append([int(token) for token in body])
+    targets = {
+        Kind.CLASSIFICATION: signs.astype(np.int32),
+        Kind.MULTI_LABEL: np.eye(3, dtype=np.float32)[signs],
+        Kind.REGRESSION: 2.0 * signs.astype(np.float32) - 1.0,
+        Kind.MULTIPLE_CHOICE: signs.reshape(-1, group).argmax(1).astype(np.int32),
+        Kind.QUESTION_ANSWERING: np.int32([[place, place] for place in places]),
+        Kind.TAGGING: Ragged.from_rows(
+            [[1 + SIGNS.index(t) if t in SIGNS else 0 for t in row] for row in rows]
+        ),
+    }
+    return small.features(rows, targets[kind], group)
+
+
+def right(kind: Kind, logits: np.ndarray, features: Features, row: int) -> bool:
+    """Whether a row's logits say the answer."""
+    targets = features.targets
+    if kind is Kind.TAGGING:
+        expected = targets.row(row)
+        return bool((logits[: len(expected)].argmax(-1) == expected).all())
+    if kind is Kind.QUESTION_ANSWERING:
+        length = features.input_ids.lengths[row]
+        return logits[:length].argmax(0).tolist() == targets[row].tolist()
+    if kind is Kind.MULTI_LABEL:
+        return ((logits > 0) == (targets[row] > 0)).all()
+    if kind is Kind.REGRESSION:
+        return (logits > 0) == (targets[row] > 0)
+    return logits.argmax() == targets[row]
+
+
+def finetuner(cpu, kind: Kind, seed: int = 0, epochs: int = EPOCHS, **changes):
+    """At its start, random but for `changes` of the settings."""
+    settings = small.settings(**{"learning_rate": 0.02, **changes})
+    make_model = functools.partial(
+        folder.make_model, small.described(kind), small.start(), seed
+    )
+    steps = epochs * math.ceil(NUM_ROWS / settings.train_batch_size)
+    return Finetuner.create(make_model, cpu, settings, steps, seed)
+
+
+def batches(kind: Kind) -> Batches:
+    # Two lengths: with one the network would be compiled.
+    return Batches(toy(kind), [4, 8], 8)
+
+
+@pytest.mark.parametrize("kind", list(Kind), ids=str)
+def test_each_kind_of_task_is_learnt(cpu, kind):
+    learner, data = finetuner(cpu, kind), batches(kind)
+    losses = [learner.train_epoch(data, epoch) for epoch in range(EPOCHS)]
+    assert losses[-1] < 0.5 * losses[0]
+    logits = learner.predict(data)
+    found = [right(kind, value, toy(kind), row) for row, value in enumerate(logits)]
+    assert np.mean(found) > 0.95
+
+
+def test_a_seed_decides_the_weights(cpu):
+    found = []
+    for seed in (3, 3, 4):
+        learner = finetuner(cpu, Kind.CLASSIFICATION, seed, epochs=1)
+        # From one start: head, order and dropout are the seed's.
+        learner.train_epoch(batches(Kind.CLASSIFICATION), 0)
+        found.append(learner.weights())
+    name = "classifier/out_proj/kernel"
+    assert all(np.array_equal(found[0][n], found[1][n]) for n in found[0])
+    assert not np.array_equal(found[0][name], found[2][name])
+
+
+def test_weights_that_are_kept_come_back(cpu):
+    learner, data = finetuner(cpu, Kind.REGRESSION, epochs=1), batches(Kind.REGRESSION)
+    kept, before = learner.weights(), learner.predict(data)
+    learner.train_epoch(data, 0)
+    assert not np.allclose(learner.predict(data), before)
+    learner.assign(kept)
+    np.testing.assert_array_equal(learner.predict(data), before)
+    # Nor does it matter which rows share a batch.
+    alone = learner.predict(Batches(toy(Kind.REGRESSION), [8, 16], 5))
+    np.testing.assert_allclose(alone, before, rtol=1e-5, atol=1e-6)
+
+
+def test_divergence_is_an_error(cpu):
+    learner = finetuner(
+        cpu, Kind.REGRESSION, epochs=1, learning_rate=1e30, warmup_proportion=0.0
+    )
+    data = batches(Kind.REGRESSION)
+    with pytest.raises(DivergedError, match="loss of epoch 1 .*--learning_rate"):
+        learner.train_epoch(data, 0)
+    with pytest.raises(DivergedError, match="outputs are not finite"):
+        learner.predict(data)
+
+
+def test_nothing_to_predict(cpu):
+    learner = finetuner(cpu, Kind.QUESTION_ANSWERING)
+    empty = small.features([], np.zeros([0, 2], np.int32))
+    assert learner.predict(Batches(empty, [8], 4)) == []
+
+
+def test_rates_fall_from_head_to_embeddings(cpu):
+    learner = finetuner(
+        cpu, Kind.CLASSIFICATION, layerwise_lr_decay=0.0, warmup_proportion=0.0
+    )
+    before = learner.weights()
+    learner.train_epoch(batches(Kind.CLASSIFICATION), 0)
+    moved = {n for n, v in learner.weights().items() if not (v == before[n]).all()}
+    assert moved == {n for n in before if n.startswith("classifier/")}
