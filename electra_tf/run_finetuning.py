@@ -148,7 +148,8 @@ def train() -> None:
     dataset = datasets.load(task, _DATA_DIR.value, _TRAIN_ROWS.value)
     begin = start.read(_INIT_FROM.value, _INIT_VOCAB.value, _INIT_STEP.value)
     strategy = _strategy()
-    _prepare_output_dir(_OUTPUT_DIR.value)
+    if distribution.is_chief(strategy):
+        _prepare_output_dir(_OUTPUT_DIR.value)
     run = protocol.Run(
         task=task,
         dataset=dataset,
@@ -159,7 +160,10 @@ def train() -> None:
         model_name=_MODEL_NAME.value or os.path.basename(begin.path.rstrip("/")),
         random_init=_RANDOM_INIT.value,
     )
-    scored = results.summary(protocol.score(run, seeds))
+    found = protocol.score(run, seeds)
+    scored = results.summary(found)
+    if not scored.succeeded:
+        raise UserError(f"every seed failed, the first one so: {found.seeds[0].error}")
     logging.info(
         "%s: %s %.4f on %s, standard deviation %.4f over %d seeds, %d failed",
         *(task.name, task.metric, scored.mean, scored.split, scored.sd),

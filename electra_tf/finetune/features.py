@@ -73,9 +73,7 @@ def framed(parts: Sequence[Ragged], max_seq_length: int) -> tuple[Ragged, Ragged
     room = max_seq_length - 1 - len(parts)
     lengths = [part.lengths for part in parts]
     kept = _kept(lengths, room)
-    pieces = []
-    for part, length in zip(parts, kept, strict=True):
-        pieces.append(part.truncate(length))
+    pieces = [part.truncate(n) for part, n in zip(parts, kept, strict=True)]
     rows = len(parts[0])
     cls, sep = (
         Ragged.from_lengths(np.full(rows, each, np.int32), np.ones(rows, np.int64))

@@ -31,7 +31,10 @@ def check_output(path: str, kind: Kind) -> None:
     """
     allowed = _ENDINGS if kind in _FLAT else _ENDINGS[1:]
     if not path.endswith(allowed):
-        raise UserError(f"--output={path}: {kind.value} is written to {allowed}")
+        raise UserError(
+            f"--output={path}: predictions of {kind.value} are written to a file whose "
+            f"name ends in {' or '.join(allowed)}"
+        )
 
 
 def predict(

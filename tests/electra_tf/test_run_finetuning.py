@@ -36,6 +36,8 @@ def folder(model, data_dir, tmp_path_factory) -> pathlib.Path:
     hf_folder.write_folders(model, str(vocab_file), str(folder / "hf"))
     for name, rows in (("train", TRAIN), ("dev", ROWS[:4]), ("test", ROWS[:6])):
         write_tsv(folder / f"{name}.tsv", rows, "review", "label")
+    (folder / "notes").mkdir()
+    (folder / "notes" / "a.txt").write_text("mine")
     write_tsv(folder / "odd.tsv", [("가", "보통")], "review", "label")
     write_tsv(folder / "input.tsv", [(text,) for text in PREDICTED], "review")
     return folder
@@ -103,10 +105,10 @@ REFUSED = {
     "seeds": ({"seeds": "0,-1"}, "--seeds=0,-1: whole numbers are needed"),
     "settings": ({"learning_rate": "0.1"}, "config learning_rate: 0.003 there, 0.1"),
     "input": ({"output_dir": "hf", "overwrite": "true"}, "holds the input"),
-    "folder": ({"output_dir": "."}, "is not empty"),
+    "folder": ({"output_dir": "notes"}, "is not empty: it holds 'a.txt'"),
 }
 REFUSED_PREDICTIONS = {
-    "ending": ({"output": "a.txt"}, "is written to"),
+    "ending": ({"output": "a.txt"}, "whose name ends in .tsv or .jsonl"),
     "model": ({"init_from": "hf"}, "finetuning.json does not exist"),
     "column": ({"text_column": "comment"}, "has no column 'comment'"),
 }

@@ -1,5 +1,6 @@
 """Where fine-tuning may begin: what --init_from can name, and what is refused."""
 
+import dataclasses
 import json
 import pathlib
 import shutil
@@ -16,6 +17,7 @@ from electra_tf import checkpoints
 from electra_tf.finetune import folder, start
 from electra_tf.finetune.rows import Kind
 from electra_tf.interchange import hf_folder
+from electra_tf.pretraining_model import PretrainingModel
 
 pytestmark = pytest.mark.usefixtures("plain")
 
@@ -99,6 +101,43 @@ def test_weights_that_are_not_finite_are_refused(exported, tmp_path):
     state["electra.embeddings.LayerNorm.bias"][3] = np.nan
     save_file(state, path / "model.safetensors")
     with pytest.raises(UserError, match="LayerNorm/beta holds values that are not"):
+        start.read([str(path)])
+
+
+def test_a_masked_lm_of_bert(data_dir, tmp_path):
+    config = tiny.config(electra_objective=False, embedding_size=32)
+    bert = PretrainingModel(config)
+    vocab_file = str(data_dir / "tfrecords" / vocab.VOCAB_FILE)
+    hf_folder.write_folders(bert, vocab_file, str(tmp_path))
+    assert_begins_from(start.read([str(tmp_path / "masked_lm")]), bert)
+
+
+def test_a_checkpoint_of_the_original_says_no_heads(model, tmp_path):
+    checkpoints.save(str(tmp_path), 7, model.named_variables, keep_max=0)
+    vocab.save(str(tmp_path), tiny.tokens())
+    found = start.read([checkpoints.prefix(str(tmp_path), 7)])
+    # Those of the original have 64 units each, and one has at least one.
+    expected = dataclasses.replace(model.config.discriminator(), num_attention_heads=1)
+    assert found.network == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hidden_size": 64}, "hidden_size: 64 there, 32 by the weights"),
+        ({"num_hidden_layers": 3}, "num_hidden_layers: 3 there, 2 by the weights"),
+        ({"hidden_act": "relu"}, "hidden_act of the electra is 'relu'"),
+        ({"position_embedding_type": "relative_key"}, "is 'relative_key', not"),
+    ],
+    ids=str,
+)
+def test_another_network_than_its_config_says_is_refused(
+    exported, tmp_path, changes, message
+):
+    path = shutil.copytree(exported / "discriminator", tmp_path / "copy")
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps(config | changes))
+    with pytest.raises(UserError, match=message):
         start.read([str(path)])
 
 

@@ -17,7 +17,7 @@ from electra_tf.finetune.training import DivergedError, Finetuner
 pytestmark = pytest.mark.usefixtures("plain")
 # Random ids are 10 and more; these tell the answer.
 SIGNS = (5, 6)
-NUM_ROWS, EPOCHS = 48, 8
+NUM_ROWS, EPOCHS = 48, 12
 
 
 def toy(kind: Kind) -> Features:
@@ -65,7 +65,7 @@ def right(kind: Kind, logits: np.ndarray, features: Features, row: int) -> bool:
 
 def finetuner(cpu, kind: Kind, seed: int = 0, epochs: int = EPOCHS, **changes):
     """At its start, random but for `changes` of the settings."""
-    settings = small.settings(**{"learning_rate": 0.02, **changes})
+    settings = small.settings(**{"learning_rate": 0.003, **changes})
     make_model = functools.partial(
         folder.make_model, small.described(kind), small.start(), seed
     )
