@@ -92,7 +92,6 @@ def test_a_seed_decides_the_weights(cpu):
     found = []
     for seed in (3, 3, 4):
         learner = finetuner(cpu, Kind.CLASSIFICATION, seed, epochs=1)
-        # From one start: head, order and dropout are the seed's.
         learner.train_epoch(batches(Kind.CLASSIFICATION), 0)
         found.append(learner.weights())
     name = "classifier/out_proj/kernel"
