@@ -21,8 +21,9 @@ def checkpointed(
     """`layer(x, mask_BLL, random)`, of which the backward pass finds `x` alone.
 
     What is drawn is a function of the stream's seed, so the second computation draws
-    what the first one did. tf.recompute_grad would not do: XLA sees that its two
-    computations are the same, makes one of them, and keeps it all.
+    what the first one did. tf.recompute_grad holds back only what depends on floating
+    arguments: XLA would find the draws, as many as attention has weights, to be the
+    same ones and keep them.
     """
 
     @tf.custom_gradient
@@ -45,8 +46,8 @@ def checkpointed(
 def _barrier(*tensors: tf.Tensor) -> list[tf.Tensor]:
     """The same tensors, once all of them are there.
 
-    No compiler knows what comes out to be what went in: what is computed from it is
-    neither merged with what was computed before nor begun early.
+    XLA does not take what comes out for what went in: what is computed from it is not
+    merged with what was computed before, nor begun early.
     """
     on_tpu = isinstance(tf.distribute.get_strategy(), tf.distribute.TPUStrategy)
     if on_tpu or fused.has_compiler():
