@@ -11,6 +11,8 @@ WORK ?= build/work
 CONFIG ?= configs/electra_small.toml
 VOCAB_SIZE ?= 30000
 MAX_SEQ_LENGTH ?= 128
+TASK ?= nsmc
+DATA ?=
 # More flags for a stage: make vocab ARGS='--limit_alphabet=3000'
 ARGS ?=
 
@@ -19,7 +21,8 @@ CHECK := build/check
 CHECK_TPU := build/check-tpu
 
 .PHONY: help setup demo test lint clean-corpus vocab tfrecords verify-data bench-data \
-  pretrain convert check-transformers bench-train setup-tpu check-tpu-env
+  pretrain convert check-transformers bench-train finetune scoreboard bench-finetune \
+  setup-tpu check-tpu-env
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 16
@@ -123,3 +126,16 @@ check-transformers: ## WORK=w: w/hf loads, offline, in clean transformers 4.46.3
 
 bench-train: $(READY) ## a step's time beside PyTorch's; ARGS='--config=...'
 	$(BIN)/python -m tools.bench_train $(ARGS)
+
+finetune: $(READY) ## WORK=w TASK=nsmc DATA=nsmc: w/hf learns a task; again: missing seeds
+	@test -n '$(DATA)' || { echo "say DATA=folder of the task's files"; exit 1; }
+	$(BIN)/python -m electra_tf.run_finetuning --task=$(TASK) --data_dir=$(DATA) \
+	  --init_from=$(WORK)/hf/discriminator --model_name=$(notdir $(WORK)) \
+	  --output_dir=$(WORK)/finetune/$(TASK)/pretrained $(ARGS)
+
+scoreboard: $(READY) ## WORK=w: scores of w/finetune beside published ones, in w/scores.html
+	$(BIN)/python -m tools.scoreboard --runs='$(WORK)/finetune/*/*' \
+	  --output=$(WORK)/scores.html $(ARGS)
+
+bench-finetune: $(READY) ## fine-tuning and prediction beside PyTorch's; ARGS='--threads=1'
+	$(BIN)/python -m tools.bench_finetune $(ARGS)

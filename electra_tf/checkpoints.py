@@ -40,6 +40,7 @@ _MAY_CHANGE = {
     "eval_batch_size",
     "eval_every_n_steps",
     "gradient_accumulation_steps",
+    "gradient_checkpointing",
     "iterations_per_loop",
     "keep_checkpoint_every_n_steps",
     "keep_checkpoint_max",

@@ -126,7 +126,9 @@ class PretrainingConfig:
     `pack_documents` must be what the records were built with.
 
     `train_batch_size` counts the rows of one update on all devices together; each
-    device goes through its part in `gradient_accumulation_steps` pieces.
+    device goes through its part in `gradient_accumulation_steps` pieces, and with
+    `gradient_checkpointing` its backward pass computes each layer a second time instead
+    of keeping it.
     `iterations_per_loop` steps run on the devices between two lines of the log; a
     request to stop waits for their end. `eval_every_n_steps` 0 evaluates at the start
     and the end alone. A checkpoint is due after `save_checkpoints_steps` or
@@ -168,6 +170,7 @@ class PretrainingConfig:
     pack_documents: bool = False
     train_batch_size: int = 128
     gradient_accumulation_steps: int = 1
+    gradient_checkpointing: bool = False
     eval_batch_size: int = 128
     num_train_steps: int = 1_000_000
     num_eval_steps: int = 100

@@ -21,10 +21,15 @@ class RandomStream:
         self._seed = seed
         self._count = 0
 
+    @property
+    def seed(self) -> tf.Tensor:
+        """int32 [2]: a stream made of it draws what this one has yet to draw."""
+        return self._seed + tf.constant([0, self._count])
+
     def next(self) -> tf.Tensor:
         # Stateless generators hash their seed: neighbours give unrelated streams.
         self._count += 1
-        return self._seed + tf.constant([0, self._count])
+        return self.seed
 
 
 def dropout(x: tf.Tensor, rate: float, random: RandomStream | None) -> tf.Tensor:

@@ -9,6 +9,7 @@ import tensorflow as tf
 from electra_tf.attention import SelfAttention
 from electra_tf.config import TransformerConfig
 from electra_tf.dropout import RandomStream, dropout
+from electra_tf.gradient_checkpointing import checkpointed
 from electra_tf.layers import Dense, Initializer, LayerNorm, gelu
 from electra_tf.shapes import shape_of
 
@@ -89,9 +90,15 @@ class Encoder(tf.Module):
     """Embeddings [B, L, E] -> hidden states [B, L, H]."""
 
     def __init__(
-        self, scope: str, config: TransformerConfig, in_size: int, init: Initializer
+        self,
+        scope: str,
+        config: TransformerConfig,
+        in_size: int,
+        init: Initializer,
+        gradient_checkpointing: bool = False,
     ):
         super().__init__()
+        self._gradient_checkpointing = gradient_checkpointing
         self.embeddings_project = None
         if in_size != config.hidden_size:
             self.embeddings_project = Dense(
@@ -112,5 +119,8 @@ class Encoder(tf.Module):
         """mask_BLL: float, 1 where position L1 may look at position L2."""
         x = self.embeddings_project(embedded) if self.embeddings_project else embedded
         for layer in self.layers:
-            x = layer(x, mask_BLL, random)
+            if self._gradient_checkpointing:
+                x = checkpointed(layer, x, mask_BLL, random)
+            else:
+                x = layer(x, mask_BLL, random)
         return x

@@ -121,11 +121,17 @@ class PretrainingModel(tf.Module):
         init = Initializer(full.initializer_range, config.seed)
         size = config.resolved_embedding_size
         self.embeddings = Embeddings("electra", full, size, init, self._compute_dtype)
-        self.encoder = Encoder("electra", full, size, init)
+        self.encoder = self._build_encoder("electra", full, size, init)
         self.generator = self._build_generator(init)
         self.discriminator_head = (
             ReplacedTokenHead(full, init) if config.has_discriminator else None
         )
+
+    def _build_encoder(
+        self, scope: str, config: TransformerConfig, in_size: int, init: Initializer
+    ) -> Encoder:
+        checkpointing = self.config.gradient_checkpointing
+        return Encoder(scope, config, in_size, init, checkpointing)
 
     def _build_generator(self, init: Initializer) -> tf.Module:
         config, head = self.config, "generator_predictions"
@@ -153,7 +159,7 @@ class PretrainingModel(tf.Module):
         if self.config.untied_generator_embeddings:
             size = small.hidden_size
             embeddings = Embeddings(scope, small, size, init, self._compute_dtype)
-        return Tower(embeddings, Encoder(scope, small, size, init))
+        return Tower(embeddings, self._build_encoder(scope, small, size, init))
 
     @property
     def _compute_dtype(self) -> tf.DType:

@@ -1,13 +1,13 @@
-"""What bench_train sets against each other: training steps of one config, and peaks.
+"""What benchmarks set against each other: steps of one config, ours and PyTorch's.
 
 Each system is made once in a process of its own; what is returned runs some steps and
-returns when they are done.
+returns when they are done. Fine-tuning reads train_batch_size and max_seq_length of the
+config, and the sizes of its discriminator.
 """
 
 import dataclasses
 import os
 import tempfile
-from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -18,11 +18,17 @@ from data_prep.ragged import Ragged
 from data_prep.vocab import CLS_ID, MASK_ID, SEP_ID, SPECIAL_TOKENS
 from electra_tf import distribution
 from electra_tf.config import PretrainingConfig, TransformerConfig
+from electra_tf.finetune.batches import Batches
+from electra_tf.finetune.features import Features
+from electra_tf.finetune.model import FinetuningModel
+from electra_tf.finetune.rows import Kind
+from electra_tf.finetune.settings import Settings
+from electra_tf.finetune.training import Finetuner
 from electra_tf.trainer import Trainer
-
-Steps = Callable[[int], None]
+from tools.turns import Steps
 
 _RECORDS = 1_000
+_LABELS = 2
 _SIDE = 2048
 
 
@@ -116,6 +122,94 @@ def pytorch(config: PretrainingConfig, autocast: bool) -> Steps:
             optimizer.zero_grad()
             if not np.isfinite(value.item()):
                 raise ValueError("the loss is not finite")
+
+    return run
+
+
+def _finetuner(config: PretrainingConfig, compute_dtype: str) -> Finetuner:
+    def make_model() -> FinetuningModel:
+        dtype = tf.as_dtype(compute_dtype)
+        sizes = config.discriminator(), config.resolved_embedding_size
+        return FinetuningModel(Kind.CLASSIFICATION, *sizes, _LABELS, 0, dtype)
+
+    strategy = distribution.make_strategy("cpu")
+    return Finetuner.create(make_model, strategy, Settings(), 1_000_000, seed=0)
+
+
+def _random_batches(config: PretrainingConfig, count: int) -> Batches:
+    """Full rows, with a label each."""
+    rows, length = count * config.train_batch_size, config.max_seq_length
+    ids = Ragged.from_rows(_random_ids(config, rows).tolist())
+    segments = Ragged(np.zeros_like(ids.values), ids.offsets)
+    labels = np.arange(rows, dtype=np.int32) % _LABELS
+    found = Features(ids, segments, labels, group=1, truncated=0)
+    return Batches(found, [length], config.train_batch_size)
+
+
+def our_finetuning(config: PretrainingConfig, compute_dtype: str) -> Steps:
+    """Epochs of so many steps, the start of an epoch included."""
+    finetuner = _finetuner(config, compute_dtype)
+    return lambda count: (
+        finetuner.train_epoch(_random_batches(config, count), 0) and None
+    )
+
+
+def our_prediction(config: PretrainingConfig, compute_dtype: str) -> Steps:
+    """Logits of so many batches."""
+    finetuner = _finetuner(config, compute_dtype)
+    return lambda count: finetuner.predict(_random_batches(config, count)) and None
+
+
+def _classifier(config: PretrainingConfig):
+    """transformers' network, and what it reads."""
+    import torch
+    import transformers
+
+    sizes = _electra_config(config.discriminator(), config.resolved_embedding_size)
+    ids = torch.from_numpy(_random_ids(config, config.train_batch_size))
+    inputs = {
+        "input_ids": ids,
+        "attention_mask": torch.ones_like(ids),
+        "token_type_ids": torch.zeros_like(ids),
+        "labels": torch.arange(len(ids)) % _LABELS,
+    }
+    return transformers.ElectraForSequenceClassification(sizes), inputs
+
+
+def pytorch_finetuning(config: PretrainingConfig, autocast: bool) -> Steps:
+    """The same update, eager; input costs it nothing."""
+    import torch
+
+    network, inputs = _classifier(config)
+    parameters = list(network.train().parameters())
+    optimizer = torch.optim.AdamW(parameters, lr=1e-4, eps=1e-6)
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+                loss = network(**inputs).loss
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+            if not np.isfinite(loss.item()):
+                raise ValueError("the loss is not finite")
+
+    return run
+
+
+def pytorch_prediction(config: PretrainingConfig, autocast: bool) -> Steps:
+    import torch
+
+    network, inputs = _classifier(config)
+    network.eval()
+    del inputs["labels"]
+
+    def run(count: int) -> None:
+        with torch.inference_mode():
+            for _ in range(count):
+                with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+                    network(**inputs).logits.float().numpy()
 
     return run
 

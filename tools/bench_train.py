@@ -1,8 +1,7 @@
 """A training step on this machine's CPU, beside transformers and PyTorch.
 
-The systems run in processes of their own and take turns, a few steps at a time, so that
-what else the machine does falls on all of them alike; medians over the rounds count.
-Where others use the cores too, --threads=1 and the processor's seconds are fairer:
+The systems run in processes of their own and take turns, a few steps at a time. Where
+others use the cores too, --threads=1 and the processor's seconds are fairer:
 PyTorch's threads wait for each other at every operation.
 
   python -m tools.bench_train --config=configs/electra_small.toml \\
@@ -10,17 +9,14 @@ PyTorch's threads wait for each other at every operation.
 """
 
 import json
-import statistics
-import subprocess
-import sys
-import time
 
 from absl import flags
 
 from data_prep import cli
 from electra_tf import flops, presets
 from electra_tf.config import PretrainingConfig
-from tools import bench_systems
+from tools import bench_systems, turns
+from tools.turns import Seconds
 
 _CONFIG = flags.DEFINE_string(
     "config", "configs/electra_small.toml", "A preset: configs/*.toml."
@@ -47,73 +43,20 @@ _SYSTEMS = {
 }
 
 
-def serve(system: str) -> None:
-    """Runs as many steps as each line of stdin says.
-
-    Answers with their seconds by the clock and those of all cores together.
-    """
-    bench_systems.limit_threads(_THREADS.value)
-    run = _SYSTEMS[system](_config())
-    run(2)  # compiled, and warm
-    print("ready", flush=True)
-    for line in sys.stdin:
-        begin, begin_cpu = time.perf_counter(), time.process_time()
-        run(int(line))
-        clock, cpu = time.perf_counter() - begin, time.process_time() - begin_cpu
-        print(json.dumps([clock, cpu]), flush=True)
-
-
 def _config() -> PretrainingConfig:
     return presets.load(_CONFIG.value, _HPARAMS.value)
 
 
-def _start(system: str) -> subprocess.Popen:
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "tools.bench_train", f"--system={system}"),
-            *(f"--config={_CONFIG.value}", f"--hparams={_HPARAMS.value}"),
-            f"--threads={_THREADS.value}",
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    _answer(system, process)
-    return process
+def measure() -> dict[str, Seconds]:
+    """System -> medians of a step's seconds."""
+    command = [
+        *("-m", "tools.bench_train", f"--config={_CONFIG.value}"),
+        *(f"--hparams={_HPARAMS.value}", f"--threads={_THREADS.value}"),
+    ]
+    return turns.measure(command, list(_SYSTEMS), _STEPS.value, _ROUNDS.value)
 
 
-def _answer(system: str, process: subprocess.Popen) -> str:
-    line = process.stdout.readline()
-    if not line:
-        raise cli.UserError(
-            f"{system} ended: python -m tools.bench_train --system='{system}' says why "
-            "(PyTorch and transformers: pip install 'korean-electra-tf[verify]')"
-        )
-    return line
-
-
-def measure() -> dict[str, tuple[float, float]]:
-    """System -> medians of a step's seconds, by the clock and of all cores."""
-    processes = {system: _start(system) for system in _SYSTEMS}
-    turns = {system: [] for system in _SYSTEMS}
-    for _ in range(_ROUNDS.value):
-        for system, process in processes.items():
-            process.stdin.write(f"{_STEPS.value}\n")
-            process.stdin.flush()
-            turns[system].append(json.loads(_answer(system, process)))
-    for process in processes.values():
-        process.stdin.close()
-        process.wait()
-    return {
-        system: tuple(
-            statistics.median(x) / _STEPS.value for x in zip(*found, strict=True)
-        )
-        for system, found in turns.items()
-    }
-
-
-def report(seconds: dict[str, tuple[float, float]], config: PretrainingConfig) -> str:
+def report(seconds: dict[str, Seconds], config: PretrainingConfig) -> str:
     """The table people read, then one line of JSON."""
     tokens = config.train_batch_size * config.max_seq_length
     needed = flops.train_step_flops(config)
@@ -141,7 +84,8 @@ def report(seconds: dict[str, tuple[float, float]], config: PretrainingConfig) -
 
 def main() -> None:
     if _SYSTEM.value:
-        serve(_SYSTEM.value)
+        bench_systems.limit_threads(_THREADS.value)
+        turns.serve(_SYSTEMS[_SYSTEM.value](_config()))
     else:
         print(report(measure(), _config()))
 

@@ -1,22 +1,27 @@
-"""A run's checkpoint -> a SavedModel with text in and scores out.
+"""A run's checkpoint, or a fine-tuned model -> a SavedModel: text in, scores out.
 
-Its signatures are replaced_tokens (serving_default too) and embeddings. The text is
+A run's signatures are replaced_tokens (serving_default too) and embeddings. The text is
 cleaned by those rules of the corpus's recipe that TensorFlow's operations can carry
-out; the log names the others. Before it is put in its place, the SavedModel is loaded
-and compared with the trained model on real text.
+out; the log names the others. A fine-tuned model has one signature, and reads text as
+it is, as in fine-tuning. Before it is put in its place, the SavedModel is loaded and
+compared with the trained model on real text.
 
   python tools/export_saved_model.py --model_dir=W/model --output_dir=W/serving/1
+  python tools/export_saved_model.py --model_dir=runs/nsmc/model --output_dir=serving/1
 """
 
 import os
 import tempfile
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+import tensorflow as tf
 from absl import flags, logging
 
 from data_prep import cli, files, manifest, vocab
+from data_prep.cli import UserError
 from electra_tf import checkpoints
+from electra_tf.finetune import folder, serving, start
 from electra_tf.interchange import (
     clean_steps,
     hf_check,
@@ -46,41 +51,101 @@ def cleaning(data: Mapping[str, Any]) -> tf_cleaning.Operation:
     return operation
 
 
-def export(model_dir: str, output_dir: str, step: int | None) -> None:
-    """Writes the SavedModel, checks it, and only then puts it in its place."""
+class _Served(NamedTuple):
+    """What goes into a SavedModel.
+
+    Attributes:
+      samples: real text with its ids, on which it is checked.
+    """
+
+    text_input: TextInput
+    outputs: Mapping[str, saved_model.Outputs]
+    networks: list[tf.Module]
+    samples: list[dict[str, Any]]
+    max_seq_length: int
+
+
+def _pretrained(model_dir: str, step: int | None) -> _Served:
     model, step = checkpoints.load_model(model_dir, step)
+    logging.info("%s: step %d", model_dir, step)
     _, data = checkpoints.read_run(model_dir)
     tokenizer_file = os.path.join(model_dir, vocab.TOKENIZER_FILE)
     length = model.config.max_seq_length
     tokenizer_json = files.read_text(tokenizer_file)
-    text_input = TextInput(tokenizer_file, tokenizer_json, length, cleaning(data))
-    outputs = saved_model.pretrained_outputs(model)
-    networks = [model.embeddings, model.encoder, model.discriminator_head]
-    with tempfile.TemporaryDirectory() as folder:
-        vocab_file = os.path.join(folder, vocab.VOCAB_FILE)
+    return _Served(
+        TextInput(tokenizer_file, tokenizer_json, length, cleaning(data)),
+        saved_model.pretrained_outputs(model),
+        [model.embeddings, model.encoder, model.discriminator_head],
+        hf_check.read_samples(model_dir),
+        length,
+    )
+
+
+def _finetuned(model_dir: str) -> _Served:
+    described, begin = folder.read(model_dir), start.read([model_dir])
+    model = folder.make_model(described, begin)
+    start.fill(model.named_variables, begin, with_head=True)
+    length = described.reading["max_seq_length"]
+    tokenizer_file = os.path.join(model_dir, vocab.TOKENIZER_FILE)
+    return _Served(
+        TextInput(tokenizer_file, begin.tokenizer.tokenizer_json, length),
+        serving.outputs(model, described.labels),
+        [model],
+        hf_check.make_samples(begin.tokenizer),
+        length,
+    )
+
+
+def check(model_dir: str, step: int | None) -> None:
+    """Refuses what cannot be exported.
+
+    Raises:
+      UserError: no run and no fine-tuned model, or one that reads several texts.
+    """
+    if not _is_finetuned(model_dir):
+        checkpoints.read_run(model_dir)
+        return
+    if step is not None:
+        raise UserError(f"--step={step}: {model_dir} is one fine-tuned model")
+    serving.check(folder.read(model_dir))
+
+
+def _is_finetuned(model_dir: str) -> bool:
+    return files.exists(os.path.join(model_dir, folder.TASK_FILE))
+
+
+def export(model_dir: str, output_dir: str, step: int | None) -> None:
+    """Writes the SavedModel, checks it, and only then puts it in its place."""
+    is_finetuned = _is_finetuned(model_dir)
+    served = _finetuned(model_dir) if is_finetuned else _pretrained(model_dir, step)
+    text_input, outputs, networks, samples, length = served
+    with tempfile.TemporaryDirectory() as work_dir:
+        vocab_file = os.path.join(work_dir, vocab.VOCAB_FILE)
         files.write_text(vocab_file, "\n".join([*text_input.tokens, ""]))
         whole = saved_model.TextModel(text_input, outputs, networks, vocab_file)
-        saved_dir = os.path.join(folder, "saved_model")
+        saved_dir = os.path.join(work_dir, "saved_model")
         default = next(iter(outputs))
         saved_model.save(whole, default, saved_dir)
-        samples = hf_check.read_samples(model_dir)
         worst = saved_model.check(saved_dir, outputs, samples, length)
         logging.info("loaded again: outputs differ by at most %.1e", worst)
         hf_folder.publish(saved_dir, output_dir)
-    logging.info("step %d -> %s: %s", step, output_dir, ", ".join(outputs))
+    logging.info("%s -> %s: %s", model_dir, output_dir, ", ".join(outputs))
 
 
 def main() -> None:
+    model_dir, step = flags.FLAGS.model_dir, flags.FLAGS.step
     output_dir, overwrite = flags.FLAGS.output_dir, flags.FLAGS.overwrite
     manifest.check_output_dir(output_dir, overwrite)
-    checkpoints.read_run(flags.FLAGS.model_dir)
+    check(model_dir, step)
     manifest.prepare_output_dir(output_dir, overwrite)
-    export(flags.FLAGS.model_dir, output_dir, flags.FLAGS.step)
+    export(model_dir, output_dir, step)
 
 
 if __name__ == "__main__":
     # Defined only here: importing the module must not claim such common flag names.
-    flags.DEFINE_string("model_dir", None, "A run's folder, made by run_pretraining.")
+    flags.DEFINE_string(
+        "model_dir", None, "A run's folder, or `model` of run_finetuning."
+    )
     flags.DEFINE_string(
         "output_dir", None, "Folder to write, new or empty; Serving wants a number."
     )

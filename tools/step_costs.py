@@ -63,9 +63,11 @@ class StepCosts:
 
     def _compiled(self, rows: int) -> tpu_compiler.Compiled:
         device = self._topology.chip.compiled_for
+        replicas = self._topology.compiled_replicas
         logging.info("compiling %d rows for %s, some minutes", rows, device[0])
-        self._exporter = self._exporter or tpu_step.Exporter(self._config)
-        compiled = tpu_compiler.compile_module(self._exporter.hlo(rows), *device)
+        self._exporter = self._exporter or tpu_step.Exporter(self._config, replicas)
+        hlo = self._exporter.hlo(rows)
+        compiled = tpu_compiler.compile_module(hlo, replicas, *device)
         unsuitable = tpu_report.unsuitable(compiled.text)
         if unsuitable:
             raise UserError(f"the step holds what a TPU cannot run: {unsuitable}")

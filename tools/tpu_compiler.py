@@ -49,11 +49,14 @@ def check_installed() -> None:
         )
 
 
-def compile_module(hlo: bytes, topology: str, chip_config: str = "") -> Compiled:
-    """Compiles for one device of a topology.
+def compile_module(
+    hlo: bytes, replicas: int, topology: str, chip_config: str = ""
+) -> Compiled:
+    """Compiles for the first devices of a topology.
 
     Args:
-      hlo: an unoptimized HloModuleProto.
+      hlo: an unoptimized HloModuleProto, of one replica.
+      replicas: how many devices run it, and add up what it reduces.
       topology: in libtpu's words, such as "v3:2x2".
       chip_config: likewise; "megacore" makes one device of a chip's two cores.
 
@@ -66,7 +69,7 @@ def compile_module(hlo: bytes, topology: str, chip_config: str = "") -> Compiled
         with open(path, "wb") as file:
             file.write(hlo)
         module = [sys.executable, "-m", "tools.tpu_compiler"]
-        command = [*module, path, topology, chip_config]
+        command = [*module, path, str(replicas), topology, chip_config]
         environment = {**os.environ, **_ENVIRONMENT}
         run = subprocess.run(command, env=environment, capture_output=True, text=True)
         if run.returncode:
@@ -82,7 +85,7 @@ def _error(stderr: str, topology: str) -> Exception:
     return UserError(f"the compiler for {topology} ended with: {stderr[-2000:]}")
 
 
-def _compile(path: str, topology: str, chip_config: str) -> None:
+def _compile(path: str, replicas: int, topology: str, chip_config: str) -> None:
     """Writes the fields of `Compiled` to PATH.json."""
     import numpy as np
     from jax._src.interpreters import mlir
@@ -95,16 +98,18 @@ def _compile(path: str, topology: str, chip_config: str) -> None:
     description = topologies.get_topology_desc(
         topology_name=topology, platform="tpu", **chips
     )
-    device = description.devices[0]
+    devices = tuple(description.devices[:replicas])
+    ids = np.array([[device.id] for device in devices])
     options = xla_client.CompileOptions()
-    options.num_replicas = options.num_partitions = 1
-    options.device_assignment = xla_client.DeviceAssignment.create(np.array([[0]]))
+    options.num_replicas, options.num_partitions = replicas, 1
+    options.device_assignment = xla_client.DeviceAssignment.create(ids)
     context = mlir.make_ir_context()
     context.allow_unregistered_dialects = True
     with open(path, "rb") as file, context:
         module = ir.Module.parse(xla_client._xla.mlir.hlo_to_stablehlo(file.read()))
         _as_for_a_tpu(module)
-        executable = device.client.compile(module, DeviceList((device,)), options)
+        client = devices[0].client
+        executable = client.compile(module, DeviceList(devices), options)
     with open(path + ".json", "w", encoding="utf-8") as file:
         json.dump(_numbers(executable)._asdict(), file)
 
@@ -162,4 +167,4 @@ def _numbers(executable: Any) -> Compiled:
 
 
 if __name__ == "__main__":
-    _compile(*sys.argv[1:])
+    _compile(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])

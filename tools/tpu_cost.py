@@ -1,8 +1,10 @@
 """What a training step costs on a TPU that is not there.
 
 Exports the step that trains, with one replica's share of the batch, and compiles it
-with the TPU's own compiler: memory and arithmetic are the compiler's, the time is its
-estimate. Needs the extra `aot`, one to three minutes of a core, and no TPU.
+with the TPU's own compiler for the devices of one host: memory and arithmetic are the
+compiler's, the time is its estimate. It has none for the all-reduce of the gradients,
+whose least time follows from their size and the links' bandwidth. Needs the extra
+`aot`, one to three minutes of a core, and no TPU.
 
   python -m tools.tpu_cost --config=configs/koelectra_base_v3.toml --topology=v3-8
   python -m tools.tpu_cost --config=configs/demo.toml --topology=v5e-4 \\

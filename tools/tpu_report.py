@@ -90,18 +90,22 @@ def summary(found: list[Operation]) -> dict[str, Any]:
     """The numbers that operations add up to.
 
     Loops are counted once. Operations without an estimate count 0 cycles; GB of what
-    they write stand beside them.
+    they write stand beside them, but for all-reduces: not memory sets their time.
     """
     parts: collections.Counter = collections.Counter()
     unestimated: collections.Counter = collections.Counter()
+    all_reduces = 0
     for operation in found:
-        if operation.cycles is None:
+        if operation.kind.startswith("all-reduce"):
+            all_reduces += not operation.kind.endswith("-done")
+        elif operation.cycles is None:
             unestimated[operation.kind] += operation.result_bytes
         else:
             parts[operation.part] += operation.cycles
     return {
         "estimated_cycles": parts.total(),
         "loops": sum(operation.kind == "while" for operation in found),
+        "all_reduces": all_reduces,
         "unestimated_gb": {
             kind: size / 1e9 for kind, size in unestimated.items() if size > 1e6
         },
@@ -158,8 +162,8 @@ def _speed(values: dict[str, Any]) -> list[str]:
         f"  steps per day     {values['steps_per_day']:,.0f}",
         f"  whole run         {values['days']:.3g} days for "
         f"{values['num_train_steps']:,} steps",
-        f"  not compiled      all-reduce of the gradients, at least "
-        f"{values['all_reduce_seconds']:.3g} s more",
+        f"  all-reduces       {values['all_reduces']}, without an estimate; by the "
+        f"links' bandwidth at least {values['all_reduce_seconds']:.3g} s more",
         f"  no estimate for   {unestimated or 'nothing'}; at least "
         f"{values['unestimated_seconds']:.3g} s more",
     ]

@@ -7,6 +7,7 @@ import unittest.mock
 from collections.abc import Iterator
 
 import tensorflow as tf
+from tensorflow.compiler.tf2xla.ops import gen_xla_ops
 from tensorflow.python.eager import record
 
 from electra_tf import (
@@ -17,6 +18,7 @@ from electra_tf import (
     layers,
     masking,
     pretraining_model,
+    train_step,
 )
 from electra_tf.config import PretrainingConfig
 from electra_tf.optimization import AdamWeightDecay
@@ -91,6 +93,21 @@ def named_parts() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def sums_over(replicas: int) -> Iterator[None]:
+    """What is traced inside adds up over so many replicas, as TPUStrategy does."""
+
+    def all_reduce(tensors):
+        groups = [list(range(replicas))]
+        return [
+            gen_xla_ops.xla_all_reduce(x, groups, "Add", "CrossReplica")
+            for x in tensors
+        ]
+
+    with unittest.mock.patch.object(train_step, "_all_reduce", all_reduce):
+        yield
+
+
 def num_parameters(config: PretrainingConfig) -> int:
     """Of all networks; nothing is allocated."""
     with tf.Graph().as_default():
@@ -99,11 +116,11 @@ def num_parameters(config: PretrainingConfig) -> int:
 
 
 class Exporter:
-    """A config's step on one replica, for any number of rows."""
+    """A config's step on one of some replicas, for any number of rows."""
 
-    def __init__(self, config: PretrainingConfig):
+    def __init__(self, config: PretrainingConfig, replicas: int):
         """config.compute_dtype must say what it is on the TPU."""
-        self._length = config.max_seq_length
+        self._length, self._replicas = config.max_seq_length, replicas
         self._strategy = tf.distribute.OneDeviceStrategy("/cpu:0")
         self._trainer = Trainer(config, self._strategy)
 
@@ -116,6 +133,6 @@ class Exporter:
         shape = [rows, self._length]
         batch = {name: tf.zeros(shape, tf.int32) for name in masking.Inputs._fields}
         step = tf.function(train_step, jit_compile=True)
-        with named_parts():
+        with named_parts(), sums_over(self._replicas):
             write = step.experimental_get_compiler_ir(batch, tf.constant(0, tf.int64))
         return write(stage="hlo_serialized")

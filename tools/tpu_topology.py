@@ -24,6 +24,8 @@ class Chip(NamedTuple):
     link_bytes_per_second: float  # between two chips, in one direction
 
 
+# Of the slices that are compiled for.
+_CHIPS_PER_HOST = 4
 _V5E = Chip(("v5e:2x2", ""), 1, 1, 1, 16, 1500e6, 819e9, 50e9)
 _CHIPS = {
     "v2": Chip(("v2:2x2", ""), 8, 1, 2, 8, 700e6, 350e9, 62e9),
@@ -40,6 +42,12 @@ class Topology(NamedTuple):
     name: str
     chip: Chip
     replicas: int
+
+    @property
+    def compiled_replicas(self) -> int:
+        """How many devices the step is compiled for: one host's, or a single one."""
+        on_host = _CHIPS_PER_HOST * self.chip.devices_per_chip
+        return on_host if self.replicas >= on_host else 1
 
     def rows(self, train_batch_size: int) -> int:
         """One replica's share of the batch.

@@ -32,10 +32,13 @@ class Outputs(NamedTuple):
         name, [B, ...] each.
       per_token: every tensor is [B, L, ...]. The signature then leaves out [CLS] and
         [SEP], and says where in the text the tokens stand.
+      labels: names of the last axis [C]. The signature gives them as `labels` [B, C],
+        for each row again: TensorFlow Serving's REST interface wants rows.
     """
 
     function: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], Mapping[str, tf.Tensor]]
     per_token: bool = False
+    labels: tuple[str, ...] = ()
 
 
 def pretrained_outputs(model: PretrainingModel) -> dict[str, Outputs]:
@@ -87,10 +90,14 @@ class TextModel(tf.Module):
 
     def score(self, signature: str, text: tf.Tensor) -> dict[str, tf.Tensor]:
         """string [B] -> what the signature gives, by name."""
-        function, per_token = self._outputs[signature]
+        function, per_token, labels = self._outputs[signature]
         tokens = self._text_input(text)
-        found = function(*tokens[:3])
-        return self._per_token(tokens, found) if per_token else dict(found)
+        found = dict(function(*tokens[:3]))
+        if per_token:
+            found = self._per_token(tokens, found)
+        if labels:
+            found["labels"] = tf.repeat([labels], tf.size(text), axis=0)
+        return found
 
     def _per_token(
         self, tokens: Tokens, found: Mapping[str, tf.Tensor]
@@ -158,7 +165,7 @@ def check(
     inputs = _inputs([sample["ids"][: max_seq_length - 2] for sample in chosen])
     signatures = tf.saved_model.load(saved_dir).signatures
     worst = 0.0
-    for signature, (function, per_token) in outputs.items():
+    for signature, (function, per_token, _) in outputs.items():
         found = signatures[signature](text=texts)
         for name, expected in function(*inputs).items():
             if per_token:

@@ -18,6 +18,7 @@ _NOT_THE_ORIGINALS = (
     "compute_dtype",
     "eval_every_n_steps",
     "gradient_accumulation_steps",
+    "gradient_checkpointing",
     "keep_checkpoint_every_n_steps",
     "mask_without_replacement",
     "pack_documents",

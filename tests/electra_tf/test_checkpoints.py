@@ -287,6 +287,7 @@ def test_what_alters_no_weight_may_change(open_run, tmp_path):
         "keep_checkpoint_every_n_steps": 100,
         "eval_every_n_steps": 50,
         "gradient_accumulation_steps": 2,
+        "gradient_checkpointing": True,
         "compute_dtype": "bfloat16",
     }
     open_run(**changes)

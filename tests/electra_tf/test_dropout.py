@@ -36,6 +36,14 @@ def test_each_dropout_of_a_pass_draws_its_own_numbers():
     assert abs((first == second).mean() - 0.5) < 0.02
 
 
+def test_a_stream_of_another_ones_seed_draws_what_is_left():
+    first = stream(5, 6)
+    first.next()
+    second = RandomStream(first.seed)
+    for _ in range(2):
+        assert first.next().numpy().tolist() == second.next().numpy().tolist()
+
+
 @pytest.mark.parametrize("rows", [1, 2, 7])
 def test_each_element_has_16_bits_of_its_own(rows):
     bits = random_bits([rows, 5], stream(1, 1)).numpy()

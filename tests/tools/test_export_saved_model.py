@@ -1,21 +1,25 @@
-"""A run's folder -> a checked SavedModel in its place."""
+"""A run's folder, or a fine-tuned one -> a checked SavedModel in its place."""
 
 import logging
 import pathlib
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
-from data_prep import files, records, vocab
+from data_prep import files, records, tokenizer_source, vocab
 from data_prep.cli import UserError
 from data_prep.recipes import RECIPES
-from electra_tf import checkpoints
+from electra_tf import checkpoints, distribution
 from electra_tf.config import PretrainingConfig
+from electra_tf.finetune import folder, protocol, rows, task_data
+from electra_tf.finetune.model import FinetuningModel
+from electra_tf.finetune.rows import Kind
 from electra_tf.pretraining_model import PretrainingModel
 
 pytest.importorskip("tensorflow_text", reason="pip install 'korean-electra-tf[text]'")
 
-from tools.export_saved_model import cleaning, export
+from tools.export_saved_model import check, cleaning, export
 
 TOKENS = [*vocab.SPECIAL_TOKENS, *"가나다", *("##" + c for c in "가나다")]
 TINY = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
@@ -78,3 +82,57 @@ def test_a_run_that_does_not_name_its_rules_is_told_of(caplog):
         clean = cleaning({"recipe": "default", "recipe_hash": "another"})
     assert "does not say how its corpus was cleaned" in caplog.text
     assert clean(tf.constant(["  "])).numpy()[0] == b"  "
+
+
+LENGTH = 12
+TEXTS = ["가나  다\n라", "가" * 20, "나"]
+
+
+def finetuned(path: pathlib.Path, kind: Kind, labels: tuple[str, ...]) -> str:
+    """A fine-tuned folder of random weights that are large enough to matter."""
+    vocab.save(str(path), TOKENS)
+    config = PretrainingConfig(model_hparam_overrides=TINY, vocab_size=len(TOKENS))
+    model = FinetuningModel(kind, config.discriminator(), 8, len(labels), 0)
+    rng = np.random.RandomState(0)
+    weights = {
+        name: rng.normal(size=variable.shape).astype(np.float32)
+        for name, variable in model.named_variables.items()
+    }
+    reading = dict.fromkeys(folder.READING, LENGTH)
+    described = folder.Described("custom", kind, labels, reading)
+    tokenizer = tokenizer_source.load_beside(str(path / vocab.VOCAB_FILE))
+    folder.write(str(path / "model"), model, weights, described, tokenizer)
+    return str(path / "model")
+
+
+@pytest.mark.parametrize("kind", [Kind.CLASSIFICATION, Kind.TAGGING])
+def test_a_finetuned_model_says_what_predict_says(kind, tmp_path):
+    labels = ("O", "B-X", "I-X")
+    model_dir, saved_dir = finetuned(tmp_path, kind, labels), str(tmp_path / "out")
+    export(model_dir, saved_dir, step=None)
+    score = tf.saved_model.load(saved_dir).signatures["serving_default"]
+    found = {n: v.numpy() for n, v in score(text=tf.constant(TEXTS)).items()}
+    no_units = () if kind is Kind.TAGGING else None
+    unlabelled = [rows.Row(text, text, label=no_units) for text in TEXTS]
+    cpu = distribution.make_strategy("cpu")
+    _, _, logits = protocol.predict(model_dir, unlabelled, cpu, batch_size=2)
+    assert found["labels"].tolist() == [[label.encode() for label in labels]] * 3
+    for i, value in enumerate(logits):
+        expected = task_data.probabilities(kind, value)
+        given = found["probabilities"][i]
+        if kind is Kind.TAGGING:
+            length = found["lengths"][i]
+            expected, given = expected[1 : 1 + length], given[:length]
+        np.testing.assert_allclose(given, expected, atol=1e-5)
+    if kind is Kind.TAGGING:
+        assert found["lengths"].tolist() == [4, LENGTH - 2, 1]
+        assert found["text"][0].decode() == TEXTS[0]  # as it is
+        first = slice(found["starts"][0, 2], found["ends"][0, 2])
+        assert found["text"][0][first].decode() == "다"
+
+
+def test_a_finetuned_model_has_no_steps(tmp_path):
+    model_dir = finetuned(tmp_path, Kind.CLASSIFICATION, ("0", "1"))
+    check(model_dir, None)
+    with pytest.raises(UserError, match="--step=7: .* is one fine-tuned model"):
+        check(model_dir, 7)

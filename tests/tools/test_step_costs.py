@@ -29,6 +29,7 @@ def test_the_demo_step_compiles_for_a_v3_8():
     costs = step_costs.StepCosts(config, topology)
     values = costs.at(rows)
     assert values["fits"] and values["loops"] == 0
+    assert values["all_reduces"] > 0
     state = 12 * values["parameters"]
     assert state < values["hbm_gib_per_core"] * 2**30 < 20 * state
     needed = flops.train_step_flops(config) / topology.replicas / 1e12
@@ -65,7 +66,7 @@ def test_the_compiler_says_what_does_not_fit(monkeypatch):
         ),
     )
     with pytest.raises(tpu_compiler.DoesNotFitError) as caught:
-        tpu_compiler.compile_module(b"", "v3:2x2")
+        tpu_compiler.compile_module(b"", 8, "v3:2x2")
     assert caught.value.hbm_bytes == 24.5 * 2**30
 
 

@@ -18,6 +18,8 @@ ENTRY %main.0 (XLA_Args.0: f32[2000,64]) -> (f32[2000,64]) {
   %fusion.5 = (f32[64]{0:T(256)}, /*index=1*/bf16[8,32]{1,0:T(8,128)(2,1)}) fusion(%copy.1), kind=kOutput, calls=%fused_computation.7, metadata={op_name="gradient_tape/discriminator/layer_1/electra/encoder/layer_1/intermediate/dense/MatMul_1"}, backend_config={"window_config":{"estimated_cycles":"500"}}
   %fusion.6 = bf16[8,32]{1,0} fusion(%fusion.5), kind=kLoop, calls=%fused_computation.7, metadata={op_name="Sqrt;clipping/optimizer/PartitionedCall_3/Sqrt"}, backend_config={"window_config":{"estimated_cycles":"90"}}
   %fusion.7 = bf16[]{:T(256)} fusion(%fusion.5), kind=kLoop, calls=%fused_computation.7, backend_config={"window_config":{"estimated_cycles":"36"}}
+  %all-reduce-start.1 = f32[1000000]{0:T(1024)} all-reduce-start(%fusion.5), replica_groups={{0,1}}, to_apply=%add
+  %all-reduce-done.1 = f32[1000000]{0:T(1024)} all-reduce-done(%all-reduce-start.1)
   ROOT %tuple.2 = (f32[2000,64]{1,0:T(8,128)}) tuple(%XLA_Args.0)
 }
 """  # noqa: E501
@@ -34,6 +36,7 @@ def test_cycles_are_added_by_part():
     }
     assert summary["unestimated_gb"] == {"rng-bit-generator": 1024 * 512 * 4 / 1e9}
     assert summary["loops"] == 0
+    assert summary["all_reduces"] == 1
 
 
 def test_operations_alike_in_all_layers_are_one():

@@ -35,6 +35,14 @@ def test_rows():
         topology.rows(4)
 
 
+@pytest.mark.parametrize(
+    ("name", "devices"),
+    [("v3-8", 8), ("v3-32", 8), ("v4-8", 4), ("v5e-1", 1), ("v5litepod-8", 4)],
+)
+def test_one_hosts_devices_are_compiled_for(name, devices):
+    assert tpu_topology.parse(name).compiled_replicas == devices
+
+
 def test_one_chip_sends_nothing():
     assert tpu_topology.parse("v5e-1").all_reduce_seconds(1e9) == 0.0
 

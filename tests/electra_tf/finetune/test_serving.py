@@ -1,0 +1,71 @@
+"""What signatures say is what predictions say; several texts are refused."""
+
+import logging
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+
+from data_prep.cli import UserError
+from electra_tf.finetune import folder, serving
+from electra_tf.finetune.folder import Described
+from electra_tf.finetune.model import FinetuningModel
+from electra_tf.finetune.rows import Kind
+from electra_tf.finetune.task_data import probabilities
+
+READING = dict.fromkeys(folder.READING, 16)
+
+
+def model_of(kind: Kind, outputs: int) -> FinetuningModel:
+    model = FinetuningModel(kind, tiny.config().discriminator(), 16, outputs, 0)
+    tiny.set_random_values(model.named_variables)
+    return model
+
+
+@pytest.mark.parametrize(
+    "kind, shape",
+    [
+        (Kind.CLASSIFICATION, (2, 3)),
+        (Kind.MULTI_LABEL, (2, 3)),
+        (Kind.TAGGING, (2, tiny.LENGTH, 3)),
+    ],
+)
+def test_probabilities_are_those_of_predictions(kind, shape):
+    model, inputs = model_of(kind, 3), tiny.inputs([16, 9])
+    (found,) = serving.outputs(model, ("a", "b", "c")).values()
+    given = found.function(*inputs)["probabilities"].numpy()
+    assert given.shape == shape
+    np.testing.assert_allclose(
+        given, probabilities(kind, model(inputs).numpy()), atol=1e-6
+    )
+    assert found.per_token == (kind is Kind.TAGGING)
+    assert found.labels == ("a", "b", "c")
+
+
+def test_a_number_has_no_labels():
+    model, inputs = model_of(Kind.REGRESSION, 1), tiny.inputs([16, 9])
+    found = serving.outputs(model, ())["regression"]
+    assert not found.labels
+    tf.debugging.assert_near(found.function(*inputs)["score"], model(inputs))
+
+
+@pytest.mark.parametrize(
+    "task, kind",
+    [
+        ("korsts", Kind.REGRESSION),
+        ("kobest_copa", Kind.MULTIPLE_CHOICE),
+        ("custom", Kind.QUESTION_ANSWERING),
+    ],
+)
+def test_several_texts_are_refused(task, kind):
+    with pytest.raises(UserError, match=f"{task}.*reads two texts or more.*predict"):
+        serving.check(Described(task, kind, (), READING))
+
+
+def test_a_custom_task_may_be_of_pairs(caplog):
+    with caplog.at_level(logging.WARNING, logger="absl"):
+        serving.check(Described("nsmc", Kind.CLASSIFICATION, ("0", "1"), READING))
+        assert not caplog.text
+        serving.check(Described("custom", Kind.CLASSIFICATION, ("0", "1"), READING))
+    assert "trained on pairs" in caplog.text
