@@ -12,7 +12,7 @@ from data_prep.cli import UserError
 from data_prep.recipes import RECIPES
 from electra_tf import checkpoints, distribution
 from electra_tf.config import PretrainingConfig
-from electra_tf.finetune import folder, protocol, rows, task_data
+from electra_tf.finetune import folder, predictions, rows, task_data
 from electra_tf.finetune.model import FinetuningModel
 from electra_tf.finetune.rows import Kind
 from electra_tf.pretraining_model import PretrainingModel
@@ -115,7 +115,7 @@ def test_a_finetuned_model_says_what_predict_says(kind, tmp_path):
     no_units = () if kind is Kind.TAGGING else None
     unlabelled = [rows.Row(text, text, label=no_units) for text in TEXTS]
     cpu = distribution.make_strategy("cpu")
-    _, _, logits = protocol.predict(model_dir, unlabelled, cpu, batch_size=2)
+    _, _, logits = predictions.predict(model_dir, unlabelled, cpu, batch_size=2)
     assert found["labels"].tolist() == [[label.encode() for label in labels]] * 3
     for i, value in enumerate(logits):
         expected = task_data.probabilities(kind, value)
