@@ -1,5 +1,6 @@
 """Which devices train: one value, `--strategy`, names the tf.distribute strategy."""
 
+import dataclasses
 import functools
 import json
 import os
@@ -8,10 +9,25 @@ from collections.abc import Callable
 import tensorflow as tf
 from absl import logging
 
-from data_prep.cli import UserError
+from data_prep.cli import UserError, flag
 from electra_tf import tpu_strategy
 
 STRATEGIES = ("auto", "cpu", "gpu", "mirrored", "multiworker", "tpu")
+
+
+@dataclasses.dataclass(frozen=True)
+class Devices:
+    """Which devices compute; flags of the scripts that train."""
+
+    strategy: str = flag(
+        "auto", "Devices: auto takes what there is.", choices=STRATEGIES
+    )
+    tpu: str = flag("", "A TPU's name or address; 'local' on a TPU VM.")
+    tpu_zone: str = flag("", "The zone of a TPU given by name.")
+    gcp_project: str = flag("", "The project of such a TPU.")
+
+    def make_strategy(self) -> tf.distribute.Strategy:
+        return make_strategy(*dataclasses.astuple(self))
 
 
 def make_strategy(

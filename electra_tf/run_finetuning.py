@@ -22,7 +22,6 @@ Probabilities for rows without labels:
 import os
 import time
 
-import tensorflow as tf
 from absl import flags, logging
 
 from data_prep import cli, files, manifest
@@ -97,12 +96,7 @@ _LABEL_SEPARATOR = flags.DEFINE_string(
 _METRIC = flags.DEFINE_string("metric", "", "Chooses the epoch of --task=custom.")
 _INPUT = flags.DEFINE_string("input", "", "With --mode=predict: .tsv, .jsonl or .txt.")
 _OUTPUT = flags.DEFINE_string("output", "", "With --mode=predict: .tsv or .jsonl.")
-_STRATEGY = flags.DEFINE_enum(
-    "strategy", "auto", distribution.STRATEGIES, "Devices: auto takes what there is."
-)
-_TPU = flags.DEFINE_string("tpu", "", "A TPU's name or address; 'local' on a TPU VM.")
-_TPU_ZONE = flags.DEFINE_string("tpu_zone", "", "The zone of a TPU given by name.")
-_GCP_PROJECT = flags.DEFINE_string("gcp_project", "", "The project of such a TPU.")
+cli.define_flags(distribution.Devices)
 cli.define_flags(Settings)
 flags.mark_flags_as_required(["init_from"])
 
@@ -112,12 +106,6 @@ def run_finetuning() -> None:
         predict()
     else:
         train()
-
-
-def _strategy() -> tf.distribute.Strategy:
-    return distribution.make_strategy(
-        _STRATEGY.value, _TPU.value, _TPU_ZONE.value, _GCP_PROJECT.value
-    )
 
 
 def _custom(kind: Kind, train_file: str) -> Task:
@@ -147,7 +135,7 @@ def train() -> None:
     )
     dataset = datasets.load(task, _DATA_DIR.value, _TRAIN_ROWS.value)
     begin = start.read(_INIT_FROM.value, _INIT_VOCAB.value, _INIT_STEP.value)
-    strategy = _strategy()
+    strategy = cli.from_flags(distribution.Devices).make_strategy()
     if distribution.is_chief(strategy):
         _prepare_output_dir(_OUTPUT_DIR.value)
     run = protocol.Run(
@@ -199,7 +187,10 @@ def predict() -> None:
     rows = readers.unlabelled(task, _INPUT.value)
     begin = time.monotonic()
     task_data, prepared, logits = predictions.predict(
-        model_dir, rows, _strategy(), cli.from_flags(Settings).predict_batch_size
+        model_dir,
+        rows,
+        cli.from_flags(distribution.Devices).make_strategy(),
+        cli.from_flags(Settings).predict_batch_size,
     )
     with files.atomic_writer(_OUTPUT.value) as handle:
         for line in predictions.lines(_OUTPUT.value, task_data, prepared, logits):

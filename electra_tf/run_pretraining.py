@@ -63,12 +63,6 @@ _MODEL_DIR = flags.DEFINE_string(
 _STEP = flags.DEFINE_integer(
     "step", None, "With --mode=eval: which checkpoint; the newest by default."
 )
-_STRATEGY = flags.DEFINE_enum(
-    "strategy", "auto", distribution.STRATEGIES, "Devices: auto takes what there is."
-)
-_TPU = flags.DEFINE_string("tpu", "", "A TPU's name or address; 'local' on a TPU VM.")
-_TPU_ZONE = flags.DEFINE_string("tpu_zone", "", "The zone of a TPU given by name.")
-_GCP_PROJECT = flags.DEFINE_string("gcp_project", "", "The project of such a TPU.")
 _OVERWRITE = flags.DEFINE_bool(
     "overwrite", False, "Remove what --model_dir holds, checkpoints included."
 )
@@ -85,6 +79,7 @@ _INIT_STEP = flags.DEFINE_integer(
 _INIT_VOCAB = flags.DEFINE_string(
     "init_vocab", None, "vocab.txt of --init_from, if it is not beside the weights."
 )
+cli.define_flags(distribution.Devices)
 flags.mark_flags_as_required(["data_dir", "model_dir"])
 
 # EX_TEMPFAIL of sysexits.h: the same command again goes on.
@@ -110,9 +105,7 @@ def run_pretraining() -> None:
     settings = _settings()
     data = input_pipeline.read_manifest(_DATA_DIR.value, settings)
     logging.info("TensorFlow %s", tf.__version__)
-    strategy = distribution.make_strategy(
-        _STRATEGY.value, _TPU.value, _TPU_ZONE.value, _GCP_PROJECT.value
-    )
+    strategy = cli.from_flags(distribution.Devices).make_strategy()
     distribution.check_data_dir(strategy, _DATA_DIR.value)
     distribution.check_batch_sizes(
         strategy,

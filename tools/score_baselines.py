@@ -36,16 +36,11 @@ def score_baselines() -> None:
         seed, config = baselines.score(name, data, task.metric)
         found = results.Results(
             task=task.name,
-            kind=data.kind.value,
             metric=task.metric,
             model=baselines.MODELS[name],
             init="baseline",
             checkpoint=None,
-            train_rows=len(data.train),
-            dev_rows=len(data.dev),
-            test_rows=len(data.test),
-            dev_from=data.dev_from,
-            data_sha256=data.sha256,
+            **data.described,
             config=config,
             counts=data.counts,
             seeds=[seed],

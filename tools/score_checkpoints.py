@@ -33,12 +33,7 @@ _TRAIN_ROWS = flags.DEFINE_integer(
     "train_rows", 0, "Train on so many rows; 0: on all.", lower_bound=0
 )
 _RANDOM_INIT = flags.DEFINE_bool("random_init", True, "Score random weights as step 0.")
-_STRATEGY = flags.DEFINE_enum(
-    "strategy", "auto", distribution.STRATEGIES, "Devices: auto takes what there is."
-)
-_TPU = flags.DEFINE_string("tpu", "", "A TPU's name or address; 'local' on a TPU VM.")
-_TPU_ZONE = flags.DEFINE_string("tpu_zone", "", "The zone of a TPU given by name.")
-_GCP_PROJECT = flags.DEFINE_string("gcp_project", "", "The project of such a TPU.")
+cli.define_flags(distribution.Devices)
 cli.define_flags(Settings)
 flags.mark_flags_as_required(["model_dir", "task", "data_dir", "output_dir"])
 
@@ -61,9 +56,7 @@ def score_checkpoints() -> None:
         _MODEL_DIR.value,
     )
     steps = checkpoint_scores.chosen_steps(model_dir, _numbers(_STEPS))
-    strategy = distribution.make_strategy(
-        _STRATEGY.value, _TPU.value, _TPU_ZONE.value, _GCP_PROJECT.value
-    )
+    strategy = cli.from_flags(distribution.Devices).make_strategy()
     settings = protocol.resolved(cli.from_flags(Settings), task, strategy)
     dataset = datasets.load(task, _DATA_DIR.value, _TRAIN_ROWS.value)
     name = os.path.basename(model_dir.rstrip("/"))

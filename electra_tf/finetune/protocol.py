@@ -167,16 +167,11 @@ def _described(run: Run, counts: dict[str, int]) -> Results:
     }
     return Results(
         task=run.task.name,
-        kind=data.kind.value,
         metric=run.task.metric,
         model=run.model_name,
         init="random" if run.random_init else "pretrained",
         checkpoint=None if run.random_init else start.checkpoint,
-        train_rows=len(data.train),
-        dev_rows=len(data.dev),
-        test_rows=len(data.test),
-        dev_from=data.dev_from,
-        data_sha256=data.sha256,
+        **data.described,
         config=config,
         counts=counts,
         seeds=[],

@@ -80,3 +80,15 @@ class Dataset:
     dev_from: str
     sha256: str
     counts: dict[str, int]
+
+    @property
+    def described(self) -> dict[str, str | int]:
+        """What results.json says of it."""
+        return {
+            "kind": self.kind.value,
+            "train_rows": len(self.train),
+            "dev_rows": len(self.dev),
+            "test_rows": len(self.test),
+            "dev_from": self.dev_from,
+            "data_sha256": self.sha256,
+        }
