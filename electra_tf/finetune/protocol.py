@@ -222,10 +222,15 @@ def _batches(run: Run, prepared: Prepared, training: bool) -> Batches:
 def _finetuner(run: Run, steps_per_epoch: int, seed: int) -> Finetuner:
     """At its start: pretrained, or random, with a random head."""
     settings = run.settings
+    network = dataclasses.replace(
+        run.start.network,
+        hidden_dropout_prob=settings.hidden_dropout_prob,
+        attention_probs_dropout_prob=settings.attention_probs_dropout_prob,
+    )
     make_model = functools.partial(
         folder.make_model,
         run.described,
-        run.start,
+        dataclasses.replace(run.start, network=network),
         seed,
         compute_dtype=tf.as_dtype(settings.compute_dtype),
     )

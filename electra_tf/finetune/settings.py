@@ -23,6 +23,12 @@ class Settings:
         "mistake.",
     )
     weight_decay_rate: float = flag(0.01, "Decoupled weight decay.", at_least=0.0)
+    hidden_dropout_prob: float = flag(
+        0.1, "While learning, whatever pretraining had.", at_least=0.0, at_most=0.9
+    )
+    attention_probs_dropout_prob: float = flag(
+        0.1, "Likewise, of attention.", at_least=0.0, at_most=0.9
+    )
     warmup_proportion: float = flag(
         0.1, "Of all steps, the learning rate goes up.", at_least=0.0, at_most=1.0
     )

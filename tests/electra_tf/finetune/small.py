@@ -79,6 +79,8 @@ def settings(**changes) -> Settings:
         "train_batch_size": 8,
         "predict_batch_size": 8,
         "num_train_epochs": 3,
+        "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0,
         "compute_dtype": "float32",
     }
     return Settings(**{**given, **changes})

@@ -294,3 +294,14 @@ def test_random_weights_are_not_those_of_the_start(cpu, tmp_path):
     # The head is new in both, and the seed's.
     np.testing.assert_array_equal(found[True][KERNEL], found[False][KERNEL])
     assert not np.allclose(found[False][KERNEL], weights[KERNEL])
+
+
+def test_dropout_is_that_of_fine_tuning_whatever_pretraining_had(tmp_path, cpu):
+    settings = small.settings(
+        hidden_dropout_prob=0.25, attention_probs_dropout_prob=0.5
+    )
+    whole = run(tmp_path, settings=settings, strategy=cpu, random_init=True)
+    network = protocol._finetuner(whole, 1, 0).model.config
+    assert network == dataclasses.replace(
+        small.NETWORK, hidden_dropout_prob=0.25, attention_probs_dropout_prob=0.5
+    )
