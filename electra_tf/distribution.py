@@ -153,17 +153,30 @@ def device_kind(strategy: tf.distribute.Strategy) -> str:
     return tf.config.experimental.get_device_details(gpu).get("device_name", "gpu")
 
 
+def _is_tpu_elsewhere(strategy: tf.distribute.Strategy) -> bool:
+    return is_tpu(strategy) and bool(strategy.cluster_resolver.master())
+
+
+def check_reads_here(strategy: tf.distribute.Strategy) -> None:
+    """Refuses a TPU given by name where this process makes the batches.
+
+    Raises:
+      UserError: says where to run instead.
+    """
+    if _is_tpu_elsewhere(strategy):
+        raise UserError(
+            "fine-tuning makes its batches in this process, which a TPU given by name "
+            "cannot read: run it on the TPU VM itself, with --tpu=local"
+        )
+
+
 def check_data_dir(strategy: tf.distribute.Strategy, data_dir: str) -> None:
     """Refuses records on this machine's disk if the TPU's own hosts read them.
 
     Raises:
       UserError: names the folder and where to put it.
     """
-    if (
-        is_tpu(strategy)
-        and strategy.cluster_resolver.master()
-        and "://" not in data_dir
-    ):
+    if _is_tpu_elsewhere(strategy) and "://" not in data_dir:
         raise UserError(
             f"--data_dir={data_dir} is on this machine, but a TPU given by name reads "
             "the records on its own hosts: gcloud storage cp -r "

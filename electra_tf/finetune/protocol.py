@@ -116,6 +116,7 @@ def score(run: Run, seeds: Sequence[int]) -> Results:
 def _check(run: Run, task_data: TaskData) -> None:
     """Raises UserError for what would fail after hours of training."""
     settings, metric = run.settings, run.task.metric
+    distribution.check_reads_here(run.strategy)
     start_lib.check_length(run.start, settings.max_seq_length)
     for name in ("train_batch_size", "predict_batch_size"):
         distribution.check_batch_size(run.strategy, name, getattr(settings, name))

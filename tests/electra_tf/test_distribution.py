@@ -100,6 +100,13 @@ def test_a_tpu_elsewhere_reads_records_from_a_bucket(cpu):
     distribution.check_data_dir(cpu, "w")
 
 
+def test_fine_tuning_needs_a_tpu_of_its_own_machine(cpu):
+    with pytest.raises(UserError, match="on the TPU VM itself, with --tpu=local"):
+        distribution.check_reads_here(tpu_of("grpc://10.0.0.2:8470"))
+    distribution.check_reads_here(tpu_of(""))
+    distribution.check_reads_here(cpu)
+
+
 def test_bfloat16_is_for_tpus_unless_said_otherwise(cpu):
     assert distribution.resolve_dtype(cpu, "auto") == "float32"
     assert distribution.resolve_dtype(cpu, "bfloat16") == "bfloat16"
