@@ -104,7 +104,7 @@ def sums_over(replicas: int) -> Iterator[None]:
             for x in tensors
         ]
 
-    with unittest.mock.patch.object(train_step, "_all_reduce", all_reduce):
+    with unittest.mock.patch.object(train_step, "all_reduce", all_reduce):
         yield
 
 
