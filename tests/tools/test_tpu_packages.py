@@ -31,6 +31,7 @@ def declared(section: str, option: str) -> list[Requirement]:
         ("options.extras_require", "tpu"),
         ("options.extras_require", "gcs"),
         ("options.extras_require", "plot"),
+        ("options.extras_require", "finetune"),
     ],
 )
 def test_a_tpu_vm_gets_what_setup_cfg_declares(section, option):
