@@ -48,11 +48,17 @@ READING = (
 
 @dataclasses.dataclass(frozen=True)
 class Described:
-    """What finetuning.json says; `reading` are settings by which text is read."""
+    """What finetuning.json says.
+
+    Attributes:
+      has_pairs: rows have a second text.
+      reading: settings by which text is read.
+    """
 
     task: str
     kind: Kind
     labels: tuple[str, ...]
+    has_pairs: bool
     reading: dict[str, int]
 
 
@@ -85,6 +91,7 @@ def write(
         "task": described.task,
         "kind": described.kind.value,
         "labels": list(described.labels),
+        "has_pairs": described.has_pairs,
         **described.reading,
     }
     files.write_json(os.path.join(folder, TASK_FILE), said)
@@ -131,6 +138,7 @@ def read(folder: str) -> Described:
             found["task"],
             Kind(found["kind"]),
             tuple(found["labels"]),
+            bool(found["has_pairs"]),
             {name: int(found[name]) for name in READING},
         )
     except (ValueError, KeyError, TypeError) as error:

@@ -57,7 +57,8 @@ class Run:
     def described(self) -> Described:
         reading = {name: getattr(self.settings, name) for name in folder.READING}
         data = self.dataset
-        return Described(self.task.name, data.kind, data.labels, reading)
+        has_pairs = data.train[0].text_pair is not None
+        return Described(self.task.name, data.kind, data.labels, has_pairs, reading)
 
 
 def resolved(

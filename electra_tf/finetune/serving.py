@@ -4,13 +4,11 @@ B rows, T tokens of the longest row, C labels.
 """
 
 import tensorflow as tf
-from absl import logging
 
 from data_prep.cli import UserError
 from electra_tf.finetune.folder import Described
 from electra_tf.finetune.model import FinetuningModel
 from electra_tf.finetune.rows import Kind
-from electra_tf.finetune.tasks import TASKS
 from electra_tf.interchange.saved_model import Outputs
 from electra_tf.masking import Inputs
 
@@ -21,20 +19,13 @@ def check(described: Described) -> None:
     """Refuses what reads more than one text.
 
     Raises:
-      UserError: choices, answers to questions, or a published task of pairs. A task of
-        one's own does not say whether it has pairs: a warning then.
+      UserError: choices, answers to questions, or pairs.
     """
-    task = TASKS.get(described.task)
-    if described.kind in _NO_SIGNATURE or (task and task.text_pair):
+    if described.kind in _NO_SIGNATURE or described.has_pairs:
         raise UserError(
             f"{described.task} ({described.kind.value}) reads two texts or more, a "
             "SavedModel's signature one: use run_finetuning --mode=predict, or "
             "transformers, which loads the folder"
-        )
-    if not task:
-        logging.warning(
-            "the model is of a task of one's own, and its signature reads one text: do "
-            "not use it if the model was trained on pairs"
         )
 
 

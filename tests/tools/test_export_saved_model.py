@@ -99,7 +99,7 @@ def finetuned(path: pathlib.Path, kind: Kind, labels: tuple[str, ...]) -> str:
         for name, variable in model.named_variables.items()
     }
     reading = dict.fromkeys(folder.READING, LENGTH)
-    described = folder.Described("custom", kind, labels, reading)
+    described = folder.Described("custom", kind, labels, False, reading)
     tokenizer = tokenizer_source.load_beside(str(path / vocab.VOCAB_FILE))
     folder.write(str(path / "model"), model, weights, described, tokenizer)
     return str(path / "model")

@@ -88,7 +88,8 @@ def settings(**changes) -> Settings:
 
 def described(kind: Kind) -> Described:
     reading = {name: getattr(settings(), name) for name in READING}
-    return Described("custom", kind, LABELS[kind], reading)
+    has_pairs = ROWS[kind][0].text_pair is not None
+    return Described("custom", kind, LABELS[kind], has_pairs, reading)
 
 
 def start(weights: dict[str, np.ndarray] | None = None) -> Start:

@@ -1,7 +1,5 @@
 """What signatures say is what predictions say; several texts are refused."""
 
-import logging
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -51,21 +49,18 @@ def test_a_number_has_no_labels():
 
 
 @pytest.mark.parametrize(
-    "task, kind",
+    "task, kind, has_pairs",
     [
-        ("korsts", Kind.REGRESSION),
-        ("kobest_copa", Kind.MULTIPLE_CHOICE),
-        ("custom", Kind.QUESTION_ANSWERING),
+        ("korsts", Kind.REGRESSION, True),
+        ("kobest_copa", Kind.MULTIPLE_CHOICE, False),
+        ("custom", Kind.QUESTION_ANSWERING, True),
+        ("custom", Kind.CLASSIFICATION, True),
     ],
 )
-def test_several_texts_are_refused(task, kind):
+def test_several_texts_are_refused(task, kind, has_pairs):
     with pytest.raises(UserError, match=f"{task}.*reads two texts or more.*predict"):
-        serving.check(Described(task, kind, (), READING))
+        serving.check(Described(task, kind, ("0", "1"), has_pairs, READING))
 
 
-def test_a_custom_task_may_be_of_pairs(caplog):
-    with caplog.at_level(logging.WARNING, logger="absl"):
-        serving.check(Described("nsmc", Kind.CLASSIFICATION, ("0", "1"), READING))
-        assert not caplog.text
-        serving.check(Described("custom", Kind.CLASSIFICATION, ("0", "1"), READING))
-    assert "trained on pairs" in caplog.text
+def test_one_text_is_what_a_signature_reads():
+    serving.check(Described("custom", Kind.CLASSIFICATION, ("0", "1"), False, READING))
