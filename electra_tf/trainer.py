@@ -83,7 +83,9 @@ class Trainer:
             )
             with tf.control_dependencies(tf.nest.flatten(arrived)):
                 waited += tf.timestamp() - begin
-            step = first_step + tf.cast(steps, tf.int64)
+            # Nor may it stop later: one thread would read it after the step.
+            with tf.control_dependencies([waited]):
+                step = first_step + tf.cast(steps, tf.int64)
             more = self.strategy.run(self.step, (batch, step))
             sums = {name: sums[name] + self._sum(more[name]) for name in sums}
             finite = tf.math.is_finite(sums["grad_norm"] + sums["mlm_loss"])

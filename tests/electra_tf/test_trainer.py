@@ -1,6 +1,10 @@
 """Compiled steps: they learn, repeat bit by bit, and stop where a loss breaks."""
 
 import math
+import os
+import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -145,3 +149,25 @@ def test_waiting_for_slow_input_is_measured(running):
     assert 0.2 < interval.input_wait_seconds < 2.0
     ready = iter(running.distribute(tiny.varied_batches(0)))
     assert running.train_steps(ready, 0, 5).input_wait_seconds < 0.2
+
+
+_ON_ONE_CORE = """
+import os, time
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+import tensorflow as tf, tiny
+from electra_tf.trainer import Trainer
+running = Trainer(tiny.config({"num_hidden_layers": 1}), tf.distribute.get_strategy())
+batches = iter(running.distribute(tiny.varied_batches(0)))
+running.train_steps(batches, 0, 0)
+begin = time.monotonic()
+waited = running.train_steps(batches, 0, 20).input_wait_seconds
+assert waited < 0.5 * (time.monotonic() - begin), waited
+"""
+
+
+def test_on_one_core_the_step_is_not_taken_for_waiting():
+    paths = [str(pathlib.Path(__file__).parent), *sys.path]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    command = [sys.executable, "-c", _ON_ONE_CORE]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
