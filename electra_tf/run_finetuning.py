@@ -186,20 +186,20 @@ def predict() -> None:
     task = known if known and not _TEXT_COLUMN.value else _custom(described.kind, "-")
     rows = readers.unlabelled(task, _INPUT.value)
     begin = time.monotonic()
-    task_data, prepared, logits = predictions.predict(
+    predictor = predictions.Predictor(
         model_dir,
-        rows,
         cli.from_flags(distribution.Devices).make_strategy(),
         cli.from_flags(Settings).predict_batch_size,
     )
     with files.atomic_writer(_OUTPUT.value) as handle:
-        for line in predictions.lines(_OUTPUT.value, task_data, prepared, logits):
+        for line in predictor.lines(_OUTPUT.value, rows):
             handle.write(line.encode("utf-8"))
     seconds = time.monotonic() - begin
     logging.info(
         "%d rows -> %s, %.0f rows/s, %d texts cut to %d tokens",
         *(len(rows), _OUTPUT.value, len(rows) / seconds),
-        *(prepared.counts.get("truncated", 0), task_data.settings.max_seq_length),
+        predictor.counts["truncated"],
+        predictor.task_data.settings.max_seq_length,
     )
 
 

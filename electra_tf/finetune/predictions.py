@@ -2,6 +2,7 @@
 
 import functools
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from electra_tf.finetune.task_data import Prepared, TaskData, probabilities
 from electra_tf.finetune.training import Finetuner
 
 _ENDINGS = (".tsv", ".jsonl")
+_ROWS_AT_ONCE = 50_000
 # What has one answer a row, and a number for each label.
 _FLAT = (Kind.CLASSIFICATION, Kind.MULTI_LABEL, Kind.REGRESSION)
 
@@ -37,64 +39,86 @@ def check_output(path: str, kind: Kind) -> None:
         )
 
 
-def predict(
-    model_dir: str, rows: list[Row], strategy: tf.distribute.Strategy, batch_size: int
-) -> tuple[TaskData, Prepared, list[np.ndarray]]:
-    """A fine-tuned model's logits for each sequence of the rows.
+class Predictor:
+    """A fine-tuned model that answers rows.
+
+    Attributes:
+      counts: what was found on the way, of all rows so far.
 
     Raises:
       UserError: no fine-tuned model is there, or the devices cannot share a batch.
     """
-    distribution.check_batch_size(strategy, "predict_batch_size", batch_size)
-    described = folder.read(model_dir)
-    start = start_lib.read([model_dir])
-    settings = Settings(predict_batch_size=batch_size, **described.reading)
-    task_data = TaskData(
-        described.kind, described.labels, start.tokenizer.tokenizer_json, settings
-    )
-    prepared = task_data.prepare(rows)
-    lengths = bucket_lengths(
-        settings.max_seq_length, static=distribution.is_tpu(strategy)
-    )
-    finetuner = Finetuner.create(
-        functools.partial(folder.make_model, described, start), strategy, settings, 1, 0
-    )
-    start_lib.fill(finetuner.model.named_variables, start, with_head=True)
-    logits = finetuner.predict(Batches(prepared.features, lengths, batch_size))
-    return task_data, prepared, logits
+
+    def __init__(
+        self, model_dir: str, strategy: tf.distribute.Strategy, batch_size: int
+    ):
+        distribution.check_batch_size(strategy, "predict_batch_size", batch_size)
+        described = folder.read(model_dir)
+        start = start_lib.read([model_dir])
+        settings = Settings(predict_batch_size=batch_size, **described.reading)
+        self.task_data = TaskData(
+            described.kind, described.labels, start.tokenizer.tokenizer_json, settings
+        )
+        self.counts: Counter[str] = Counter()
+        self._lengths = bucket_lengths(
+            settings.max_seq_length, static=distribution.is_tpu(strategy)
+        )
+        self._finetuner = Finetuner.create(
+            functools.partial(folder.make_model, described, start),
+            *(strategy, settings, 1, 0),
+        )
+        variables = self._finetuner.model.named_variables
+        start_lib.fill(variables, start, with_head=True)
+
+    def logits(
+        self, rows: Sequence[Row], title: str = "predicting"
+    ) -> tuple[Prepared, list[np.ndarray]]:
+        """The rows as the network reads them, and its logits for each sequence."""
+        prepared = self.task_data.prepare(list(rows))
+        self.counts.update(prepared.counts)
+        batch_size = self.task_data.settings.predict_batch_size
+        batches = Batches(prepared.features, self._lengths, batch_size)
+        return prepared, self._finetuner.predict(batches, title)
+
+    def lines(
+        self, path: str, rows: Sequence[Row], rows_at_once: int = _ROWS_AT_ONCE
+    ) -> Iterator[str]:
+        """The file's lines, in the rows' order.
+
+        A .tsv has the columns id, prediction, and each label's probability. A .jsonl
+        has objects with id and, by kind, prediction, probabilities, answers or
+        entities.
+
+        Args:
+          rows_at_once: tokens and logits of so many are in memory at a time.
+        """
+        is_tsv = not path.endswith(".jsonl")
+        if is_tsv:
+            is_number = self.task_data.kind is Kind.REGRESSION
+            labels = () if is_number else self.task_data.labels
+            yield "\t".join(["id", "prediction", *labels]) + "\n"
+        for begin in range(0, len(rows), rows_at_once):
+            some = rows[begin : begin + rows_at_once]
+            title = f"predicting from row {begin + 1} of {len(rows)}"
+            for record in _records(self.task_data, *self.logits(some, title)):
+                if is_tsv:
+                    yield "\t".join(_cells(record)) + "\n"
+                else:
+                    yield json.dumps(record, ensure_ascii=False) + "\n"
 
 
-def lines(
-    path: str, task_data: TaskData, prepared: Prepared, logits: Sequence[np.ndarray]
-) -> Iterator[str]:
-    """The file's lines, in the rows' order.
-
-    A .tsv has the columns id, prediction, and each label's probability. A .jsonl has
-    objects with id and, by kind, prediction, probabilities, answers or entities.
-    """
-    found = task_data.predictions(prepared, logits)
-    records = _records(task_data, prepared, logits, found)
-    if path.endswith(".jsonl"):
-        yield from (json.dumps(r, ensure_ascii=False) + "\n" for r in records)
-        return
-    labels = () if task_data.kind is Kind.REGRESSION else task_data.labels
-    yield "\t".join(["id", "prediction", *labels]) + "\n"
-    for record in records:
-        prediction = record["prediction"]
-        if task_data.kind is Kind.MULTI_LABEL:
-            prediction = ",".join(prediction)
-        values = record.get("probabilities", {}).values()
-        cells = [record["id"], str(prediction), *(f"{value:.6f}" for value in values)]
-        yield "\t".join(cells) + "\n"
+def _cells(record: dict[str, Any]) -> list[str]:
+    prediction = record["prediction"]
+    if isinstance(prediction, tuple):  # of several labels
+        prediction = ",".join(prediction)
+    values = record.get("probabilities", {}).values()
+    return [record["id"], str(prediction), *(f"{value:.6f}" for value in values)]
 
 
 def _records(
-    task_data: TaskData,
-    prepared: Prepared,
-    logits: Sequence[np.ndarray],
-    found: Sequence[Any],
+    task_data: TaskData, prepared: Prepared, logits: Sequence[np.ndarray]
 ) -> Iterator[dict[str, Any]]:
-    kind = task_data.kind
+    kind, found = task_data.kind, task_data.predictions(prepared, logits)
     if kind is Kind.QUESTION_ANSWERING:
         for row, best in zip(prepared.rows, found, strict=True):
             answers = [answer._asdict() for answer in best]

@@ -113,7 +113,7 @@ class Finetuner:
         for name, variable in self.model.named_variables.items():
             variable.assign(weights[name])
 
-    def predict(self, batches: Batches) -> list[np.ndarray]:
+    def predict(self, batches: Batches, title: str = "predicting") -> list[np.ndarray]:
         """The logits of each row, of [N] choices, [C], or [L, C] with padding.
 
         Raises:
@@ -122,7 +122,7 @@ class Finetuner:
         found: list[np.ndarray] = [np.empty(0)] * batches.num_rows
         if not found:  # TensorFlow takes a batch's shape from the first row
             return found
-        with Progress("predicting", batches.num_rows, "rows") as progress:
+        with Progress(title, batches.num_rows, "rows") as progress:
             for batch in self._iterator(batches, batches.in_order):
                 rows, logits = (
                     self.strategy.experimental_local_results(value)[0].numpy()

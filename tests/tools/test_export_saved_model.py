@@ -115,7 +115,8 @@ def test_a_finetuned_model_says_what_predict_says(kind, tmp_path):
     no_units = () if kind is Kind.TAGGING else None
     unlabelled = [rows.Row(text, text, label=no_units) for text in TEXTS]
     cpu = distribution.make_strategy("cpu")
-    _, _, logits = predictions.predict(model_dir, unlabelled, cpu, batch_size=2)
+    predictor = predictions.Predictor(model_dir, cpu, batch_size=2)
+    _, logits = predictor.logits(unlabelled)
     assert found["labels"].tolist() == [[label.encode() for label in labels]] * 3
     for i, value in enumerate(logits):
         expected = task_data.probabilities(kind, value)

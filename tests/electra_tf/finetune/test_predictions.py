@@ -4,14 +4,12 @@ import dataclasses
 import json
 from typing import NamedTuple
 
-import numpy as np
 import pytest
 import small
 
 from data_prep.cli import UserError
 from electra_tf.finetune import folder, predictions
 from electra_tf.finetune.rows import Kind, Row, Unit
-from electra_tf.finetune.task_data import Prepared, TaskData
 
 pytestmark = pytest.mark.usefixtures("plain")
 KINDS = pytest.mark.parametrize("found", list(Kind), ids=str, indirect=True)
@@ -19,12 +17,10 @@ KINDS = pytest.mark.parametrize("found", list(Kind), ids=str, indirect=True)
 
 class Found(NamedTuple):
     rows: list[Row]
-    task_data: TaskData
-    prepared: Prepared
-    logits: list[np.ndarray]
+    predictor: predictions.Predictor
 
-    def lines(self, name: str) -> list[str]:
-        return list(predictions.lines(name, *self[1:]))
+    def lines(self, name: str, rows_at_once: int = 100) -> list[str]:
+        return list(self.predictor.lines(name, self.rows, rows_at_once))
 
 
 def unlabelled(kind: Kind) -> list[Row]:
@@ -52,8 +48,7 @@ def found(request, cpu, tmp_path_factory) -> Found:
         made.head.classifier.bias.assign([-9.0, 9.0, 0.0])  # each unit is an entity
     said = small.described(kind)
     folder.write(path, made, small.values(made), said, small.tokenizer())
-    rows = unlabelled(kind)
-    return Found(rows, *predictions.predict(path, rows, cpu, batch_size=2))
+    return Found(unlabelled(kind), predictions.Predictor(path, cpu, batch_size=2))
 
 
 def records(found: Found) -> list[dict]:
@@ -76,6 +71,22 @@ def _rounded(value):
     if isinstance(value, list):
         return [_rounded(part) for part in value]
     return round(value, 3) if isinstance(value, float) else value
+
+
+@KINDS
+def test_rows_may_come_a_few_at_a_time(found):
+    ending = ".tsv" if found.predictor.task_data.kind in predictions._FLAT else ".jsonl"
+    found.predictor.counts.clear()
+    whole, counts = found.lines("a" + ending), found.predictor.counts.copy()
+    found.predictor.counts.clear()
+    assert list(map(_parsed, found.lines("a" + ending, 2))) == list(map(_parsed, whole))
+    assert found.predictor.counts == counts
+
+
+def _parsed(line: str):
+    if line.startswith("{"):
+        return _rounded(json.loads(line))
+    return [f"{float(x):.3f}" if "." in x else x for x in line.split("\t")]
 
 
 ONE_ANSWER = (Kind.CLASSIFICATION, Kind.MULTIPLE_CHOICE)
