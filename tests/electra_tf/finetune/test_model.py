@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 import small
 import tensorflow as tf
-import torch
-import transformers
 
 from data_prep.cli import UserError
 from electra_tf.finetune import features, folder, model
@@ -17,6 +15,9 @@ from electra_tf.finetune.tagging import NO_LABEL
 from electra_tf.interchange.names import DISCRIMINATOR, pytorch_name
 from electra_tf.masking import Inputs
 
+VERIFY = "pip install 'korean-electra-tf[verify]'"
+torch = pytest.importorskip("torch", reason=VERIFY)
+transformers = pytest.importorskip("transformers", reason=VERIFY)
 pytestmark = pytest.mark.usefixtures("plain")
 KINDS = pytest.mark.parametrize(
     "both", list(Kind), ids=lambda k: k.value, indirect=True
