@@ -9,6 +9,7 @@ as a whole; TensorFlow's build for TPUs has no compiler for CPUs, and none is as
 import contextlib
 import contextvars
 import functools
+import math
 from collections.abc import Callable, Iterator
 
 import tensorflow as tf
@@ -106,11 +107,18 @@ def affine(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor):
     return y + bias, gradient
 
 
-@compiled
 def _sum_over(x: tf.Tensor, num_axes: int) -> tf.Tensor:
-    """Sums the first axes in float32; TensorFlow itself takes five times as long."""
-    total = tf.reduce_sum(tf.cast(x, tf.float32), list(range(num_axes)))
-    return tf.cast(total, x.dtype)
+    """Sums the first axes in float32.
+
+    On CPUs as a product with ones: TensorFlow's sum takes up to eight times as long,
+    XLA's of bfloat16 sixteen times. A TPU adds up while it computes `x`.
+    """
+    if not has_compiler():
+        total = tf.reduce_sum(tf.cast(x, tf.float32), list(range(num_axes)))
+        return tf.cast(total, x.dtype)
+    rows = tf.reshape(x, [-1, math.prod(x.shape[num_axes:])])
+    ones = tf.ones([1, tf.shape(rows)[0]], x.dtype)
+    return tf.reshape(ones @ rows, x.shape[num_axes:])
 
 
 @tf.custom_gradient

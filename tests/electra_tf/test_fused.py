@@ -72,6 +72,18 @@ def test_affine(shapes, product):
     assert_same(value_and_gradients(affine, *args), theirs)
 
 
+def test_affine_adds_up_a_bfloat16_bias_gradient_in_float32():
+    # Added up in bfloat16, 4,096 ones would stop at 256.
+    x, kernel, bias = (
+        tf.cast(normal(*n), tf.bfloat16) for n in ([4096, 2], [2, 3], [3])
+    )
+    with tf.GradientTape() as tape:
+        tape.watch(bias)
+        y = affine(x, kernel, bias)
+    gradient = tf.cast(tape.gradient(y, bias), tf.float32)
+    np.testing.assert_allclose(gradient, [4096.0] * 3, rtol=0.01)
+
+
 def compiled_functions(function: Callable, *args: tf.Tensor) -> int:
     graph = tf.function(function).get_concrete_function(*args).graph
     functions = graph.as_graph_def().library.function
