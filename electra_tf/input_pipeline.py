@@ -128,7 +128,7 @@ def train_batches(
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     )
-    return _rows_of_replicas(parsed, size, context).prefetch(4)
+    return keep_ready(_rows_of_replicas(parsed, size, context), 4)
 
 
 def eval_batches(
@@ -156,7 +156,19 @@ def eval_batches(
         }
 
     batches = read.batch(size).take(config.num_eval_steps).map(parse_and_fill)
-    return share(batches, size, context or tf.distribute.InputContext()).prefetch(2)
+    return keep_ready(share(batches, size, context or tf.distribute.InputContext()), 2)
+
+
+def keep_ready(batches: tf.data.Dataset, count: int) -> tf.data.Dataset:
+    """Reads so many batches ahead; the last thing to do to a dataset.
+
+    tf.data's tuning is off, AUTOTUNE means a call for each core, up to 16: an iterator
+    that ends waits for the tuning thread, which sleeps twice as long each time, up to a
+    minute.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.prefetch(count).with_options(options)
 
 
 def share(

@@ -112,7 +112,8 @@ def dataset(
       read: gives the batches; each host reads all and keeps its part.
     """
     whole = tf.data.Dataset.from_generator(read, output_signature=batches.signature())
-    return input_pipeline.share(whole, batches.batch_size, context).prefetch(4)
+    shared = input_pipeline.share(whole, batches.batch_size, context)
+    return input_pipeline.keep_ready(shared, 4)
 
 
 def _padded(

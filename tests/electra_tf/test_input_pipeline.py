@@ -133,6 +133,16 @@ def test_hosts_and_replicas_share_the_evaluation(data_dir):
     assert sorted(seen) == [100, 101, 102, 103, 104, 105]
 
 
+def test_an_iterator_does_not_wait_for_tuning_when_it_ends(data_dir):
+    # The thread that tunes sleeps for up to a minute, and is waited for.
+    given = str(data_dir), found(data_dir), tiny.config()
+    for dataset in (
+        input_pipeline.train_batches(*given, start_step=0),
+        input_pipeline.eval_batches(*given),
+    ):
+        assert dataset.options().autotune.enabled is False
+
+
 @pytest.fixture
 def packed(copied) -> pathlib.Path:
     """Says that its records were packed; the first file's records are, two by two."""

@@ -131,3 +131,9 @@ def test_replicas_together_read_the_same_batches(hosts, replicas):
         for i in range(made.num_batches)
     ]
     assert steps == order(made, 0, 0)
+
+
+def test_an_epoch_does_not_wait_for_tuning_when_it_ends():
+    made = batches([3, 2])
+    found = batches_lib.dataset(made, made.in_order, tf.distribute.InputContext())
+    assert found.options().autotune.enabled is False
