@@ -4,13 +4,16 @@ import dataclasses
 import functools
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import tensorflow as tf
 from absl import logging
 
 from data_prep.cli import UserError, flag
 from electra_tf import tpu_strategy
+
+# What a host reads: its batches, an element a replica in turn.
+HostBatches = Callable[[tf.distribute.InputContext], tf.data.Dataset]
 
 STRATEGIES = ("auto", "cpu", "gpu", "mirrored", "multiworker", "tpu")
 
@@ -99,6 +102,16 @@ def _multi_worker_strategy() -> tf.distribute.Strategy:
         )
     logging.info("waiting for the workers %s", ", ".join(_workers()))
     return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def distribute(strategy: tf.distribute.Strategy, batches: HostBatches) -> Iterable:
+    """Batches as the strategy's replicas take them."""
+    is_one_device = isinstance(strategy, tf.distribute.OneDeviceStrategy)
+    if is_one_device and device_kind(strategy) == "cpu":
+        # There is nowhere to copy them to, and the iterator that copies is tuned: on a
+        # single core it may take a minute to end (as in input_pipeline.keep_ready).
+        return batches(tf.distribute.InputContext())
+    return strategy.distribute_datasets_from_function(batches)
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:

@@ -1,22 +1,20 @@
 """A model on the devices of a strategy: many steps inside one tf.function."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from electra_tf import metrics
+from electra_tf import distribution, metrics
 from electra_tf.config import PretrainingConfig
+from electra_tf.distribution import HostBatches
 from electra_tf.optimization import AdamWeightDecay
 from electra_tf.pretraining_model import PretrainingModel
 from electra_tf.train_step import TrainStep, zero_sums
 
 # Evaluation draws from a stream of its own, the same one every time.
 _EVAL_STREAM = 2**31 - 1
-
-# What a host reads -> its batches, one element per replica in turn.
-HostBatches = Callable[[tf.distribute.InputContext], tf.data.Dataset]
 
 
 class Interval(NamedTuple):
@@ -54,7 +52,7 @@ class Trainer:
 
     def distribute(self, batches: HostBatches) -> Iterable:
         """Batches as the strategy's replicas take them."""
-        return self.strategy.distribute_datasets_from_function(batches)
+        return distribution.distribute(self.strategy, batches)
 
     def train_steps(self, iterator: Iterator, first_step: int, count: int) -> Interval:
         """`count` updates in one call, or fewer: a step that is not finite is the last.

@@ -15,9 +15,10 @@ from data_prep import files
 from data_prep.cli import UserError
 from electra_tf import distribution, flops, health
 from electra_tf.config import PretrainingConfig
+from electra_tf.distribution import HostBatches
 from electra_tf.saver import AsyncSaver
 from electra_tf.summaries import MetricsLog, interval_metrics
-from electra_tf.trainer import HostBatches, Interval, Trainer
+from electra_tf.trainer import Interval, Trainer
 
 
 class DevicesLost(UserError):

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from data_prep.cli import UserError
 from data_prep.progress import Progress
+from electra_tf import distribution
 from electra_tf.dropout import RandomStream
 from electra_tf.finetune import batches as batches_lib
 from electra_tf.finetune.batches import Batch, Batches
@@ -142,11 +143,10 @@ class Finetuner:
     def _iterator(
         self, batches: Batches, read: Callable[[], Iterator[Batch]]
     ) -> Iterator:
-        return iter(
-            self.strategy.distribute_datasets_from_function(
-                lambda context: batches_lib.dataset(batches, read, context)
-            )
-        )
+        def host_batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            return batches_lib.dataset(batches, read, context)
+
+        return iter(distribution.distribute(self.strategy, host_batches))
 
     @tf.function(reduce_retracing=True)
     def _train_steps(self, iterator, first_step: tf.Tensor, count: tf.Tensor):

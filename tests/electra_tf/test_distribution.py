@@ -44,6 +44,21 @@ def test_auto_takes_what_there_is(machine, devices, tpu, expected):
     assert distribution._found(tpu) == expected
 
 
+def test_one_cpu_reads_its_batches_itself():
+    # No thread copies them ahead, which an iterator's end would wait for.
+    seen = []
+
+    def batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        seen.append((context.num_input_pipelines, context.num_replicas_in_sync))
+        return tf.data.Dataset.range(3)
+
+    strategy = distribution.make_strategy("cpu")
+    distributed = distribution.distribute(strategy, batches)
+    assert isinstance(distributed, tf.data.Dataset) and seen == [(1, 1)]
+    values = [int(strategy.run(lambda x: x + 1, (x,))) for x in distributed]
+    assert values == [1, 2, 3]
+
+
 @pytest.mark.parametrize("name", ["gpu", "mirrored"])
 def test_gpu_that_is_not_there_is_refused(machine, name):
     machine()
