@@ -9,6 +9,7 @@ A run's folder (model_dir) holds
   damaged-*         checkpoints that could not be read
   metrics.jsonl     a line per log interval, evaluation and warning
   tensorboard/      the same for TensorBoard
+  trainer.json      which process trains there
 """
 
 import dataclasses

@@ -14,6 +14,7 @@ from absl import logging
 from data_prep import files
 from data_prep.cli import UserError
 from electra_tf import distribution, flops, health
+from electra_tf.claim import Claim
 from electra_tf.config import PretrainingConfig
 from electra_tf.distribution import HostBatches
 from electra_tf.saver import AsyncSaver
@@ -169,8 +170,9 @@ def train(trainer: Trainer, model_dir: str, data: Data, start_step: int) -> bool
 
     Raises:
       DevicesLost: the devices, or other workers, no longer answer.
-      UserError: losses or gradients are no longer finite, a record cannot be read, or a
-        checkpoint cannot be written. The checkpoints before it stay.
+      UserError: losses or gradients are no longer finite, a record cannot be read, a
+        checkpoint cannot be written, or another process began to train in `model_dir`.
+        The checkpoints before it stay.
     """
     config, step = trainer.config, start_step
     if step >= config.num_train_steps:
@@ -180,7 +182,8 @@ def train(trainer: Trainer, model_dir: str, data: Data, start_step: int) -> bool
             model_dir, config.keep_checkpoint_max, config.keep_checkpoint_every_n_steps
         )
         save = Save(trainer, saver)
-        actions = [*_reports(trainer, model_dir, data, step, saver), save]
+        claims = _claims(trainer, model_dir)
+        actions = [*claims, *_reports(trainer, model_dir, data, step, saver), save]
         batches = trainer.distribute(lambda context: data.train(start_step, context))
         iterator = iter(batches)
         trainer.train_steps(iterator, step, 0)  # traced before the clock starts
@@ -196,6 +199,14 @@ def train(trainer: Trainer, model_dir: str, data: Data, start_step: int) -> bool
                 return False
         saver.wait()
     return True
+
+
+def _claims(trainer: Trainer, model_dir: str) -> list[Action]:
+    """Whether the folder is still this run's comes before all that writes to it."""
+    if not distribution.is_chief(trainer.strategy):
+        return []
+    claim = Claim(model_dir)
+    return [lambda boundary: claim.check()]
 
 
 def _reports(

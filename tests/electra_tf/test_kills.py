@@ -190,11 +190,17 @@ def test_tensorboard_of_the_killed_run_has_each_step_once(runs):
         assert sorted(seen) == expected
 
 
-def test_sigterm_saves_and_exits_with_a_code_of_its_own(runs, tmp_path):
+def test_newcomer_stops_the_first_and_sigterm_saves_and_has_a_code_of_its_own(
+    runs, tmp_path
+):
     data_dir, model_dir = runs[0].parent / "data", tmp_path / "stopped"
     changes = {"save_checkpoints_steps": 100_000, "num_train_steps": 100_000}
     changes |= {"keep_checkpoint_every_n_steps": 0, "eval_every_n_steps": 0}
+    first = start(data_dir, model_dir, **changes)
+    wait_for_lines(first, model_dir, 1)
     process = start(data_dir, model_dir, **changes)
+    assert first.wait(TIMEOUT) == 1, said(model_dir)
+    assert f"process {process.pid} of" in said(model_dir)
     wait_for_lines(process, model_dir, 1)
     process.send_signal(signal.SIGTERM)
     assert process.wait(TIMEOUT) == 75, said(model_dir)

@@ -15,6 +15,7 @@ import tiny
 
 from data_prep.cli import UserError
 from electra_tf import checkpoints, training_loop
+from electra_tf.claim import Claim
 from electra_tf.trainer import Trainer
 from electra_tf.training_loop import Data
 
@@ -148,6 +149,23 @@ def test_request_to_stop_saves_at_the_next_boundary(running, tmp_path):
     assert not training_loop.train(running, str(tmp_path), data, 0)
     assert checkpoints.steps(str(tmp_path)) == [10]
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_run_whose_folder_another_claims_writes_nothing_more(running, tmp_path):
+    def batches(step, context):
+        def claim(batch):
+            tf.py_function(lambda: Claim(str(tmp_path)) and None, [], [])
+            return batch
+
+        records = tiny.varied_batches(step)(context)
+        calm, taken = records.take(30), records.skip(30).take(1).map(claim)
+        return calm.concatenate(taken).concatenate(records.skip(31))
+
+    data = varied()._replace(train=batches)
+    with pytest.raises(UserError, match="one run at a time"):
+        training_loop.train(running, str(tmp_path), data, 0)
+    written = [line["step"] for line in lines(tmp_path, "train")]
+    assert written[-1] < 40 and checkpoints.steps(str(tmp_path)) in ([], [30])
 
 
 def test_broken_weight_stops_the_run_and_leaves_the_batch(running, tmp_path):
