@@ -18,7 +18,7 @@ def test_alone_the_folder_stays_ones_own(tmp_path):
 
 
 def test_the_later_one_has_the_folder_also_from_the_same_process(tmp_path):
-    """As after a restart that gets the same process id on a machine of the same name."""
+    """As after a restart that gets the same process id and host name."""
     first, second = Claim(str(tmp_path)), Claim(str(tmp_path))
     second.check()
     with pytest.raises(UserError, match=rf"process {os.getpid()} of .* trains in"):
