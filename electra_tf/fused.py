@@ -43,7 +43,7 @@ def has_compiler() -> bool:
 
 def compiled(function: Callable) -> Callable:
     """Compiles a function of tensors by XLA, where there is a compiler to ask."""
-    by_xla = tf.function(function, jit_compile=True)
+    by_xla = tf.function(function, jit_compile=True, autograph=False)
 
     @functools.wraps(function)
     def call(*args):

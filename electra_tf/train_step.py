@@ -50,7 +50,11 @@ def zero_sums(config: PretrainingConfig) -> metrics.Sums:
 
 
 class TrainStep:
-    """What one step does to a model and its optimizer; call it in a replica."""
+    """What one step does to a model and its optimizer; call it in a replica.
+
+    Nothing in it is AutoGraph's: going through every call for control flow to convert
+    took most of a trace's time.
+    """
 
     def __init__(
         self,
@@ -63,6 +67,7 @@ class TrainStep:
         self._config, self._model, self._optimizer = config, model, optimizer
         self._is_continuation = is_continuation
 
+    @tf.autograph.experimental.do_not_convert
     def __call__(self, batch: dict[str, tf.Tensor], step: tf.Tensor) -> metrics.Sums:
         """One update from this replica's rows {feature: int32 [B, L]}.
 

@@ -44,7 +44,7 @@ class Trainer:
             )
         self.step = TrainStep(config, self.model, self.optimizer, is_continuation)
         self._train_steps = tf.function(self._train_steps_impl)
-        self._eval_step = tf.function(self._eval_step_impl)
+        self._eval_step = tf.function(self._eval_step_impl, autograph=False)
 
     @property
     def checkpoint_variables(self) -> dict[str, tf.Variable]:

@@ -158,6 +158,7 @@ class Finetuner:
             done += 1
         return total
 
+    @tf.autograph.experimental.do_not_convert
     def _update(self, batch: dict[str, tf.Tensor], step: tf.Tensor) -> tf.Tensor:
         """One update from this replica's rows; returns the sum of their losses."""
         weight = batch["row_weight"]
@@ -175,7 +176,7 @@ class Finetuner:
         self.optimizer.apply(gradients, learning_rate(step, self.schedule))
         return total
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def _predict_step(self, batch):
         return self.strategy.run(self._predict, (batch,))
 

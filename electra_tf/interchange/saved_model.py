@@ -132,7 +132,8 @@ def save(model: TextModel, default: str, output_dir: str) -> None:
 
     def traced(signature: str) -> tf.types.experimental.ConcreteFunction:
         score = functools.partial(model.score, signature)
-        return tf.function(score, input_signature=[_TEXTS]).get_concrete_function()
+        function = tf.function(score, input_signature=[_TEXTS], autograph=False)
+        return function.get_concrete_function()
 
     with plain_operations():
         found = {signature: traced(signature) for signature in model.signatures}

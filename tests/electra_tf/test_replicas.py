@@ -9,12 +9,15 @@ import os
 import pathlib
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
 REPLICAS, BATCH = 8, 16
 SCENARIOS = {"global": {}, "per_replica": {"per_replica_loss": True}}
+# Ending an iterator over eight devices takes up to a minute: none is ended.
+ITERATORS = []
 
 
 @pytest.fixture(scope="module")
@@ -63,13 +66,16 @@ def main(data_dir: str) -> None:
 
     # As in TensorFlow's build for TPUs: compiling for eight devices takes minutes.
     fused.has_compiler = lambda: False
+    # Nor are eight copies of a graph optimised in less time than it takes to run them.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     cpu = tf.config.list_physical_devices("CPU")[0]
     logical = [tf.config.LogicalDeviceConfiguration()] * REPLICAS
     tf.config.set_logical_device_configuration(cpu, logical)
     found = {name: compare(changes) for name, changes in SCENARIOS.items()}
     found["imported"] = import_everywhere()
     found["run"] = compare_runs(data_dir)
-    print(json.dumps(found))
+    print(json.dumps(found), flush=True)
+    os._exit(0)
 
 
 def strategies() -> tuple:
@@ -132,24 +138,26 @@ def compare_runs(data_dir: str) -> dict:
     }
 
 
-def host_batches(running, data_dir: str):
+def host_batches(running, data_dir: str) -> Iterator:
     """What the strategy's replicas read."""
     from electra_tf import input_pipeline
 
     config = running.config
     found = input_pipeline.read_manifest(data_dir, config)
-    return running.distribute(
+    batches = running.distribute(
         lambda context: input_pipeline.train_batches(
             data_dir, found, config, 0, context
         )
     )
+    ITERATORS.append(iter(batches))
+    return ITERATORS[-1]
 
 
 def global_batches(running, data_dir: str) -> list[list[int]]:
     """Record numbers of the first batches, over all replicas."""
     import tiny
 
-    numbers, iterator = [], iter(host_batches(running, data_dir))
+    numbers, iterator = [], host_batches(running, data_dir)
     for _ in range(20):
         ids = running.strategy.experimental_local_results(next(iterator)["input_ids"])
         numbers.append(sum((tiny.example_numbers(part.numpy()) for part in ids), []))
@@ -160,7 +168,7 @@ def losses_of_run(running, data_dir: str) -> list[float]:
     """The total loss of 50 steps."""
     from electra_tf import metrics
 
-    iterator, losses = iter(host_batches(running, data_dir)), []
+    iterator, losses = host_batches(running, data_dir), []
     for step in range(50):
         sums = running.train_steps(iterator, step, 1).sums
         losses.append(metrics.finalize(sums, 1.0, 50.0)["loss"])
@@ -261,7 +269,8 @@ def step(trainer, batch: dict) -> tuple[float, list]:
         return shard(batch, context.replica_id_in_sync_group * size, size)
 
     parts = strategy.experimental_distribute_values_from_function(value)
-    loss, gradients = tf.function(lambda p: strategy.run(replica_step, (p,)))(parts)
+    run = tf.function(lambda p: strategy.run(replica_step, (p,)), autograph=False)
+    loss, gradients = run(parts)
     total = strategy.reduce(tf.distribute.ReduceOp.SUM, loss, axis=None)
     return float(total), gradients
 
