@@ -44,7 +44,7 @@ def test_auto_takes_what_there_is(machine, devices, tpu, expected):
     assert distribution._found(tpu) == expected
 
 
-def test_one_cpu_reads_its_batches_itself():
+def test_one_device_reads_its_batches_itself():
     # No thread copies them ahead, which an iterator's end would wait for.
     seen = []
 
@@ -57,6 +57,8 @@ def test_one_cpu_reads_its_batches_itself():
     assert isinstance(distributed, tf.data.Dataset) and seen == [(1, 1)]
     values = [int(strategy.run(lambda x: x + 1, (x,))) for x in distributed]
     assert values == [1, 2, 3]
+    gpu = tf.distribute.OneDeviceStrategy("/gpu:0")
+    assert isinstance(distribution.distribute(gpu, batches), tf.data.Dataset)
 
 
 @pytest.mark.parametrize("name", ["gpu", "mirrored"])
