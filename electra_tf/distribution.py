@@ -108,8 +108,8 @@ def distribute(strategy: tf.distribute.Strategy, batches: HostBatches) -> Iterab
     """Batches as the strategy's replicas take them."""
     if isinstance(strategy, tf.distribute.OneDeviceStrategy):
         # The iterator that would copy them ahead is tuned, and its end waits for that:
-        # as long as it was read, up to a minute (as in input_pipeline.keep_ready). To
-        # a GPU a batch goes in well under a millisecond.
+        # as long as it was read, up to a minute (as in input_pipeline.keep_ready). A
+        # batch is a few hundred kB: a GPU hardly waits for its copy.
         return batches(tf.distribute.InputContext())
     return strategy.distribute_datasets_from_function(batches)
 

@@ -160,7 +160,10 @@ class Finetuner:
 
     @tf.autograph.experimental.do_not_convert
     def _update(self, batch: dict[str, tf.Tensor], step: tf.Tensor) -> tf.Tensor:
-        """One update from this replica's rows; returns the sum of their losses."""
+        """One update from this replica's rows; returns the sum of their losses.
+
+        Without AutoGraph, as `TrainStep`.
+        """
         weight = batch["row_weight"]
         (rows,) = all_reduce([tf.reduce_sum(weight)])
         inputs, variables = _inputs(batch), list(self.model.named_variables.values())

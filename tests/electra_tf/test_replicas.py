@@ -66,7 +66,7 @@ def main(data_dir: str) -> None:
 
     # As in TensorFlow's build for TPUs: compiling for eight devices takes minutes.
     fused.has_compiler = lambda: False
-    # Nor are eight copies of a graph optimised in less time than it takes to run them.
+    # Optimising eight copies of a graph takes longer than running them as they are.
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     cpu = tf.config.list_physical_devices("CPU")[0]
     logical = [tf.config.LogicalDeviceConfiguration()] * REPLICAS
