@@ -67,7 +67,7 @@ check-tpu-env: ## a TPU VM's packages from nothing, and the trainer's tests on t
 	$(CHECK_TPU)/bin/python -m pytest tests/electra_tf tests/test_golden.py $(ARGS)
 
 demo: $(READY) ## the whole pipeline on a bundled corpus, under build/demo (about 6 minutes)
-	$(BIN)/python -m tools.demo_corpus --output=$(DEMO)/raw.jsonl
+	$(BIN)/python -m tools.demo.corpus --output=$(DEMO)/raw.jsonl
 	$(BIN)/python -m data_prep.clean_corpus --input=$(DEMO)/raw.jsonl \
 	  --text_field=text --group_field=thread_id --output_dir=$(DEMO)/clean --overwrite
 	$(BIN)/python -m data_prep.train_vocab --input_dir=$(DEMO)/clean \
@@ -78,7 +78,7 @@ demo: $(READY) ## the whole pipeline on a bundled corpus, under build/demo (abou
 	  --data_dir=$(DEMO) --model_dir=$(DEMO)/model --overwrite
 	$(BIN)/python tools/convert_to_pytorch.py --model_dir=$(DEMO)/model \
 	  --output_dir=$(DEMO)/hf --overwrite
-	$(BIN)/python -m tools.demo_report --work_dir=$(DEMO)
+	$(BIN)/python -m tools.demo.report --work_dir=$(DEMO)
 
 test: $(READY) ## all tests
 	$(BIN)/python -m pytest
@@ -104,7 +104,7 @@ verify-data: $(READY) ## WORK=w: every file and record against its manifest
 	$(BIN)/python -m data_prep.verify --dir=$(WORK) $(ARGS)
 
 bench-data: $(READY) ## records against the tokenizer alone; ARGS='--input_dir=w/clean --vocab_dir=w/vocab'
-	$(BIN)/python -m tools.bench_data $(ARGS)
+	$(BIN)/python -m tools.bench.data $(ARGS)
 
 pretrain: $(READY) ## WORK=w CONFIG=configs/electra_small.toml; again: goes on
 	$(BIN)/python -m electra_tf.run_pretraining --config=$(CONFIG) --data_dir=$(WORK) \
@@ -125,7 +125,7 @@ check-transformers: ## WORK=w: w/hf loads, offline, in clean transformers 4.46.3
 	done
 
 bench-train: $(READY) ## a step's time beside PyTorch's; ARGS='--config=...'
-	$(BIN)/python -m tools.bench_train $(ARGS)
+	$(BIN)/python -m tools.bench.train $(ARGS)
 
 finetune: $(READY) ## WORK=w TASK=nsmc DATA=nsmc: w/hf learns a task; again: missing seeds
 	@test -n '$(DATA)' || { echo "say DATA=folder of the task's files"; exit 1; }
@@ -138,4 +138,4 @@ scoreboard: $(READY) ## WORK=w: scores of w/finetune beside published ones, in w
 	  --output=$(WORK)/scores.html $(ARGS)
 
 bench-finetune: $(READY) ## fine-tuning and prediction beside PyTorch's; ARGS='--threads=1'
-	$(BIN)/python -m tools.bench_finetune $(ARGS)
+	$(BIN)/python -m tools.bench.finetune $(ARGS)

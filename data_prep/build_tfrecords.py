@@ -13,9 +13,11 @@ import os
 
 from absl import flags
 
-from data_prep import cli, parallel, record_pipeline
-from data_prep.executors import LocalExecutor
-from data_prep.record_pipeline import RecordSettings
+from common import cli
+from data_prep.records import pipeline
+from data_prep.records.pipeline import RecordSettings
+from data_prep.stages import parallel
+from data_prep.stages.executors import LocalExecutor
 
 _INPUT_DIR = flags.DEFINE_string("input_dir", None, "Folder made by clean_corpus.")
 _VOCAB_DIR = flags.DEFINE_string(
@@ -39,7 +41,7 @@ flags.mark_flags_as_required(["input_dir", "vocab_dir", "output_dir"])
 
 def build_tfrecords() -> None:
     with parallel.Workers(_NUM_WORKERS.value) as workers:
-        record_pipeline.run(
+        pipeline.run(
             cli.from_flags(RecordSettings),
             _INPUT_DIR.value,
             _VOCAB_DIR.value,

@@ -13,9 +13,11 @@ import os
 
 from absl import flags
 
-from data_prep import clean_pipeline, cli, parallel
-from data_prep.clean_settings import CleanSettings
-from data_prep.executors import LocalExecutor
+from common import cli
+from data_prep.clean import pipeline
+from data_prep.clean.settings import CleanSettings
+from data_prep.stages import parallel
+from data_prep.stages.executors import LocalExecutor
 
 _INPUT = flags.DEFINE_list(
     "input", None, "Files to read: names or quoted patterns, separated by commas."
@@ -34,7 +36,7 @@ flags.mark_flags_as_required(["input", "output_dir"])
 def clean_corpus() -> None:
     settings = cli.from_flags(CleanSettings)
     with parallel.Workers(_NUM_WORKERS.value) as workers:
-        clean_pipeline.run(
+        pipeline.run(
             settings,
             _INPUT.value,
             _OUTPUT_DIR.value,

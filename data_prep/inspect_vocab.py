@@ -13,8 +13,11 @@ from typing import Any
 import numpy as np
 from absl import flags, logging
 
-from data_prep import cli, files, manifest, vocab, vocab_page, vocab_probe, vocab_report
-from data_prep.cli import UserError
+from common import cli, files
+from common.cli import UserError
+from data_prep.stages import manifest
+from data_prep.vocab import measures, probe, vocabulary
+from data_prep.vocab import page as vocab_page
 
 _VOCAB = flags.DEFINE_list("vocab", None, "vocab.txt files, separated by commas.")
 _INPUT = flags.DEFINE_list(
@@ -56,7 +59,7 @@ def _names(paths: list[str]) -> dict[str, str]:
 
     def name(path: str) -> str:
         folder, file = os.path.split(path)
-        return os.path.basename(folder) if file == vocab.VOCAB_FILE else file
+        return os.path.basename(folder) if file == vocabulary.VOCAB_FILE else file
 
     short = [name(path) for path in paths]
     distinct = len(set(short)) == len(paths) and all(short)
@@ -102,26 +105,26 @@ def _check_flags() -> None:
 
 def _probe(tokenizer: Any, train: Any, dev: Any) -> dict[str, Any]:
     runs = [
-        vocab_probe.accuracy(tokenizer, train, dev, _PROBE_EPOCHS.value, seed)
+        probe.accuracy(tokenizer, train, dev, _PROBE_EPOCHS.value, seed)
         for seed in range(_SEED.value, _SEED.value + _PROBE_RUNS.value)
     ]
     return {"probe_accuracy": float(np.mean(runs)), "probe_runs": runs}
 
 
 def _measure(tokenizers: dict[str, Any], lines: list[str]) -> dict[str, dict[str, Any]]:
-    special = dict.fromkeys(vocab.SPECIAL_TOKENS)
+    special = dict.fromkeys(vocabulary.SPECIAL_TOKENS)
     for path in _VOCAB.value:
-        special |= dict.fromkeys(vocab.read_options(path).special_tokens)
+        special |= dict.fromkeys(vocabulary.read_options(path).special_tokens)
     probe_data = []
     if _PROBE.value:
         paths = (_PROBE_TRAIN.value, _PROBE_DEV.value)
-        probe_data = [vocab_probe.read_labelled(path) for path in paths]
+        probe_data = [probe.read_labelled(path) for path in paths]
     measured = {}
     for name, tokenizer in tokenizers.items():
         logging.info("measuring %s", name)
-        figures = vocab_report.measure(tokenizer, lines, list(special))
+        figures = measures.measure(tokenizer, lines, list(special))
         if _KORQUAD.value:
-            spans = vocab_report.span_boundaries(tokenizer, _KORQUAD.value)
+            spans = measures.span_boundaries(tokenizer, _KORQUAD.value)
             figures["span_boundaries"] = spans
         if _PROBE.value:
             figures |= _probe(tokenizer, *probe_data)
@@ -132,7 +135,7 @@ def _measure(tokenizers: dict[str, Any], lines: list[str]) -> dict[str, dict[str
 def inspect_vocab() -> None:
     _check_flags()
     names = _names(_VOCAB.value)
-    tokenizers = {name: vocab.load_tokenizer(path) for name, path in names.items()}
+    tokenizers = {name: vocabulary.load_tokenizer(path) for name, path in names.items()}
     lines = _read_lines()
     measured = _measure(tokenizers, lines)
     shown = random.Random(_SEED.value).sample(
@@ -142,7 +145,7 @@ def inspect_vocab() -> None:
         "input": f"{len(lines)} lines of {', '.join(_INPUT.value)}",
         "files": names,
         "vocabs": measured,
-        "samples": vocab_report.side_by_side(tokenizers, shown),
+        "samples": measures.side_by_side(tokenizers, shown),
     }
     print(vocab_page.text_table(measured))
     if _OUTPUT_DIR.value:

@@ -9,9 +9,12 @@ this file as a PySpark job; elsewhere name a master.
 
 from absl import flags
 
-from data_prep import clean_pipeline, cli, record_pipeline, spark_executor
-from data_prep.clean_settings import CleanSettings
-from data_prep.record_pipeline import RecordSettings
+from common import cli
+from data_prep.clean import pipeline
+from data_prep.clean.settings import CleanSettings
+from data_prep.records import pipeline as record_pipeline
+from data_prep.records.pipeline import RecordSettings
+from data_prep.stages import spark_executor
 
 _STAGE = flags.DEFINE_enum(
     "stage", None, ["clean_corpus", "build_tfrecords"], "Which stage to run."
@@ -35,7 +38,7 @@ def spark_pipeline() -> None:
         executor = spark_executor.SparkExecutor(spark)
         if _STAGE.value == "clean_corpus":
             settings = cli.from_flags(CleanSettings)
-            clean_pipeline.run(settings, _INPUT.value, *output, executor)
+            pipeline.run(settings, _INPUT.value, *output, executor)
         else:
             settings = cli.from_flags(RecordSettings)
             inputs = (_INPUT_DIR.value, _VOCAB_DIR.value)

@@ -13,24 +13,17 @@ from typing import Any
 
 from absl import flags, logging
 
-from data_prep import (
-    cli,
-    manifest,
-    morphemes,
-    parallel,
-    resume,
-    vocab,
-    vocab_recipes,
-    word_counts,
-)
-from data_prep.cli import UserError
+from common import cli
+from common.cli import UserError
+from data_prep.stages import manifest, parallel, resume
+from data_prep.vocab import morphemes, recipes, vocabulary, word_counts
 
 _INPUT_DIR = flags.DEFINE_string("input_dir", None, "Folder made by clean_corpus.")
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder to write, new or empty.")
 _RECIPE = flags.DEFINE_enum(
     "recipe",
-    vocab_recipes.WORDPIECE,
-    vocab_recipes.RECIPES,
+    recipes.WORDPIECE,
+    recipes.RECIPES,
     "wordpiece: pieces of words (KcBERT, Hwahae). merge: the same, then the tokens of "
     "--merge_vocab that it lacks (KcELECTRA). mecab: pieces of morphemes (KoELECTRA "
     "v3, KR-ELECTRA).",
@@ -100,7 +93,7 @@ _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Remove what --output_dir hol
 flags.mark_flags_as_required(["input_dir", "output_dir"])
 
 
-def _tokenizer(clean: dict[str, Any]) -> vocab.TokenizerOptions:
+def _tokenizer(clean: dict[str, Any]) -> vocabulary.TokenizerOptions:
     if _STRIP_ACCENTS.value and not _ALLOW_SPLIT_SYLLABLES.value:
         raise UserError(
             "--strip_accents splits every Hangul syllable into jamo (한 -> ㅎ ㅏ ㄴ): "
@@ -108,13 +101,13 @@ def _tokenizer(clean: dict[str, Any]) -> vocab.TokenizerOptions:
             "--allow_split_syllables"
         )
     named = (*clean.get("special_tokens", ()), *_SPECIAL_TOKENS.value)
-    return vocab.TokenizerOptions(
+    return vocabulary.TokenizerOptions(
         _DO_LOWER_CASE.value, _STRIP_ACCENTS.value, tuple(dict.fromkeys(named))
     )
 
 
-def _recipe(clean: dict[str, Any]) -> vocab_recipes.Recipe:
-    return vocab_recipes.Recipe(
+def _recipe(clean: dict[str, Any]) -> recipes.Recipe:
+    return recipes.Recipe(
         name=_RECIPE.value,
         vocab_size=_VOCAB_SIZE.value,
         limit_alphabet=_LIMIT_ALPHABET.value,
@@ -145,12 +138,12 @@ def train_vocab() -> None:
     if found is not None and found.is_complete:
         return
     with parallel.Workers(_NUM_WORKERS.value) as workers:
-        tokens, report = vocab_recipes.train(
+        tokens, report = recipes.train(
             _INPUT_DIR.value, clean["files"], recipe, workers
         )
     log = resume.begin(*run)
-    entries = vocab.save(output_dir, tokens, recipe.tokenizer)
-    sha256 = vocab.fingerprint(os.path.join(output_dir, vocab.VOCAB_FILE))
+    entries = vocabulary.save(output_dir, tokens, recipe.tokenizer)
+    sha256 = vocabulary.fingerprint(os.path.join(output_dir, vocabulary.VOCAB_FILE))
     log.complete(
         {
             "vocab_size": len(tokens),

@@ -13,9 +13,11 @@ from typing import Any
 
 from absl import flags, logging
 
-from data_prep import cli, files, manifest, records, resume, shards, tfrecord
-from data_prep.cli import UserError
-from data_prep.progress import Progress
+from common import cli, files
+from common.cli import UserError
+from common.progress import Progress
+from data_prep.records import example, tfrecord
+from data_prep.stages import manifest, resume, shards
 
 _DIR = flags.DEFINE_string(
     "dir", None, "Folder of a stage, or the folder that holds those of all stages."
@@ -115,7 +117,7 @@ def _content_problems(
         return
     length = found["max_seq_length"]
     try:
-        parsed = records.parse_batch([data for _, data in batch], length)
+        parsed = example.parse_batch([data for _, data in batch], length)
     except tf.errors.InvalidArgumentError:
         if len(batch) > 1:
             for one in batch:

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from data_prep.cli import UserError
+from common.cli import UserError
 
 
 class Range(NamedTuple):

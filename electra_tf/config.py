@@ -6,7 +6,7 @@ from typing import Any
 
 from absl import logging
 
-from data_prep.cli import UserError
+from common.cli import UserError
 from electra_tf import checks
 
 COMPUTE_DTYPES = ("auto", "float32", "bfloat16")

@@ -24,22 +24,16 @@ import time
 
 from absl import flags, logging
 
-from data_prep import cli, files, manifest
-from data_prep.cli import UserError
-from electra_tf import distribution
-from electra_tf.finetune import (
-    datasets,
-    folder,
-    predictions,
-    protocol,
-    readers,
-    results,
-    start,
-    tasks,
-)
-from electra_tf.finetune.rows import Kind
+from common import cli, files
+from common.cli import UserError
+from data_prep.stages import manifest
+from electra_tf.devices import strategies
+from electra_tf.finetune import model_folder, protocol, results, start
+from electra_tf.finetune import predict as predictions
+from electra_tf.finetune.data import readers, splits, tasks
+from electra_tf.finetune.data.rows import Kind
+from electra_tf.finetune.data.tasks import Task
 from electra_tf.finetune.settings import Settings
-from electra_tf.finetune.tasks import Task
 
 _CUSTOM = "custom"
 
@@ -96,7 +90,7 @@ _LABEL_SEPARATOR = flags.DEFINE_string(
 _METRIC = flags.DEFINE_string("metric", "", "Chooses the epoch of --task=custom.")
 _INPUT = flags.DEFINE_string("input", "", "With --mode=predict: .tsv, .jsonl or .txt.")
 _OUTPUT = flags.DEFINE_string("output", "", "With --mode=predict: .tsv or .jsonl.")
-cli.define_flags(distribution.Devices)
+cli.define_flags(strategies.Devices)
 cli.define_flags(Settings)
 flags.mark_flags_as_required(["init_from"])
 
@@ -133,10 +127,10 @@ def train() -> None:
         if is_custom
         else tasks.TASKS[_TASK.value]
     )
-    dataset = datasets.load(task, _DATA_DIR.value, _TRAIN_ROWS.value)
+    dataset = splits.load(task, _DATA_DIR.value, _TRAIN_ROWS.value)
     begin = start.read(_INIT_FROM.value, _INIT_VOCAB.value, _INIT_STEP.value)
-    strategy = cli.from_flags(distribution.Devices).make_strategy()
-    if distribution.is_chief(strategy):
+    strategy = cli.from_flags(strategies.Devices).make_strategy()
+    if strategies.is_chief(strategy):
         _prepare_output_dir(_OUTPUT_DIR.value)
     run = protocol.Run(
         task=task,
@@ -180,7 +174,7 @@ def predict() -> None:
     if not _INPUT.value or not _OUTPUT.value or len(_INIT_FROM.value) != 1:
         raise UserError("--input, --output and one folder in --init_from are needed")
     (model_dir,) = _INIT_FROM.value
-    described = folder.read(model_dir)
+    described = model_folder.read(model_dir)
     predictions.check_output(_OUTPUT.value, described.kind)
     known = tasks.TASKS.get(described.task)
     task = known if known and not _TEXT_COLUMN.value else _custom(described.kind, "-")
@@ -188,7 +182,7 @@ def predict() -> None:
     begin = time.monotonic()
     predictor = predictions.Predictor(
         model_dir,
-        cli.from_flags(distribution.Devices).make_strategy(),
+        cli.from_flags(strategies.Devices).make_strategy(),
         cli.from_flags(Settings).predict_batch_size,
     )
     with files.atomic_writer(_OUTPUT.value) as handle:

@@ -28,19 +28,16 @@ from typing import Any
 import tensorflow as tf
 from absl import flags, logging
 
-from data_prep import cli, files, vocab
-from data_prep.cli import UserError
-from electra_tf import (
-    checkpoints,
-    distribution,
-    input_pipeline,
-    presets,
-    summaries,
-    trainer,
-    training_loop,
-)
+from common import cli, files
+from common.cli import UserError
+from data_prep.vocab import vocabulary
+from electra_tf import config_files
 from electra_tf.config import PretrainingConfig
-from electra_tf.interchange import import_weights, weight_source
+from electra_tf.devices import strategies
+from electra_tf.pretrain import compiled_steps, input_pipeline, loop, run_log
+from electra_tf.run_folder import checkpoints
+from electra_tf.weights import initialise
+from electra_tf.weights import read as weight_source
 
 _MODE = flags.DEFINE_enum(
     "mode",
@@ -79,7 +76,7 @@ _INIT_STEP = flags.DEFINE_integer(
 _INIT_VOCAB = flags.DEFINE_string(
     "init_vocab", None, "vocab.txt of --init_from, if it is not beside the weights."
 )
-cli.define_flags(distribution.Devices)
+cli.define_flags(strategies.Devices)
 flags.mark_flags_as_required(["data_dir", "model_dir"])
 
 # EX_TEMPFAIL of sysexits.h: the same command again goes on.
@@ -96,18 +93,18 @@ def _settings() -> PretrainingConfig:
     if _MODE.value == "train":
         if not _CONFIG.value:
             raise UserError("--config is needed: a preset, such as configs/*.toml")
-        return presets.load(_CONFIG.value, _HPARAMS.value)
+        return config_files.load(_CONFIG.value, _HPARAMS.value)
     settings, _ = checkpoints.read_run(_MODEL_DIR.value)
-    return presets.changed(settings, _HPARAMS.value)
+    return config_files.changed(settings, _HPARAMS.value)
 
 
 def run_pretraining() -> None:
     settings = _settings()
     data = input_pipeline.read_manifest(_DATA_DIR.value, settings)
     logging.info("TensorFlow %s", tf.__version__)
-    strategy = cli.from_flags(distribution.Devices).make_strategy()
-    distribution.check_data_dir(strategy, _DATA_DIR.value)
-    distribution.check_batch_sizes(
+    strategy = cli.from_flags(strategies.Devices).make_strategy()
+    strategies.check_data_dir(strategy, _DATA_DIR.value)
+    strategies.check_batch_sizes(
         strategy,
         settings.train_batch_size,
         settings.eval_batch_size,
@@ -116,7 +113,7 @@ def run_pretraining() -> None:
     settings = dataclasses.replace(
         settings,
         vocab_size=data["vocab_size"],
-        compute_dtype=distribution.resolve_dtype(strategy, settings.compute_dtype),
+        compute_dtype=strategies.resolve_dtype(strategy, settings.compute_dtype),
     )
     logging.info("config %s", json.dumps(settings.to_dict()))
     if _MODE.value == "eval":
@@ -124,7 +121,7 @@ def run_pretraining() -> None:
         return
     try:
         reached_the_end = train(settings, data, strategy)
-    except training_loop.DevicesLost as error:
+    except loop.DevicesLost as error:
         logging.error("%s", error)
         reached_the_end = False
     if not reached_the_end:
@@ -136,7 +133,7 @@ def train(
 ) -> bool:
     """Returns whether the end was reached."""
     data_dir, model_dir = _DATA_DIR.value, _MODEL_DIR.value
-    is_chief = distribution.is_chief(strategy)
+    is_chief = strategies.is_chief(strategy)
     running = _trainer(settings, strategy)
     parameters = running.model.named_variables
     logging.info("%d parameters", sum(math.prod(v.shape) for v in parameters.values()))
@@ -145,13 +142,13 @@ def train(
     if is_chief and _OVERWRITE.value and files.exists(model_dir):
         files.remove(model_dir)
     if is_chief:
-        import_weights.check_same_start(model_dir, init_from)
+        initialise.check_same_start(model_dir, init_from)
         checkpoints.open_run(model_dir, data_dir, settings, data, init_from)
     else:
         logging.info("the first worker writes the log and the checkpoints")
-    distribution.over_workers(strategy, 0)  # the others wait for the chief
+    strategies.over_workers(strategy, 0)  # the others wait for the chief
     start = checkpoints.restore_or_initialise(model_dir, running.checkpoint_variables)
-    begins = set(distribution.over_workers(strategy, start))
+    begins = set(strategies.over_workers(strategy, start))
     if len(begins) > 1:
         raise UserError(
             f"the workers found checkpoints of different steps, {sorted(begins)}: "
@@ -163,8 +160,8 @@ def train(
         logging.info("already at step %d of %d", start, settings.num_train_steps)
     read = functools.partial(input_pipeline.train_batches, data_dir, data, settings)
     damage = functools.partial(input_pipeline.first_damage, data_dir, data, settings)
-    sources = training_loop.Data(read, _eval_batches(settings, data), damage)
-    return training_loop.train(running, model_dir, sources, start)
+    sources = loop.Data(read, _eval_batches(settings, data), damage)
+    return loop.train(running, model_dir, sources, start)
 
 
 def _initialise(
@@ -176,11 +173,11 @@ def _initialise(
         logging.info("the run has checkpoints: --init_from is not read again")
         known = {"path": ",".join(_INIT_FROM.value), "step": step}
         return {name: value for name, value in known.items() if value is not None}
-    import_weights.check_apart(model_dir, _INIT_FROM.value)
+    initialise.check_apart(model_dir, _INIT_FROM.value)
     source = weight_source.read(_INIT_FROM.value, _INIT_VOCAB.value, step, settings)
-    vocab_file = os.path.join(_DATA_DIR.value, "tfrecords", vocab.VOCAB_FILE)
-    tokens = vocab.read_tokens(vocab_file)
-    import_weights.initialise(variables, source, settings, tokens)
+    vocab_file = os.path.join(_DATA_DIR.value, "tfrecords", vocabulary.VOCAB_FILE)
+    tokens = vocabulary.read_tokens(vocab_file)
+    initialise.initialise(variables, source, settings, tokens)
     return source.describe()
 
 
@@ -197,17 +194,17 @@ def evaluate(
     variables = running.model.named_variables
     step = checkpoints.restore(model_dir, variables, _STEP.value)
     values = running.evaluate(batches)
-    if distribution.is_chief(strategy):
-        summaries.write_evaluation(model_dir, step, values)
+    if strategies.is_chief(strategy):
+        run_log.write_evaluation(model_dir, step, values)
 
 
 def _trainer(
     settings: PretrainingConfig, strategy: tf.distribute.Strategy
-) -> trainer.Trainer:
+) -> compiled_steps.Trainer:
     is_continuation = None
     if settings.whole_word_mask:
         is_continuation = input_pipeline.is_continuation(_DATA_DIR.value)
-    return trainer.Trainer(settings, strategy, is_continuation)
+    return compiled_steps.Trainer(settings, strategy, is_continuation)
 
 
 def _eval_batches(settings: PretrainingConfig, data: dict):

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-import google_cloud
 import pytest
+from helpers import google_cloud
 from hypothesis import settings
 
 # How long an example takes says more about the machine than about the code.

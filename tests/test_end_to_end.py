@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import ROOT
 
-from tools import demo_corpus
+from tools.demo import corpus as demo_corpus
 
-ROOT = pathlib.Path(__file__).parents[1]
 TIMEOUT = 300
 VOCAB_SIZE = 1400
 MAX_SEQ_LENGTH = 32

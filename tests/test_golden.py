@@ -7,22 +7,21 @@ made of them."""
 import dataclasses
 import itertools
 import json
-import os
 import pathlib
 import zlib
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import GOLDEN
 
 from electra_tf import config as config_lib
-from electra_tf import distribution, optimization, trainer
-from electra_tf.masking import Inputs, Masked
+from electra_tf import optimizer
+from electra_tf.devices import strategies
+from electra_tf.pretrain import compiled_steps
+from electra_tf.pretrain.masking import Inputs, Masked
 
-DIR = pathlib.Path(
-    os.environ.get("ELECTRA_GOLDEN_DIR", pathlib.Path(__file__).parent / "golden")
-)
-FILES = sorted(DIR.glob("*.npz"))
+FILES = sorted(GOLDEN.glob("*.npz"))
 FORWARD, UPDATE = 1e-5, 1e-4
 
 
@@ -56,7 +55,7 @@ class Deviations:
 
 
 def test_recordings_are_there():
-    assert len(FILES) >= 8, f"no recordings in {DIR}"
+    assert len(FILES) >= 8, f"no recordings in {GOLDEN}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -74,7 +73,7 @@ def test_recording(path: pathlib.Path):
         max_predictions_per_seq=meta["max_predictions_per_seq"],
     )
     config = config_lib.from_dict(hparams, path.name)
-    run = trainer.Trainer(config, distribution.make_strategy("cpu"))
+    run = compiled_steps.Trainer(config, strategies.make_strategy("cpu"))
     variables = run.model.named_variables
     shapes = {name: variable.shape.as_list() for name, variable in variables.items()}
     assert shapes == {name: list(shape) for name, shape in meta["variables"]}
@@ -160,8 +159,8 @@ def closest_update(
             variable.assign(before[name])
         lr = (
             run.config.learning_rate
-            * optimization.decay_factor(tf.constant(step + i), run.config)
-            * optimization.warmup_factor(tf.constant(step + j), run.config)
+            * optimizer.decay_factor(tf.constant(step + i), run.config)
+            * optimizer.warmup_factor(tf.constant(step + j), run.config)
         )
         run.step.apply_gradients(gradients, lr)
         values = [run.model.named_variables[name].numpy() for name in order]

@@ -2,18 +2,19 @@
 
 import json
 import os
-import pathlib
 
 import numpy as np
 import pytest
+from helpers import TESTS
 from test_golden import DIR, initial_value
 
 from electra_tf import config as config_lib
-from electra_tf.interchange import hf_check, hf_folder, names, sources
-from electra_tf.interchange.sources import SourceFlags
-from electra_tf.pretraining_model import PretrainingModel
+from electra_tf.export import hf_check, hf_folder, sources
+from electra_tf.export.sources import SourceFlags
+from electra_tf.pretrain.model import PretrainingModel
+from electra_tf.weights import parameter_names
 
-RECORDED = pathlib.Path(__file__).parent / "golden" / "transformers_4_46_3"
+RECORDED = TESTS / "golden" / "transformers_4_46_3"
 # A checkpoint of the original with those logits; too large to lie beside the tests.
 ORIGINAL = DIR / "tf1_checkpoint"
 TOLERANCE = 1e-5
@@ -36,14 +37,14 @@ def _cases() -> dict[str, dict]:
 
 @pytest.mark.parametrize("name", _cases())
 def test_old_converters_read_the_same_networks_from_exports(name):
-    """They read what tf1_export wrote of the weights that `initial_value` gives."""
+    """They read what tf1_checkpoint wrote of the weights that `initial_value` gives."""
     recorded = np.load(RECORDED / "logits.npz")
     model = PretrainingModel(config_lib.from_dict(_cases()[name]["hparams"], name))
     for path, variable in model.named_variables.items():
         variable.assign(initial_value(path, variable.shape.as_list()))
     inputs = [recorded[key] for key in ("input_ids", "input_mask", "segment_ids")]
     compared = 0
-    for kind in (names.DISCRIMINATOR, names.GENERATOR):
+    for kind in (parameter_names.DISCRIMINATOR, parameter_names.GENERATOR):
         key = f"{name}/{kind}_logits"
         if key in recorded:
             ours = getattr(model, f"{kind}_logits")(*inputs).numpy()
@@ -76,7 +77,7 @@ def test_the_originals_checkpoint_gives_the_recorded_logits(original, tmp_path):
     features = ("input_ids", "attention_mask", "token_type_ids")
     real = recorded["attention_mask"] > 0
     hf_folder.write_folders(original.model, original.vocab_file, str(tmp_path))
-    for kind in names.networks(original.model.config):
+    for kind in parameter_names.networks(original.model.config):
         expected = recorded[f"{kind}_logits"]
         logits = getattr(original.model, f"{kind}_logits")
         ours = logits(*(recorded[name].astype(np.int32) for name in features)).numpy()

@@ -1,12 +1,36 @@
-"""Which package may import which: text preparation knows nothing of models."""
+"""Which package may import which: every arrow leads to an earlier layer."""
 
 import ast
 import functools
 import pathlib
 from typing import NamedTuple
 
-ROOT = pathlib.Path(__file__).parents[1]
-PACKAGES = ("data_prep", "electra_tf", "tools")
+from helpers import ROOT
+
+PACKAGES = ("common", "data_prep", "electra_tf", "tools")
+
+# Each may import the earlier ones and itself. A folder stands for the modules below it
+# that no longer entry names.
+LAYERS = """
+    common
+    data_prep.rules
+    data_prep.stages data_prep.raw
+    data_prep.clean
+    data_prep.vocab
+    data_prep.records
+    data_prep
+    electra_tf
+    electra_tf.model
+    electra_tf.devices electra_tf.optimizer
+    electra_tf.run_folder
+    electra_tf.weights
+    electra_tf.pretrain
+    electra_tf.export
+    electra_tf.finetune.data
+    electra_tf.finetune
+    electra_tf.run_pretraining electra_tf.run_finetuning
+    tools
+"""
 
 
 class Import(NamedTuple):
@@ -72,26 +96,48 @@ def _is_script(path: pathlib.Path) -> bool:
     )
 
 
-def test_all_three_packages_are_looked_at():
+@functools.cache
+def _module_names() -> frozenset[str]:
+    return frozenset(
+        str(path.relative_to(ROOT)).removesuffix(".py").replace("/", ".")
+        for path in _files()
+    )
+
+
+def _layer(module: str) -> int:
+    """The row of LAYERS with the longest name that the module lies below."""
+    rows = {
+        name: row
+        for row, line in enumerate(LAYERS.split("\n"))
+        for name in line.split()
+    }
+    while module not in rows:
+        module = module.rpartition(".")[0]
+    return rows[module]
+
+
+def test_all_packages_are_looked_at():
     assert len(_files()) > 20
     assert {i.importer.split("/")[0] for i in _imports()} == set(PACKAGES)
 
 
-def test_text_preparation_imports_neither_the_model_nor_the_tools():
-    wrong = [i for i in _importing("electra_tf", "tools") if "data_prep" in i.importer]
-    assert not wrong
+def test_imports_lead_to_the_same_or_an_earlier_layer():
+    upwards = []
+    for importer, module, _ in _imports():
+        name = importer.removesuffix(".py").replace("/", ".")
+        if module in _module_names() and _layer(module) > _layer(name):
+            upwards.append(f"{importer} imports {module}")
+    assert not upwards
 
 
-def test_the_model_imports_no_tools():
-    wrong = [i for i in _importing("tools") if i.importer.startswith("electra_tf")]
-    assert not wrong
+def test_no_folder_has_more_than_sixteen_modules():
+    folders = [path.parent for path in _files() if path.name != "__init__.py"]
+    assert not {str(f) for f in folders if folders.count(f) > 16}
 
 
-def test_pretraining_knows_nothing_of_fine_tuning():
-    finetuning = ("electra_tf/finetune/", "electra_tf/run_finetuning.py", "tools/")
-    found = [i for i in _imports() if i.module.startswith("electra_tf.finetune")]
-    assert any(i.importer.startswith("tools/") for i in found)
-    assert not [i for i in found if not i.importer.startswith(finetuning)]
+def test_no_file_name_repeats_its_folders():
+    for path in _files():
+        assert path.parent.name not in path.stem.split("_"), path
 
 
 def _loaded(module: str) -> set[str]:
@@ -111,12 +157,13 @@ def _loaded(module: str) -> set[str]:
 
 def test_what_reads_and_scores_tasks_needs_no_tensorflow():
     """Baselines and tables start at once, and read rows as fine-tuning does."""
-    names = "annotations datasets features metrics qa_answers qa_features qa_metrics "
-    names += "readers results rows settings tagging task_data tasks"
+    names = "data.annotations data.readers data.rows data.splits data.tasks results "
+    names += "kinds.features kinds.metrics kinds.qa_answers kinds.qa_features "
+    names += "kinds.qa_metrics kinds.tagging kinds.task_data settings"
     for name in names.split():
-        assert (ROOT / "electra_tf" / "finetune" / f"{name}.py").exists()
+        assert f"electra_tf.finetune.{name}" in _module_names()
         assert "tensorflow" not in _loaded(f"electra_tf.finetune.{name}"), name
-    assert "tensorflow" in _loaded("electra_tf.finetune.predictions")
+    assert "tensorflow" in _loaded("electra_tf.finetune.predict")
 
 
 def test_no_module_imports_a_script():
@@ -133,12 +180,12 @@ def test_no_module_imports_a_script():
 def test_torch_and_transformers_are_only_for_comparing_and_the_report():
     found = {(i.importer, i.in_function) for i in _importing("torch", "transformers")}
     assert found == {
-        ("tools/bench_systems.py", True),
-        ("electra_tf/interchange/hf_check.py", True),
-        ("electra_tf/interchange/hf_folder.py", True),
+        ("tools/bench/systems.py", True),
+        ("electra_tf/export/hf_check.py", True),
+        ("electra_tf/export/hf_folder.py", True),
         ("tools/check_transformers.py", False),
-        ("electra_tf/interchange/hf_reader.py", True),
-        ("tools/demo_report.py", False),
+        ("electra_tf/weights/hf_files.py", True),
+        ("tools/demo/report.py", False),
     }
 
 

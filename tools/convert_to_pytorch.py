@@ -15,16 +15,11 @@ import tempfile
 
 from absl import flags, logging
 
-from data_prep import cli, files, manifest
-from electra_tf import checkpoints
-from electra_tf.interchange import (
-    hf_check,
-    hf_folder,
-    hub,
-    model_card,
-    names,
-    sources,
-)
+from common import cli, files
+from data_prep.stages import manifest
+from electra_tf.export import hf_check, hf_folder, hub_push, model_card, sources
+from electra_tf.run_folder import checkpoints
+from electra_tf.weights import parameter_names
 
 
 def write(
@@ -54,7 +49,7 @@ def convert(
     check: bool = True,
     write_bin: bool = False,
     overwrite: bool = False,
-    push: hub.Push = hub.NO_PUSH,
+    push: hub_push.Push = hub_push.NO_PUSH,
 ) -> None:
     """Puts the folders in their place once they are written and checked."""
     push.prepare()
@@ -62,7 +57,7 @@ def convert(
     inputs = [path for path in named if path]
     manifest.check_output_dir(output_dir, overwrite, inputs)
     if source.model_dir:  # refused before the weights are read
-        names.chosen_networks(checkpoints.read_run(source.model_dir)[0], only)
+        parameter_names.chosen_networks(checkpoints.read_run(source.model_dir)[0], only)
     trained = sources.load(source, only)
     with tempfile.TemporaryDirectory() as temporary:
         write(trained, temporary, only, check, write_bin)
@@ -82,15 +77,20 @@ def main() -> None:
         flags.FLAGS.verify,
         flags.FLAGS.write_bin,
         flags.FLAGS.overwrite,
-        cli.from_flags(hub.Push),
+        cli.from_flags(hub_push.Push),
     )
 
 
 if __name__ == "__main__":
     # Defined only here: importing the module must not claim such common flag names.
     cli.define_flags(sources.SourceFlags)
-    cli.define_flags(hub.Push)
-    kinds = ["", names.DISCRIMINATOR, names.GENERATOR, names.MASKED_LM]
+    cli.define_flags(hub_push.Push)
+    kinds = [
+        "",
+        parameter_names.DISCRIMINATOR,
+        parameter_names.GENERATOR,
+        parameter_names.MASKED_LM,
+    ]
     flags.DEFINE_enum("only", "", kinds, "The one network to convert; default: all.")
     flags.DEFINE_string("output_dir", None, "Folder to write, new or empty.")
     flags.DEFINE_bool("verify", True, "Load the folders with transformers and compare.")

@@ -18,18 +18,15 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 from absl import flags, logging
 
-from data_prep import cli, files, manifest, vocab
-from data_prep.cli import UserError
-from electra_tf import checkpoints
-from electra_tf.finetune import folder, serving, start
-from electra_tf.interchange import (
-    clean_steps,
-    hf_check,
-    hf_folder,
-    saved_model,
-    tf_cleaning,
-)
-from electra_tf.interchange.text_input import TextInput
+from common import cli, files
+from common.cli import UserError
+from data_prep.stages import manifest
+from data_prep.vocab import vocabulary
+from electra_tf.export import clean_steps, hf_check, hf_folder, saved_model, tf_cleaning
+from electra_tf.export.text_input import TextInput
+from electra_tf.finetune import model_folder, serving, start
+from electra_tf.pretrain import trained
+from electra_tf.run_folder import checkpoints
 
 
 def cleaning(data: Mapping[str, Any]) -> tf_cleaning.Operation:
@@ -66,10 +63,10 @@ class _Served(NamedTuple):
 
 
 def _pretrained(model_dir: str, step: int | None) -> _Served:
-    model, step = checkpoints.load_model(model_dir, step)
+    model, step = trained.load_model(model_dir, step)
     logging.info("%s: step %d", model_dir, step)
     _, data = checkpoints.read_run(model_dir)
-    tokenizer_file = os.path.join(model_dir, vocab.TOKENIZER_FILE)
+    tokenizer_file = os.path.join(model_dir, vocabulary.TOKENIZER_FILE)
     length = model.config.max_seq_length
     tokenizer_json = files.read_text(tokenizer_file)
     return _Served(
@@ -82,11 +79,11 @@ def _pretrained(model_dir: str, step: int | None) -> _Served:
 
 
 def _finetuned(model_dir: str) -> _Served:
-    described, begin = folder.read(model_dir), start.read([model_dir])
-    model = folder.make_model(described, begin)
+    described, begin = model_folder.read(model_dir), start.read([model_dir])
+    model = model_folder.make_model(described, begin)
     start.fill(model.named_variables, begin, with_head=True)
     length = described.reading["max_seq_length"]
-    tokenizer_file = os.path.join(model_dir, vocab.TOKENIZER_FILE)
+    tokenizer_file = os.path.join(model_dir, vocabulary.TOKENIZER_FILE)
     return _Served(
         TextInput(tokenizer_file, begin.tokenizer.tokenizer_json, length),
         serving.outputs(model, described.labels),
@@ -107,11 +104,11 @@ def check(model_dir: str, step: int | None) -> None:
         return
     if step is not None:
         raise UserError(f"--step={step}: {model_dir} is one fine-tuned model")
-    serving.check(folder.read(model_dir))
+    serving.check(model_folder.read(model_dir))
 
 
 def _is_finetuned(model_dir: str) -> bool:
-    return files.exists(os.path.join(model_dir, folder.TASK_FILE))
+    return files.exists(os.path.join(model_dir, model_folder.TASK_FILE))
 
 
 def export(model_dir: str, output_dir: str, step: int | None) -> None:
@@ -120,7 +117,7 @@ def export(model_dir: str, output_dir: str, step: int | None) -> None:
     served = _finetuned(model_dir) if is_finetuned else _pretrained(model_dir, step)
     text_input, outputs, networks, samples, length = served
     with tempfile.TemporaryDirectory() as work_dir:
-        vocab_file = os.path.join(work_dir, vocab.VOCAB_FILE)
+        vocab_file = os.path.join(work_dir, vocabulary.VOCAB_FILE)
         files.write_text(vocab_file, "\n".join([*text_input.tokens, ""]))
         whole = saved_model.TextModel(text_input, outputs, networks, vocab_file)
         saved_dir = os.path.join(work_dir, "saved_model")

@@ -8,8 +8,9 @@ config for each network that transformers' own converters (up to 4.x) can read f
 
 from absl import flags, logging
 
-from data_prep import cli, manifest
-from electra_tf.interchange import sources, tf1_export
+from common import cli
+from data_prep.stages import manifest
+from electra_tf.export import sources, tf1_checkpoint
 
 
 def export(
@@ -24,9 +25,9 @@ def export(
     inputs = [path for path in named if path]
     manifest.check_output_dir(output_dir, overwrite, inputs)
     trained = sources.load(source)
-    content = tf1_export.content(trained, names, with_optimizer)
+    content = tf1_checkpoint.content(trained, names, with_optimizer)
     manifest.prepare_output_dir(output_dir, overwrite, inputs)
-    prefix = tf1_export.write(trained.step, content, output_dir)
+    prefix = tf1_checkpoint.write(trained.step, content, output_dir)
     logging.info("step %d -> %s", trained.step, prefix)
 
 
@@ -43,7 +44,7 @@ def main() -> None:
 if __name__ == "__main__":
     cli.define_flags(sources.SourceFlags)
     flags.DEFINE_enum(
-        "names", "original", list(tf1_export.NAMES), "Whose; others for masked LMs."
+        "names", "original", list(tf1_checkpoint.NAMES), "Whose; others for masked LMs."
     )
     flags.DEFINE_string("output_dir", None, "Folder to write, new or empty.")
     flags.DEFINE_bool("with_optimizer", False, "Write Adam slots and global_step too.")

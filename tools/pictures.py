@@ -3,7 +3,7 @@
 import io
 from typing import Any
 
-from data_prep.cli import UserError
+from common.cli import UserError
 
 
 def pyplot() -> Any:

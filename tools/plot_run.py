@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from absl import flags, logging
 
-from data_prep import cli, files
-from data_prep.cli import UserError
-from electra_tf import summaries
+from common import cli, files
+from common.cli import UserError
+from electra_tf.pretrain import run_log
 from tools import pictures
 from tools.run_page import KINDS, Run, page
 
@@ -54,13 +54,13 @@ def read_run(model_dir: str) -> Run:
     Raises:
       UserError: there is no log, or nothing in it yet.
     """
-    path = os.path.join(model_dir, summaries.METRICS_FILE)
+    path = os.path.join(model_dir, run_log.METRICS_FILE)
     if not files.exists(path):
         raise UserError(
             f"{path} does not exist: --model_dir takes folders that "
             "run_pretraining wrote, with commas between them"
         )
-    log = summaries.read_log(path)
+    log = run_log.read_log(path)
     run = {kind: [r for r in log if r["kind"] == kind] for kind in (*KINDS, "warning")}
     if not any(run[kind] for kind in KINDS):
         raise UserError(f"{path} holds no numbers yet: run_pretraining is at its start")

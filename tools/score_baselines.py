@@ -10,9 +10,10 @@ import os
 
 from absl import flags, logging
 
-from data_prep import cli
-from electra_tf.finetune import datasets, results, tasks
-from tools import baselines
+from common import cli
+from electra_tf.finetune import results
+from electra_tf.finetune.data import splits, tasks
+from tools.scores import baselines
 
 _TASK = flags.DEFINE_enum("task", None, list(tasks.TASKS), "What is to be learnt.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of the task's files.")
@@ -31,7 +32,7 @@ flags.mark_flags_as_required(["task", "data_dir", "output_dir"])
 def score_baselines() -> None:
     task = tasks.TASKS[_TASK.value]
     wanted = baselines.names(task.kind, _BASELINES.value or ())
-    data = datasets.load(task, _DATA_DIR.value, _TRAIN_ROWS.value)
+    data = splits.load(task, _DATA_DIR.value, _TRAIN_ROWS.value)
     for name in wanted:
         seed, config = baselines.score(name, data, task.metric)
         found = results.Results(

@@ -12,12 +12,13 @@ import os
 
 from absl import flags, logging
 
-from data_prep import cli
-from data_prep.cli import UserError
-from electra_tf import distribution
-from electra_tf.finetune import datasets, protocol, start, tasks
+from common import cli
+from common.cli import UserError
+from electra_tf.devices import strategies
+from electra_tf.finetune import protocol, start
+from electra_tf.finetune.data import splits, tasks
 from electra_tf.finetune.settings import Settings
-from tools import checkpoint_scores
+from tools.scores import over_training
 
 _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the pretraining run.")
 _TASK = flags.DEFINE_enum("task", None, list(tasks.TASKS), "What is to be learnt.")
@@ -33,7 +34,7 @@ _TRAIN_ROWS = flags.DEFINE_integer(
     "train_rows", 0, "Train on so many rows; 0: on all.", lower_bound=0
 )
 _RANDOM_INIT = flags.DEFINE_bool("random_init", True, "Score random weights as step 0.")
-cli.define_flags(distribution.Devices)
+cli.define_flags(strategies.Devices)
 cli.define_flags(Settings)
 flags.mark_flags_as_required(["model_dir", "task", "data_dir", "output_dir"])
 
@@ -55,10 +56,10 @@ def score_checkpoints() -> None:
         _numbers(_SEEDS),
         _MODEL_DIR.value,
     )
-    steps = checkpoint_scores.chosen_steps(model_dir, _numbers(_STEPS))
-    strategy = cli.from_flags(distribution.Devices).make_strategy()
+    steps = over_training.chosen_steps(model_dir, _numbers(_STEPS))
+    strategy = cli.from_flags(strategies.Devices).make_strategy()
     settings = protocol.resolved(cli.from_flags(Settings), task, strategy)
-    dataset = datasets.load(task, _DATA_DIR.value, _TRAIN_ROWS.value)
+    dataset = splits.load(task, _DATA_DIR.value, _TRAIN_ROWS.value)
     name = os.path.basename(model_dir.rstrip("/"))
     found = {}
     for step in [0] * _RANDOM_INIT.value + steps:
@@ -74,8 +75,8 @@ def score_checkpoints() -> None:
             random_init=is_random,
         )
         found[step] = protocol.score(run, seeds)
-        if distribution.is_chief(strategy):
-            checkpoint_scores.write_curve(_OUTPUT_DIR.value, found)
+        if strategies.is_chief(strategy):
+            over_training.write_curve(_OUTPUT_DIR.value, found)
     logging.info("%s/curve.html shows steps %s", _OUTPUT_DIR.value, list(found))
 
 

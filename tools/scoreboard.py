@@ -5,11 +5,12 @@ python -m tools.scoreboard --runs='runs/*/*' --output=scores.html
 
 from absl import flags, logging
 
-from data_prep import cli, files
-from data_prep.cli import UserError
+from common import cli, files
+from common.cli import UserError
 from electra_tf.finetune import results
 from electra_tf.finetune.results import RESULTS_FILE
-from tools import score_page, score_plots, score_table
+from tools.scores import page, plots
+from tools.scores import table as score_table
 
 _RUNS = flags.DEFINE_list(
     "runs", None, f"Patterns of folders that hold {RESULTS_FILE}, with commas between."
@@ -28,9 +29,9 @@ def scoreboard() -> None:
     if output.endswith(".md"):
         content = score_table.markdown(table).encode("utf-8")
     else:
-        content = score_plots.dots(table)
+        content = plots.dots(table)
         if output.endswith(".html"):
-            content = score_page.page("Scores", table, content).encode("utf-8")
+            content = page.page("Scores", table, content).encode("utf-8")
     with files.atomic_writer(output) as handle:
         handle.write(content)
     logging.info("%s shows %d runs", output, len(found))

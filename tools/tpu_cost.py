@@ -19,11 +19,13 @@ import sys
 
 from absl import flags
 
-from data_prep import cli
-from data_prep.cli import UserError
-from electra_tf import presets
+from common import cli
+from common.cli import UserError
+from electra_tf import config_files
 from electra_tf.config import PretrainingConfig
-from tools import step_costs, tpu_compiler, tpu_report, tpu_topology
+from tools.tpu import compiler, report
+from tools.tpu import costs as step_costs
+from tools.tpu import topology as tpu_topology
 
 _CONFIG = flags.DEFINE_string("config", None, "A preset: configs/*.toml.")
 _HPARAMS = flags.DEFINE_string(
@@ -47,7 +49,7 @@ EXIT_DOES_NOT_FIT = 2
 
 def _settings() -> PretrainingConfig:
     """The preset with the changes given, as it is on a TPU."""
-    config = presets.load(_CONFIG.value, _HPARAMS.value)
+    config = config_files.load(_CONFIG.value, _HPARAMS.value)
     if not config.vocab_size:
         raise UserError(
             f"{_CONFIG.value} takes vocab_size from the data: say it, such as "
@@ -71,13 +73,13 @@ def tpu_cost() -> None:
     topology = tpu_topology.parse(_TOPOLOGY.value)
     config = _settings()
     rows = topology.rows(config.train_batch_size)
-    tpu_compiler.check_installed()
+    compiler.check_installed()
     costs = step_costs.StepCosts(config, topology, _TOP.value)
     if _MAX_BATCH.value:
         start = max(8, rows // 8 * 8)
         rows = step_costs.largest_multiple_of_8(costs.fits, start) or 8
     values = costs.at(rows)
-    print(json.dumps(values) if _JSON.value else tpu_report.table(values))
+    print(json.dumps(values) if _JSON.value else report.table(values))
     if not values["fits"]:
         sys.exit(EXIT_DOES_NOT_FIT)
 

@@ -16,10 +16,10 @@ from collections.abc import Iterator
 
 from absl import flags
 
-from data_prep import cli, files
-from electra_tf import tpu_node
-from electra_tf.tpu_node import Finding
-from tools import tpu_packages
+from common import cli, files
+from electra_tf.devices import tpu_node
+from electra_tf.devices.tpu_node import Finding
+from tools.tpu import packages
 
 _TPU = flags.DEFINE_string(
     "tpu",
@@ -57,7 +57,7 @@ except tpu_node.NotWell as error:
 
 def findings() -> Iterator[Finding]:
     tpu = _TPU.value
-    yield from tpu_packages.findings(on_tpu_vm=tpu in ("local", "none"))
+    yield from packages.findings(on_tpu_vm=tpu in ("local", "none"))
     imported = tensorflow_import()
     yield imported
     if tpu == "local" and not imported.mend:
@@ -111,7 +111,7 @@ def _in_new_process(code: str) -> dict:
 
 def named_tpu(tpu: str) -> Iterator[Finding]:
     """How the TPU of this name is, after it was given this TensorFlow, if asked to."""
-    version = tpu_packages.tensorflow_version()
+    version = packages.tensorflow_version()
     try:
         node = tpu_node.Node(tpu, _TPU_ZONE.value, _GCP_PROJECT.value)
         yield Finding("TPU", f"{tpu} {node.accelerator_type()}")

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import tensorflow as tf
 
-from data_prep.ragged import Ragged
-from data_prep.vocab import PAD_ID
-from electra_tf import input_pipeline
-from electra_tf.finetune.features import Features
-from electra_tf.finetune.tagging import NO_LABEL
+from data_prep.records.ragged import Ragged
+from data_prep.vocab.vocabulary import PAD_ID
+from electra_tf.finetune.kinds.features import Features
+from electra_tf.finetune.kinds.tagging import NO_LABEL
+from electra_tf.pretrain import input_pipeline
 
 # Elsewhere than on TPUs batches are padded to multiples of this.
 _MULTIPLE = 8

@@ -16,19 +16,20 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from data_prep.cli import UserError
-from electra_tf import distribution
-from electra_tf.finetune import folder, metrics, results
+from common.cli import UserError
+from electra_tf.devices import strategies
+from electra_tf.finetune import model_folder, results
 from electra_tf.finetune import start as start_lib
 from electra_tf.finetune.batches import Batches, bucket_lengths
-from electra_tf.finetune.folder import Described
-from electra_tf.finetune.model import FinetuningModel
+from electra_tf.finetune.data.rows import Dataset
+from electra_tf.finetune.data.tasks import Task
+from electra_tf.finetune.kinds import metrics
+from electra_tf.finetune.kinds.task_data import Prepared, TaskData
+from electra_tf.finetune.model_folder import Described
+from electra_tf.finetune.networks import FinetuningModel
 from electra_tf.finetune.results import Epoch, Results, Scores, Seed
-from electra_tf.finetune.rows import Dataset
 from electra_tf.finetune.settings import Settings
 from electra_tf.finetune.start import Start
-from electra_tf.finetune.task_data import Prepared, TaskData
-from electra_tf.finetune.tasks import Task
 from electra_tf.finetune.training import DivergedError, Finetuner
 
 MODEL_FOLDER = "model"
@@ -55,7 +56,7 @@ class Run:
 
     @property
     def described(self) -> Described:
-        reading = {name: getattr(self.settings, name) for name in folder.READING}
+        reading = {name: getattr(self.settings, name) for name in model_folder.READING}
         data = self.dataset
         has_pairs = data.train[0].text_pair is not None
         return Described(self.task.name, data.kind, data.labels, has_pairs, reading)
@@ -69,7 +70,7 @@ def resolved(
         settings,
         num_train_epochs=settings.num_train_epochs or task.num_train_epochs,
         max_seq_length=settings.max_seq_length or task.max_seq_length,
-        compute_dtype=distribution.resolve_dtype(strategy, settings.compute_dtype),
+        compute_dtype=strategies.resolve_dtype(strategy, settings.compute_dtype),
     )
 
 
@@ -117,10 +118,10 @@ def score(run: Run, seeds: Sequence[int]) -> Results:
 def _check(run: Run, task_data: TaskData) -> None:
     """Raises UserError for what would fail after hours of training."""
     settings, metric = run.settings, run.task.metric
-    distribution.check_reads_here(run.strategy)
+    strategies.check_reads_here(run.strategy)
     start_lib.check_length(run.start, settings.max_seq_length)
     for name in ("train_batch_size", "predict_batch_size"):
-        distribution.check_batch_size(run.strategy, name, getattr(settings, name))
+        strategies.check_batch_size(run.strategy, name, getattr(settings, name))
     if metric not in task_data.metric_names:
         raise UserError(
             f"--metric={metric}: the scores of {len(task_data.labels)} labels of "
@@ -147,16 +148,16 @@ def _prepared(run: Run, task_data: TaskData) -> dict[str, Prepared]:
 
 
 def _write(run: Run, found: Results) -> None:
-    if distribution.is_chief(run.strategy):
+    if strategies.is_chief(run.strategy):
         results.write(run.output_dir, found)
 
 
 def _write_model(
     run: Run, model: FinetuningModel, weights: dict[str, np.ndarray]
 ) -> None:
-    if distribution.is_chief(run.strategy):
+    if strategies.is_chief(run.strategy):
         path = os.path.join(run.output_dir, MODEL_FOLDER)
-        folder.write(path, model, weights, run.described, run.start.tokenizer)
+        model_folder.write(path, model, weights, run.described, run.start.tokenizer)
 
 
 def _described(run: Run, counts: dict[str, int]) -> Results:
@@ -215,7 +216,7 @@ def _score_seed(
 def _batches(run: Run, prepared: Prepared, training: bool) -> Batches:
     settings = run.settings
     lengths = bucket_lengths(
-        settings.max_seq_length, static=distribution.is_tpu(run.strategy)
+        settings.max_seq_length, static=strategies.is_tpu(run.strategy)
     )
     size = settings.train_batch_size if training else settings.predict_batch_size
     return Batches(prepared.features, lengths, size)
@@ -230,7 +231,7 @@ def _finetuner(run: Run, steps_per_epoch: int, seed: int) -> Finetuner:
         attention_probs_dropout_prob=settings.attention_probs_dropout_prob,
     )
     make_model = functools.partial(
-        folder.make_model,
+        model_folder.make_model,
         run.described,
         dataclasses.replace(run.start, network=network),
         seed,

@@ -22,9 +22,9 @@ import typing
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from data_prep import files
-from data_prep.cli import UserError
-from electra_tf.finetune.rows import Kind
+from common import files
+from common.cli import UserError
+from electra_tf.finetune.data.rows import Kind
 
 RESULTS_FILE = "results.json"
 INITS = ("pretrained", "random", "baseline")

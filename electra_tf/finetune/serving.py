@@ -5,12 +5,12 @@ B rows, T tokens of the longest row, C labels.
 
 import tensorflow as tf
 
-from data_prep.cli import UserError
-from electra_tf.finetune.folder import Described
-from electra_tf.finetune.model import FinetuningModel
-from electra_tf.finetune.rows import Kind
-from electra_tf.interchange.saved_model import Outputs
-from electra_tf.masking import Inputs
+from common.cli import UserError
+from electra_tf.export.saved_model import Outputs
+from electra_tf.finetune.data.rows import Kind
+from electra_tf.finetune.model_folder import Described
+from electra_tf.finetune.networks import FinetuningModel
+from electra_tf.pretrain.masking import Inputs
 
 _NO_SIGNATURE = (Kind.MULTIPLE_CHOICE, Kind.QUESTION_ANSWERING)
 

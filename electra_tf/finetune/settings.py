@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from data_prep.cli import flag
+from common.cli import flag
 from electra_tf.config import COMPUTE_DTYPES
 
 

@@ -9,15 +9,12 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from data_prep import files, tokenizer_source
-from data_prep.cli import UserError
+from common import files
+from common.cli import UserError
+from data_prep.vocab import tokenizer_source
 from electra_tf.config import PretrainingConfig, TransformerConfig
-from electra_tf.interchange import (
-    import_weights,
-    network_sizes,
-    token_rows,
-    weight_source,
-)
+from electra_tf.weights import initialise, sizes, vocabulary_match
+from electra_tf.weights import read as weight_source
 
 _ENCODER = "electra/"
 
@@ -63,15 +60,15 @@ def read(
         vocabulary, or weights that are not finite.
     """
     source = weight_source.read(init_from, vocab_path, step, PretrainingConfig())
-    network, embedding_size = network_sizes.encoder(source)
-    token_rows.check_vocabulary(source)
+    network, embedding_size = sizes.encoder(source)
+    vocabulary_match.check_vocabulary(source)
     pretraining = ("generator/", "generator_predictions/", "discriminator_predictions/")
     weights = {
         name: value
         for name, value in source.weights.items()
         if not name.startswith(pretraining)
     }
-    import_weights.check_finite(source.path, weights)
+    initialise.check_finite(source.path, weights)
     return Start(
         path=source.path,
         network=network,

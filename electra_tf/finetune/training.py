@@ -9,21 +9,21 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from data_prep.cli import UserError
-from data_prep.progress import Progress
-from electra_tf import distribution
-from electra_tf.dropout import RandomStream
+from common.cli import UserError
+from common.progress import Progress
+from electra_tf.devices import strategies
+from electra_tf.devices.in_replica import all_reduce, num_replicas
 from electra_tf.finetune import batches as batches_lib
 from electra_tf.finetune.batches import Batch, Batches
-from electra_tf.finetune.model import FinetuningModel, losses
-from electra_tf.finetune.rows import Kind
+from electra_tf.finetune.data.rows import Kind
+from electra_tf.finetune.networks import FinetuningModel, losses
 from electra_tf.finetune.settings import Settings
-from electra_tf.fused import plain_operations
-from electra_tf.masking import Inputs
-from electra_tf.optimization import AdamWeightDecay, layerwise_rates, learning_rate
-from electra_tf.replicas import all_reduce, num_replicas
-from electra_tf.shapes import shape_of
-from electra_tf.train_step import step_seeds
+from electra_tf.model.compiled_ops import plain_operations
+from electra_tf.model.dropout import RandomStream
+from electra_tf.model.shapes import shape_of
+from electra_tf.optimizer import AdamWeightDecay, layerwise_rates, learning_rate
+from electra_tf.pretrain.masking import Inputs
+from electra_tf.pretrain.step import step_seeds
 
 _CLIP_NORM = 1.0
 # Rows that only fill up a batch have this number in predictions.
@@ -146,7 +146,7 @@ class Finetuner:
         def host_batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
             return batches_lib.dataset(batches, read, context)
 
-        return iter(distribution.distribute(self.strategy, host_batches))
+        return iter(strategies.distribute(self.strategy, host_batches))
 
     @tf.function(reduce_retracing=True)
     def _train_steps(self, iterator, first_step: tf.Tensor, count: tf.Tensor):

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
+from helpers import PYTHONPATH, TESTS
 
-HERE = pathlib.Path(__file__).parent
 Stage = Callable[..., tuple[int, str]]
 
 
@@ -17,12 +17,12 @@ Stage = Callable[..., tuple[int, str]]
 def run_stage() -> Iterator[Stage]:
     """run_stage("train_vocab", input_dir=..., overwrite=True) -> (exit code, log)."""
     servers: dict[str, subprocess.Popen] = {}
-    environment = os.environ | {"PYTHONPATH": str(HERE.parents[1])}
+    environment = os.environ | {"PYTHONPATH": PYTHONPATH}
 
     def run(stage: str, **options: object) -> tuple[int, str]:
         if stage not in servers:
             servers[stage] = subprocess.Popen(
-                [sys.executable, str(HERE / "stage_server.py"), stage],
+                [sys.executable, str(TESTS / "helpers" / "stage_server.py"), stage],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,

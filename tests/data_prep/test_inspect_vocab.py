@@ -4,17 +4,17 @@ import gzip
 import html.parser
 import json
 import os
-import pathlib
 import random
 import subprocess
 import sys
 
 import pytest
+from helpers import ROOT
 
-from data_prep import vocab, vocab_page, vocab_probe
-from data_prep.cli import UserError
+from common.cli import UserError
+from data_prep.vocab import page as vocab_page
+from data_prep.vocab import probe, vocabulary
 
-ROOT = pathlib.Path(__file__).parents[2]
 GOOD, BAD = "좋다 최고 재미 감동 명작".split(), "별로 지루 최악 실망 졸작".split()
 
 
@@ -36,8 +36,8 @@ def paths(tmp_path) -> dict[str, str]:
     for name, learned in (("pieces", []), ("words", [*GOOD, *BAD])):
         folder = tmp_path / name
         folder.mkdir()
-        tokens = dict.fromkeys([*vocab.SPECIAL_TOKENS, *single, *learned])
-        vocab.save(str(folder), list(tokens))
+        tokens = dict.fromkeys([*vocabulary.SPECIAL_TOKENS, *single, *learned])
+        vocabulary.save(str(folder), list(tokens))
     rng = random.Random(0)
     rows = []
     for i in range(400):
@@ -155,12 +155,12 @@ def test_refused(paths, tmp_path, changes, message):
 )
 def test_a_bad_labelled_file_is_refused(write, text, message):
     with pytest.raises(UserError, match=message):
-        vocab_probe.read_labelled(write("a.tsv", text))
+        probe.read_labelled(write("a.tsv", text))
 
 
 def test_labelled_texts_are_read_without_quoting(write):
     path = write("a.tsv", 'id\tdocument\tlabel\n1\t"좋다\u2028끝\t1\n2\t\t0\n')
-    assert vocab_probe.read_labelled(path) == (['"좋다\u2028끝', ""], [1, 0])
+    assert probe.read_labelled(path) == (['"좋다\u2028끝', ""], [1, 0])
 
 
 def test_paths_of_one_name_are_told_apart(tmp_path):

@@ -13,11 +13,13 @@ import types
 
 import pytest
 import tensorflow as tf
+from helpers import ROOT
 from tokenizers import Tokenizer
 
-from data_prep import manifest, recipes, records, shards, vocab
-
-ROOT = pathlib.Path(__file__).parents[2]
+from data_prep.records import example as records
+from data_prep.rules import recipes
+from data_prep.stages import manifest, shards
+from data_prep.vocab import vocabulary as vocab
 
 
 def random_documents(count: int, seed: int = 0) -> list[list[str]]:

@@ -7,7 +7,8 @@ import pathlib
 
 import pytest
 
-from data_prep import alphabet, manifest, vocab
+from data_prep.stages import manifest
+from data_prep.vocab import alphabet, vocabulary
 
 PARTICLES = ("에서", "는", "을", "까지", "에게")
 NOUNS = ("학교", "사람", "영화", "바다", "노래", "친구", "기차", "구름")
@@ -47,7 +48,7 @@ def train(clean, run_stage, tmp_path):
         options = {"input_dir": clean, "vocab_size": 600, **options}
         code, log = run_stage("train_vocab", output_dir=folder, **options)
         assert code == 0, log
-        tokens = vocab.read_tokens(os.path.join(folder, "vocab.txt"))
+        tokens = vocabulary.read_tokens(os.path.join(folder, "vocab.txt"))
         return tokens, manifest.read(folder, "train_vocab")
 
     return run
@@ -59,11 +60,11 @@ def learned(tokens: list[str]) -> set[str]:
 
 def test_special_tokens_of_the_clean_text_and_the_flag(train, tmp_path):
     tokens, described = train(special_tokens="{laughing}", num_unused=20)
-    assert tokens[:7] == [*vocab.SPECIAL_TOKENS, "[PHONE]", "{laughing}"]
+    assert tokens[:7] == [*vocabulary.SPECIAL_TOKENS, "[PHONE]", "{laughing}"]
     assert tokens[-20:] == [f"[unused{i}]" for i in range(20)]
     assert len(tokens) == described["vocab_size"] <= 600
     assert not {"PHONE", "PH", "##HONE"} & set(tokens)
-    tokenizer = vocab.load_tokenizer(str(tmp_path / "vocab" / "vocab.txt"))
+    tokenizer = vocabulary.load_tokenizer(str(tmp_path / "vocab" / "vocab.txt"))
     found = tokenizer.encode("전화[PHONE]으로", add_special_tokens=False).tokens
     assert found == ["전화", "[PHONE]", "으로"]
 
@@ -84,13 +85,13 @@ def test_mecab_learns_morphemes(train, tmp_path, analyzer):
     assert {"학교", "##에서", "##까지"} <= learned(tokens)
     assert not [t for t in tokens if t.startswith("학교") and t != "학교"]
     assert described["distinct_morphemes"] < described["distinct_words"]
-    tokenizer = vocab.load_tokenizer(str(tmp_path / "vocab" / "vocab.txt"))
+    tokenizer = vocabulary.load_tokenizer(str(tmp_path / "vocab" / "vocab.txt"))
     found = tokenizer.encode("친구까지", add_special_tokens=False).tokens
     assert found == ["친구", "##까지"]
 
 
 def test_merge_adds_the_other_s_tokens(train, write):
-    other = [*vocab.SPECIAL_TOKENS, "다른말", "영화까지", "##까지", "[unused7]"]
+    other = [*vocabulary.SPECIAL_TOKENS, "다른말", "영화까지", "##까지", "[unused7]"]
     path = write("other/vocab.txt", "".join(token + "\n" for token in other))
     own, _ = train("own")
     tokens, described = train(recipe="merge", merge_vocab=path)
@@ -151,16 +152,16 @@ def test_the_alphabet_limit_reports_what_it_drops(train):
 def test_lower_casing_is_recorded(train, tmp_path):
     tokens, _ = train(do_lower_case=True)
     assert "a" in tokens and "A" not in tokens
-    options = vocab.read_options(str(tmp_path / "vocab" / "vocab.txt"))
-    assert options == vocab.TokenizerOptions(True, False, ("[PHONE]",))
+    options = vocabulary.read_options(str(tmp_path / "vocab" / "vocab.txt"))
+    assert options == vocabulary.TokenizerOptions(True, False, ("[PHONE]",))
 
 
 def test_accent_stripping_must_be_insisted_on(train, tmp_path):
     tokens, _ = train(strip_accents=True, allow_split_syllables=True)
     assert "\u1112" in "".join(tokens)
-    tokenizer = vocab.load_tokenizer(str(tmp_path / "vocab" / "vocab.txt"))
+    tokenizer = vocabulary.load_tokenizer(str(tmp_path / "vocab" / "vocab.txt"))
     found = tokenizer.encode("학교", add_special_tokens=False)
-    assert vocab.UNK_ID not in found.ids
+    assert vocabulary.UNK_ID not in found.ids
     assert "학교" not in "".join(found.tokens)
 
 

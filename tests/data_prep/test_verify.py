@@ -8,9 +8,10 @@ import shutil
 import numpy as np
 import pytest
 
-from data_prep import manifest, records, shards, tfrecord
-from data_prep.packing import Examples
-from data_prep.ragged import Ragged
+from data_prep.records import example, tfrecord
+from data_prep.records.packing import Examples
+from data_prep.records.ragged import Ragged
+from data_prep.stages import manifest, shards
 
 LENGTH = 16
 NAME = "train/pretrain_data.tfrecord-0-of-1"
@@ -20,7 +21,7 @@ def encoded(rows: list[list[int]], length: int = LENGTH) -> list[bytes]:
     ids = Ragged.from_rows(rows)
     segments = Ragged(np.zeros(len(ids.values), np.uint8), ids.offsets)
     examples = Examples(ids, segments, 0, 0)
-    return list(records.encode(examples, length))
+    return list(example.encode(examples, length))
 
 
 GOOD = encoded([[2, 10 + number, 3] for number in range(5)])

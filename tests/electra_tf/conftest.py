@@ -3,10 +3,11 @@
 import pathlib
 
 import pytest
-import tiny
+from helpers import tiny
 
-from electra_tf import distribution, trainer
-from electra_tf.pretraining_model import PretrainingModel
+from electra_tf.devices import strategies
+from electra_tf.pretrain import compiled_steps
+from electra_tf.pretrain.model import PretrainingModel
 
 TRAIN_SHARDS = [list(range(10)), list(range(10, 30)), list(range(30, 48))]
 EVAL_SHARDS = [[100, 101, 102], [103, 104, 105]]
@@ -30,10 +31,10 @@ def model() -> PretrainingModel:
 
 @pytest.fixture(scope="session")
 def cpu():
-    return distribution.make_strategy("cpu")
+    return strategies.make_strategy("cpu")
 
 
 @pytest.fixture(scope="module")
-def untrained(cpu) -> trainer.Trainer:
+def untrained(cpu) -> compiled_steps.Trainer:
     """A trainer at its start, with nothing compiled yet."""
-    return trainer.Trainer(tiny.config(), cpu)
+    return compiled_steps.Trainer(tiny.config(), cpu)

@@ -3,16 +3,15 @@
 import dataclasses
 import json
 import math
-import pathlib
 
 import pytest
-import tiny
+from helpers import ROOT, tiny
 
-from data_prep.cli import UserError
+from common.cli import UserError
 from electra_tf import config as config_lib
-from electra_tf import presets
+from electra_tf import config_files
 
-PRESETS = sorted(pathlib.Path(__file__).parents[2].glob("configs/*.toml"))
+PRESETS = sorted(ROOT.glob("configs/*.toml"))
 
 
 def build(**values):
@@ -32,7 +31,7 @@ def test_there_are_presets():
 
 @pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
 def test_preset_loads(path):
-    config = presets.load(str(path))
+    config = config_files.load(str(path))
     assert config.max_predictions_per_seq >= 1
     assert config.num_warmup_steps < config.num_train_steps
 
@@ -279,54 +278,54 @@ def check_original(config):
 
 
 def test_originals_json_loads_inline(preset):
-    check_original(presets.load(preset, json.dumps(ORIGINAL)))
+    check_original(config_files.load(preset, json.dumps(ORIGINAL)))
 
 
 def test_originals_json_loads_from_a_file(preset, tmp_path):
     path = tmp_path / "hparams.json"
     path.write_text("\n  " + json.dumps(ORIGINAL, indent=2))
-    check_original(presets.load(preset, str(path)))
+    check_original(config_files.load(preset, str(path)))
 
 
 def test_hparams_change_the_preset_and_leave_the_rest(preset):
-    config = presets.load(preset, '{"train_batch_size": 4}')
+    config = config_files.load(preset, '{"train_batch_size": 4}')
     assert (config.train_batch_size, config.learning_rate) == (4, 1e-3)
 
 
 def test_hparams_neither_json_nor_file(preset):
     with pytest.raises(UserError, match="nowhere.json.*neither a JSON object nor"):
-        presets.load(preset, "nowhere.json")
+        config_files.load(preset, "nowhere.json")
 
 
 @pytest.mark.parametrize("text", ["{'a': 1}", '{"seed": 1', "{seed=1}"])
 def test_broken_json_is_refused(preset, text):
     with pytest.raises(UserError, match="--hparams is not JSON"):
-        presets.load(preset, text)
+        config_files.load(preset, text)
 
 
 def test_json_file_that_holds_no_object_is_refused(preset, tmp_path):
     path = tmp_path / "hparams.json"
     path.write_text("[1, 2]")
     with pytest.raises(UserError, match="must be a JSON object"):
-        presets.load(preset, str(path))
+        config_files.load(preset, str(path))
 
 
 def test_missing_preset_is_refused(tmp_path):
     with pytest.raises(UserError, match="none.toml does not exist"):
-        presets.load(str(tmp_path / "none.toml"))
+        config_files.load(str(tmp_path / "none.toml"))
 
 
 def test_preset_that_is_not_toml_is_refused(tmp_path):
     path = tmp_path / "broken.toml"
     path.write_text("learning_rate: 1")
     with pytest.raises(UserError, match="broken.toml is not TOML"):
-        presets.load(str(path))
+        config_files.load(str(path))
 
 
 def test_the_blame_goes_to_where_the_mistake_is(preset, tmp_path):
     with pytest.raises(UserError, match="--hparams: seed="):
-        presets.load(preset, '{"seed": "one"}')
+        config_files.load(preset, '{"seed": "one"}')
     bad = tmp_path / "bad.toml"
     bad.write_text('seed = "one"')
     with pytest.raises(UserError, match="bad.toml: seed="):
-        presets.load(str(bad), '{"seed": 1}')
+        config_files.load(str(bad), '{"seed": 1}')

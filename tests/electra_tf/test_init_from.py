@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable
 
 import pytest
-import tiny
+from helpers import ROOT, tiny
 
-from electra_tf import checkpoints, input_pipeline, trainer
-from electra_tf.interchange import hf_folder
-from electra_tf.summaries import read_log
+from electra_tf.export import hf_folder
+from electra_tf.pretrain import compiled_steps, input_pipeline
+from electra_tf.pretrain.run_log import read_log
+from electra_tf.run_folder import checkpoints
 
-ROOT = pathlib.Path(__file__).parents[2]
 TIMEOUT = 600
 # The held-out records are the same, the text to train on is another.
 EVAL_SHARDS = [[100, 101, 102], [103, 104, 105]]
@@ -56,7 +56,7 @@ def kill_once(
 def folder(data_dir, cpu, tmp_path_factory) -> pathlib.Path:
     """first.json, how a model was evaluated; hf/, its export; other/, other text."""
     folder = tmp_path_factory.mktemp("runs")
-    running = trainer.Trainer(CONFIG, cpu)
+    running = compiled_steps.Trainer(CONFIG, cpu)
     tiny.set_random_values(running.model.named_variables)
     manifest = input_pipeline.read_manifest(str(data_dir), CONFIG)
     batches = functools.partial(

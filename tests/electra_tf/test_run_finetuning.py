@@ -10,11 +10,11 @@ import subprocess
 import sys
 
 import pytest
+from helpers import PYTHONPATH, ROOT
 
-from data_prep import vocab
-from electra_tf.interchange import hf_folder
+from data_prep.vocab import vocabulary
+from electra_tf.export import hf_folder
 
-ROOT = pathlib.Path(__file__).parents[2]
 TIMEOUT = 600
 GOOD, BAD = "가 각 갂", "갃 간 갅"
 ROWS = [(GOOD, "좋음"), (BAD, "나쁨")] * 8
@@ -32,7 +32,7 @@ def write_tsv(path: pathlib.Path, rows: list[tuple[str, ...]], *names: str) -> N
 def folder(model, data_dir, tmp_path_factory) -> pathlib.Path:
     """Files of a task, and hf/, what a pretraining run was converted to."""
     folder = tmp_path_factory.mktemp("finetuning")
-    vocab_file = data_dir / "tfrecords" / vocab.VOCAB_FILE
+    vocab_file = data_dir / "tfrecords" / vocabulary.VOCAB_FILE
     hf_folder.write_folders(model, str(vocab_file), str(folder / "hf"))
     for name, rows in (("train", TRAIN), ("dev", ROWS[:4]), ("test", ROWS[:6])):
         write_tsv(folder / f"{name}.tsv", rows, "review", "label")
@@ -76,8 +76,7 @@ def predict_options(folder: pathlib.Path, **changes: str) -> list[str]:
 
 
 def execute(*arguments: str) -> subprocess.CompletedProcess:
-    paths = os.pathsep.join([str(ROOT), str(pathlib.Path(__file__).parent)])
-    environment = {**os.environ, "PYTHONPATH": paths, "CUDA_VISIBLE_DEVICES": "-1"}
+    environment = {**os.environ, "PYTHONPATH": PYTHONPATH, "CUDA_VISIBLE_DEVICES": "-1"}
     return subprocess.run(
         [sys.executable, *arguments],
         env=environment,
@@ -178,7 +177,7 @@ def main(commands_file: str) -> None:
     from absl import flags
     from absl.testing import flagsaver
 
-    from data_prep.cli import UserError
+    from common.cli import UserError
     from electra_tf import run_finetuning
 
     found = {}

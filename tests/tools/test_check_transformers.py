@@ -7,10 +7,10 @@ import pathlib
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from data_prep import vocab
+from data_prep.vocab import vocabulary
 from electra_tf.config import PretrainingConfig
-from electra_tf.interchange import hf_folder
-from electra_tf.pretraining_model import PretrainingModel
+from electra_tf.export import hf_folder
+from electra_tf.pretrain.model import PretrainingModel
 from tools import check_transformers
 
 CONFIG = PretrainingConfig(
@@ -28,9 +28,9 @@ CONFIG = PretrainingConfig(
 
 @pytest.fixture
 def folders(tmp_path) -> pathlib.Path:
-    tokens = [*vocab.SPECIAL_TOKENS, *(chr(0xAC00 + i) for i in range(40))]
-    vocab.save(str(tmp_path), tokens)
-    vocab_file = str(tmp_path / vocab.VOCAB_FILE)
+    tokens = [*vocabulary.SPECIAL_TOKENS, *(chr(0xAC00 + i) for i in range(40))]
+    vocabulary.save(str(tmp_path), tokens)
+    vocab_file = str(tmp_path / vocabulary.VOCAB_FILE)
     hf_folder.write_folders(PretrainingModel(CONFIG), vocab_file, str(tmp_path / "hf"))
     return tmp_path / "hf"
 

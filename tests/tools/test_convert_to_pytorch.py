@@ -13,13 +13,15 @@ import transformers
 from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
-from data_prep import records, tokenizer_source, vocab
-from data_prep.cli import UserError
-from electra_tf import checkpoints, tf1_checkpoint
+from common.cli import UserError
+from data_prep.records import example
+from data_prep.vocab import tokenizer_source, vocabulary
 from electra_tf.config import PretrainingConfig
-from electra_tf.interchange import hf_check, hf_config, hf_folder, names, tf1_config
-from electra_tf.interchange.sources import SourceFlags
-from electra_tf.pretraining_model import PretrainingModel
+from electra_tf.export import hf_check, hf_config, hf_folder
+from electra_tf.export.sources import SourceFlags
+from electra_tf.pretrain.model import PretrainingModel
+from electra_tf.run_folder import checkpoints, tf1_format
+from electra_tf.weights import parameter_names, tf1_config
 from tools.convert_to_pytorch import convert
 
 # No two sizes are equal: a matrix turned or mistaken for another has a wrong shape.
@@ -37,7 +39,7 @@ LINES = ["가나 다라 마바", "정말 맛있어요", "KOREA 는 electra", "�
 
 def _tokens() -> list[str]:
     characters = list(dict.fromkeys(KOREAN + LATIN))
-    return [*vocab.SPECIAL_TOKENS, *characters, *("##" + c for c in characters)]
+    return [*vocabulary.SPECIAL_TOKENS, *characters, *("##" + c for c in characters)]
 
 
 def _config(**changes) -> PretrainingConfig:
@@ -83,13 +85,13 @@ def model() -> PretrainingModel:
 def vocab_file(tmp_path) -> str:
     folder = tmp_path / "vocab"
     folder.mkdir()
-    vocab.save(str(folder), _tokens())
-    return str(folder / vocab.VOCAB_FILE)
+    vocabulary.save(str(folder), _tokens())
+    return str(folder / vocabulary.VOCAB_FILE)
 
 
 @pytest.fixture
 def samples(vocab_file) -> list[dict]:
-    tokenizer = vocab.load_tokenizer(vocab_file)
+    tokenizer = vocabulary.load_tokenizer(vocab_file)
     return [
         {"text": line, "ids": tokenizer.encode(line, add_special_tokens=False).ids}
         for line in LINES
@@ -104,15 +106,19 @@ def folders(model, vocab_file, tmp_path) -> str:
     return output_dir
 
 
-@pytest.mark.parametrize("kind", [names.DISCRIMINATOR, names.GENERATOR])
+@pytest.mark.parametrize(
+    "kind", [parameter_names.DISCRIMINATOR, parameter_names.GENERATOR]
+)
 @pytest.mark.parametrize("name", CONFIGS)
 def test_parameters_are_exactly_those_transformers_expects(name, kind):
     config = CONFIGS[name]
-    settings = hf_config.network_config(config, names.networks(config)[kind], kind)
+    settings = hf_config.network_config(
+        config, parameter_names.networks(config)[kind], kind
+    )
     architecture = getattr(transformers, settings["architectures"][0])
     theirs = architecture(transformers.ElectraConfig(**settings)).state_dict()
     theirs.pop("generator_lm_head.weight", None)  # the embedding table
-    ours = names.state_dict(_values(PretrainingModel(config)), config, kind)
+    ours = parameter_names.state_dict(_values(PretrainingModel(config)), config, kind)
     shapes = {n: tuple(v.shape) for n, v in theirs.items() if "position_ids" not in n}
     assert {n: v.shape for n, v in ours.items()} == shapes
 
@@ -121,14 +127,20 @@ def test_parameters_are_exactly_those_transformers_expects(name, kind):
 def test_no_two_variables_of_a_network_get_one_name(name):
     config = CONFIGS[name]
     variables = PretrainingModel(config).named_variables
-    for kind in names.networks(config):
-        taken = [n for n in variables if names.network_variables(config, kind).match(n)]
-        assert len({names.pytorch_name(n, kind) for n in taken}) == len(taken)
+    for kind in parameter_names.networks(config):
+        taken = [
+            n
+            for n in variables
+            if parameter_names.network_variables(config, kind).match(n)
+        ]
+        assert len({parameter_names.pytorch_name(n, kind) for n in taken}) == len(taken)
 
 
 def test_kernels_are_transposed_and_tables_are_not(model):
     values = _values(model)
-    state = names.state_dict(values, model.config, names.DISCRIMINATOR)
+    state = parameter_names.state_dict(
+        values, model.config, parameter_names.DISCRIMINATOR
+    )
     layer = "electra/encoder/layer_1"
     for ours, theirs in (
         (
@@ -155,21 +167,21 @@ def test_kernels_are_transposed_and_tables_are_not(model):
 def test_generator_shares_the_discriminators_embedding_table(model):
     values = _values(model)
     name = "electra.embeddings.word_embeddings.weight"
-    state = names.state_dict(values, model.config, names.GENERATOR)
+    state = parameter_names.state_dict(values, model.config, parameter_names.GENERATOR)
     table = values["electra/embeddings/word_embeddings"]
     np.testing.assert_array_equal(state[name], table)
     untied = _model(CONFIGS["untied embeddings"])
     values = _values(untied)
-    state = names.state_dict(values, untied.config, names.GENERATOR)
+    state = parameter_names.state_dict(values, untied.config, parameter_names.GENERATOR)
     table = values["generator/embeddings/word_embeddings"]
     np.testing.assert_array_equal(state[name], table)
 
 
 def test_uniform_generator_gives_only_a_discriminator(vocab_file, tmp_path):
     config = _config(uniform_generator=True)
-    assert list(names.networks(config)) == [names.DISCRIMINATOR]
+    assert list(parameter_names.networks(config)) == [parameter_names.DISCRIMINATOR]
     hf_folder.write_folders(PretrainingModel(config), vocab_file, str(tmp_path / "hf"))
-    assert os.listdir(tmp_path / "hf") == [names.DISCRIMINATOR]
+    assert os.listdir(tmp_path / "hf") == [parameter_names.DISCRIMINATOR]
 
 
 @pytest.mark.parametrize(
@@ -182,7 +194,7 @@ def test_uniform_generator_gives_only_a_discriminator(vocab_file, tmp_path):
 )
 def test_runs_that_transformers_has_no_classes_for_are_refused(changes, words):
     with pytest.raises(UserError, match=words):
-        names.networks(_config(**changes))
+        parameter_names.networks(_config(**changes))
 
 
 def test_a_variable_that_no_network_takes_is_an_error(model, vocab_file, tmp_path):
@@ -197,17 +209,20 @@ def test_folders_hold_the_trained_networks(name, vocab_file, samples, tmp_path):
     model = _model(CONFIGS[name])
     hf_folder.write_folders(model, vocab_file, str(tmp_path / "hf"))
     differences = hf_check.verify(model, str(tmp_path / "hf"), samples)
-    assert set(differences) == {names.DISCRIMINATOR, names.GENERATOR}
+    assert set(differences) == {
+        parameter_names.DISCRIMINATOR,
+        parameter_names.GENERATOR,
+    }
     assert max(differences.values()) < 1e-4
 
 
 def test_a_masked_lm_becomes_one_bert(vocab_file, samples, tmp_path):
     model, output_dir = _model(MASKED_LM), tmp_path / "hf"
     hf_folder.write_folders(model, vocab_file, str(output_dir))
-    assert os.listdir(output_dir) == [names.MASKED_LM]
+    assert os.listdir(output_dir) == [parameter_names.MASKED_LM]
     (difference,) = hf_check.verify(model, str(output_dir), samples).values()
     assert difference < 1e-5
-    folder = output_dir / names.MASKED_LM
+    folder = output_dir / parameter_names.MASKED_LM
     settings = json.loads((folder / "config.json").read_text())
     assert settings["model_type"] == "bert" and "embedding_size" not in settings
     assert settings["max_position_embeddings"] == TINY["max_position_embeddings"]
@@ -217,17 +232,17 @@ def test_a_masked_lm_becomes_one_bert(vocab_file, samples, tmp_path):
 
 def test_one_network_can_be_asked_for(model, vocab_file, tmp_path):
     output_dir = str(tmp_path / "hf")
-    hf_folder.write_folders(model, vocab_file, output_dir, names.GENERATOR)
-    assert os.listdir(output_dir) == [names.GENERATOR]
+    hf_folder.write_folders(model, vocab_file, output_dir, parameter_names.GENERATOR)
+    assert os.listdir(output_dir) == [parameter_names.GENERATOR]
     with pytest.raises(UserError, match="there is discriminator and generator here"):
-        names.chosen_networks(model.config, names.MASKED_LM)
+        parameter_names.chosen_networks(model.config, parameter_names.MASKED_LM)
 
 
 @pytest.mark.parametrize("name", ["small-like", "masked LM"])
 def test_pytorch_model_bin_holds_the_same(name, vocab_file, samples, tmp_path):
     model = _model({**CONFIGS, "masked LM": MASKED_LM}[name])
     hf_folder.write_folders(model, vocab_file, str(tmp_path))
-    for kind in names.networks(model.config):
+    for kind in parameter_names.networks(model.config):
         hf_folder.write_bin(str(tmp_path / kind))
         os.remove(tmp_path / kind / hf_folder.WEIGHTS_FILE)
     assert max(hf_check.verify(model, str(tmp_path), samples).values()) < 1e-5
@@ -253,7 +268,9 @@ _WRONG_WEIGHTS = {
 
 
 @pytest.mark.parametrize("wrong", _WRONG_WEIGHTS)
-@pytest.mark.parametrize("kind", [names.DISCRIMINATOR, names.GENERATOR])
+@pytest.mark.parametrize(
+    "kind", [parameter_names.DISCRIMINATOR, parameter_names.GENERATOR]
+)
 def test_wrong_weights_are_found(wrong, kind, model, folders, samples):
     path = os.path.join(folders, kind, "model.safetensors")
     state = {name: value.copy() for name, value in load_file(path).items()}
@@ -274,7 +291,7 @@ def test_wrong_weights_are_found(wrong, kind, model, folders, samples):
 def test_missing_and_left_over_parameters_are_found(
     change, what, model, folders, samples
 ):
-    path = os.path.join(folders, names.GENERATOR, "model.safetensors")
+    path = os.path.join(folders, parameter_names.GENERATOR, "model.safetensors")
     state = load_file(path)
     change(state)
     save_file(state, path, metadata={"format": "pt"})
@@ -291,10 +308,10 @@ def _edit_json(path: pathlib.Path, change) -> None:
 @pytest.mark.parametrize("accents", [True, None], ids=["jamo", "lower case alone"])
 def test_a_lower_casing_tokenizer_is_found(accents, model, folders, samples):
     # Versions of transformers differ in which of the two files they believe.
-    folder = pathlib.Path(folders, names.DISCRIMINATOR)
+    folder = pathlib.Path(folders, parameter_names.DISCRIMINATOR)
     normalizer = {"lowercase": True, "strip_accents": accents}
     settings = {"do_lower_case": True, "strip_accents": accents}
-    tokenizer_file = folder / vocab.TOKENIZER_FILE
+    tokenizer_file = folder / vocabulary.TOKENIZER_FILE
     _edit_json(tokenizer_file, lambda c: c["normalizer"].update(normalizer))
     _edit_json(folder / "tokenizer_config.json", lambda c: c.update(settings))
     with pytest.raises(UserError, match="the tokenizer gives") as error:
@@ -303,7 +320,7 @@ def test_a_lower_casing_tokenizer_is_found(accents, model, folders, samples):
 
 
 def test_a_lower_casing_tokenizer_is_exported_as_one(model, vocab_file, tmp_path):
-    tokenizer_file = pathlib.Path(vocab_file).with_name(vocab.TOKENIZER_FILE)
+    tokenizer_file = pathlib.Path(vocab_file).with_name(vocabulary.TOKENIZER_FILE)
     normalizer = {"lowercase": True, "strip_accents": False}
     _edit_json(tokenizer_file, lambda c: c["normalizer"].update(normalizer))
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
@@ -316,29 +333,29 @@ def test_a_lower_casing_tokenizer_is_exported_as_one(model, vocab_file, tmp_path
 
 
 def test_the_exported_tokenizer_says_that_it_is_cased(folders):
-    for kind in (names.DISCRIMINATOR, names.GENERATOR):
+    for kind in (parameter_names.DISCRIMINATOR, parameter_names.GENERATOR):
         folder = pathlib.Path(folders, kind)
         settings = json.loads((folder / "tokenizer_config.json").read_text())
         assert settings["do_lower_case"] is False
         assert settings["strip_accents"] is False
-        whole = json.loads((folder / vocab.TOKENIZER_FILE).read_text("utf-8"))
+        whole = json.loads((folder / vocabulary.TOKENIZER_FILE).read_text("utf-8"))
         assert whole["normalizer"]["lowercase"] is False
 
 
 def test_extra_special_tokens_are_exported(tmp_path):
     extra = ("[PHONE]", "{laughing}")
-    options = vocab.TokenizerOptions(special_tokens=extra)
+    options = vocabulary.TokenizerOptions(special_tokens=extra)
     tokens = _tokens()
-    vocab.save(str(tmp_path), [*tokens[:5], *extra, *tokens[5:]], options)
+    vocabulary.save(str(tmp_path), [*tokens[:5], *extra, *tokens[5:]], options)
     source = tokenizer_source.load_beside(str(tmp_path / "vocab.txt"))
-    texts = hf_config.tokenizer_files(source, 32, names.GENERATOR)
+    texts = hf_config.tokenizer_files(source, 32, parameter_names.GENERATOR)
     for name, text in texts.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     (tmp_path / "config.json").write_text('{"model_type": "electra"}')
     loaded = transformers.AutoTokenizer.from_pretrained(str(tmp_path))
     assert set(extra) < set(loaded.all_special_tokens)
     text = f"{LINES[0]}[PHONE]{LINES[0]} {{laughing}}"
-    ours = vocab.load_tokenizer(str(tmp_path / "vocab.txt"))
+    ours = vocabulary.load_tokenizer(str(tmp_path / "vocab.txt"))
     ids = loaded(text, add_special_tokens=False).input_ids
     assert ids == ours.encode(text, add_special_tokens=False).ids
     assert ids[-1] == 6 and 5 in ids
@@ -380,12 +397,12 @@ def model_dir(model, vocab_file, samples, tmp_path) -> pathlib.Path:
     folder = tmp_path / "model"
     folder.mkdir()
     text = pathlib.Path(vocab_file).read_text(encoding="utf-8")
-    (folder / vocab.VOCAB_FILE).write_text(text, encoding="utf-8")
-    tokenizer = pathlib.Path(vocab_file).with_name(vocab.TOKENIZER_FILE)
+    (folder / vocabulary.VOCAB_FILE).write_text(text, encoding="utf-8")
+    tokenizer = pathlib.Path(vocab_file).with_name(vocabulary.TOKENIZER_FILE)
     shutil.copy(tokenizer, folder)
     lines = "".join(json.dumps(sample) + "\n" for sample in samples)
-    (folder / records.SAMPLES_FILE).write_text(lines)
-    data = {"vocab_sha256": vocab.fingerprint(vocab_file)}
+    (folder / example.SAMPLES_FILE).write_text(lines)
+    data = {"vocab_sha256": vocabulary.fingerprint(vocab_file)}
     described = {"config": model.config.to_dict(), "data": data}
     (folder / checkpoints.CONFIG_FILE).write_text(json.dumps(described))
     checkpoints.save(str(folder), 7, model.named_variables, keep_max=1)
@@ -394,7 +411,7 @@ def model_dir(model, vocab_file, samples, tmp_path) -> pathlib.Path:
 
 def test_convert_publishes_checked_folders(model_dir, tmp_path):
     convert(SourceFlags(model_dir=str(model_dir)), str(tmp_path / "out"))
-    found = {names.DISCRIMINATOR, names.GENERATOR}
+    found = {parameter_names.DISCRIMINATOR, parameter_names.GENERATOR}
     assert set(os.listdir(tmp_path / "out")) == found
     for name in found:
         assert set(os.listdir(tmp_path / "out" / name)) == {
@@ -411,7 +428,7 @@ def test_convert_publishes_checked_folders(model_dir, tmp_path):
 def test_a_failed_check_leaves_no_folders(model_dir, samples, tmp_path):
     samples[-1]["ids"] = samples[-1]["ids"][::-1]
     lines = "".join(json.dumps(sample) + "\n" for sample in samples)
-    (model_dir / records.SAMPLES_FILE).write_text(lines)
+    (model_dir / example.SAMPLES_FILE).write_text(lines)
     output_dir = tmp_path / "out"
     output_dir.mkdir()
     with pytest.raises(UserError, match="training used"):
@@ -426,7 +443,7 @@ def test_a_step_without_a_checkpoint_is_refused(model_dir, tmp_path):
 
 
 def test_a_changed_vocabulary_is_refused(model_dir, tmp_path):
-    with open(model_dir / vocab.VOCAB_FILE, "a", encoding="utf-8") as handle:
+    with open(model_dir / vocabulary.VOCAB_FILE, "a", encoding="utf-8") as handle:
         handle.write("새말\n")
     source = SourceFlags(model_dir=str(model_dir))
     with pytest.raises(UserError, match="is not the vocabulary of the run"):
@@ -437,7 +454,7 @@ def test_a_changed_vocabulary_is_refused(model_dir, tmp_path):
 def original(model, vocab_file, tmp_path) -> SourceFlags:
     """The same model as the original would have left it."""
     prefix = str(tmp_path / "model.ckpt-20")
-    tf1_checkpoint.write(prefix, model.named_variables)
+    tf1_format.write(prefix, model.named_variables)
     return SourceFlags(
         tf1_checkpoint=prefix,
         hparams=json.dumps(tf1_config.original_hparams(model.config)),
@@ -448,9 +465,9 @@ def original(model, vocab_file, tmp_path) -> SourceFlags:
 def test_files_of_the_original_convert(original, model, tmp_path):
     output_dir = tmp_path / "out"
     convert(original, str(output_dir), write_bin=True)
-    for kind in (names.DISCRIMINATOR, names.GENERATOR):
+    for kind in (parameter_names.DISCRIMINATOR, parameter_names.GENERATOR):
         state = load_file(output_dir / kind / hf_folder.WEIGHTS_FILE)
-        expected = names.state_dict(_values(model), model.config, kind)
+        expected = parameter_names.state_dict(_values(model), model.config, kind)
         assert state.keys() == expected.keys()
         for name, value in expected.items():
             np.testing.assert_array_equal(state[name], value)

@@ -7,21 +7,26 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data_prep import files, records, tokenizer_source, vocab
-from data_prep.cli import UserError
-from data_prep.recipes import RECIPES
-from electra_tf import checkpoints, distribution
+from common import files
+from common.cli import UserError
+from data_prep.records import example
+from data_prep.rules.recipes import RECIPES
+from data_prep.vocab import tokenizer_source, vocabulary
 from electra_tf.config import PretrainingConfig
-from electra_tf.finetune import folder, predictions, rows, task_data
-from electra_tf.finetune.model import FinetuningModel
-from electra_tf.finetune.rows import Kind
-from electra_tf.pretraining_model import PretrainingModel
+from electra_tf.devices import strategies
+from electra_tf.finetune import model_folder, predict
+from electra_tf.finetune.data import rows
+from electra_tf.finetune.data.rows import Kind
+from electra_tf.finetune.kinds import task_data
+from electra_tf.finetune.networks import FinetuningModel
+from electra_tf.pretrain.model import PretrainingModel
+from electra_tf.run_folder import checkpoints
 
 pytest.importorskip("tensorflow_text", reason="pip install 'korean-electra-tf[text]'")
 
 from tools.export_saved_model import check, cleaning, export
 
-TOKENS = [*vocab.SPECIAL_TOKENS, *"가나다", *("##" + c for c in "가나다")]
+TOKENS = [*vocabulary.SPECIAL_TOKENS, *"가나다", *("##" + c for c in "가나다")]
 TINY = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
 
 
@@ -36,10 +41,10 @@ def model_dir(tmp_path) -> pathlib.Path:
         vocab_size=len(TOKENS),
         max_seq_length=16,
     )
-    vocab.save(str(folder), TOKENS)
+    vocabulary.save(str(folder), TOKENS)
     recipe = RECIPES["default"]
     data = {
-        "vocab_sha256": vocab.fingerprint(str(folder / vocab.VOCAB_FILE)),
+        "vocab_sha256": vocabulary.fingerprint(str(folder / vocabulary.VOCAB_FILE)),
         "recipe": recipe.name,
         "recipe_hash": recipe.hash(),
     }
@@ -53,7 +58,7 @@ def model_dir(tmp_path) -> pathlib.Path:
 
 def write_samples(folder: pathlib.Path, ids: list[int]) -> None:
     line = f'{{"text": "가나 다", "ids": {ids}}}\n'
-    (folder / records.SAMPLES_FILE).write_text(line, "utf-8")
+    (folder / example.SAMPLES_FILE).write_text(line, "utf-8")
 
 
 def test_the_folder_is_loaded_and_cleans_text(model_dir, tmp_path, caplog):
@@ -67,7 +72,7 @@ def test_the_folder_is_loaded_and_cleans_text(model_dir, tmp_path, caplog):
     assert found["tokens"].numpy()[0].tolist() == [
         token.encode() for token in ("가", "##나", "다")
     ]
-    assert (tmp_path / "out" / "assets" / vocab.VOCAB_FILE).exists()
+    assert (tmp_path / "out" / "assets" / vocabulary.VOCAB_FILE).exists()
 
 
 def test_a_failed_check_leaves_nothing(model_dir, tmp_path):
@@ -90,7 +95,7 @@ TEXTS = ["가나  다\n라", "가" * 20, "나"]
 
 def finetuned(path: pathlib.Path, kind: Kind, labels: tuple[str, ...]) -> str:
     """A fine-tuned folder of random weights that are large enough to matter."""
-    vocab.save(str(path), TOKENS)
+    vocabulary.save(str(path), TOKENS)
     config = PretrainingConfig(model_hparam_overrides=TINY, vocab_size=len(TOKENS))
     model = FinetuningModel(kind, config.discriminator(), 8, len(labels), 0)
     rng = np.random.RandomState(0)
@@ -98,10 +103,10 @@ def finetuned(path: pathlib.Path, kind: Kind, labels: tuple[str, ...]) -> str:
         name: rng.normal(size=variable.shape).astype(np.float32)
         for name, variable in model.named_variables.items()
     }
-    reading = dict.fromkeys(folder.READING, LENGTH)
-    described = folder.Described("custom", kind, labels, False, reading)
-    tokenizer = tokenizer_source.load_beside(str(path / vocab.VOCAB_FILE))
-    folder.write(str(path / "model"), model, weights, described, tokenizer)
+    reading = dict.fromkeys(model_folder.READING, LENGTH)
+    described = model_folder.Described("custom", kind, labels, False, reading)
+    tokenizer = tokenizer_source.load_beside(str(path / vocabulary.VOCAB_FILE))
+    model_folder.write(str(path / "model"), model, weights, described, tokenizer)
     return str(path / "model")
 
 
@@ -114,8 +119,8 @@ def test_a_finetuned_model_says_what_predict_says(kind, tmp_path):
     found = {n: v.numpy() for n, v in score(text=tf.constant(TEXTS)).items()}
     no_units = () if kind is Kind.TAGGING else None
     unlabelled = [rows.Row(text, text, label=no_units) for text in TEXTS]
-    cpu = distribution.make_strategy("cpu")
-    predictor = predictions.Predictor(model_dir, cpu, batch_size=2)
+    cpu = strategies.make_strategy("cpu")
+    predictor = predict.Predictor(model_dir, cpu, batch_size=2)
     _, logits = predictor.logits(unlabelled)
     assert found["labels"].tolist() == [[label.encode() for label in labels]] * 3
     for i, value in enumerate(logits):

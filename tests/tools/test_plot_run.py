@@ -8,11 +8,10 @@ import sys
 
 import matplotlib.image
 import pytest
+from helpers import ROOT
 
-from data_prep.cli import UserError
+from common.cli import UserError
 from tools import plot_run, run_page
-
-ROOT = pathlib.Path(__file__).parents[2]
 
 
 def lines(scale: float = 1.0, **changes: float) -> list[dict]:

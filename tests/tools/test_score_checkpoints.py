@@ -4,14 +4,16 @@ import pathlib
 import subprocess
 import sys
 
-from data_prep import files, vocab
-from electra_tf import checkpoints
+from helpers import ROOT
+
+from common import files
+from data_prep.vocab import vocabulary
 from electra_tf import config as config_lib
 from electra_tf.finetune import results
-from electra_tf.pretraining_model import PretrainingModel
+from electra_tf.pretrain.model import PretrainingModel
+from electra_tf.run_folder import checkpoints
 
-ROOT = pathlib.Path(__file__).parents[2]
-TOKENS = [*vocab.SPECIAL_TOKENS, *"가나다라마바사아자차"]
+TOKENS = [*vocabulary.SPECIAL_TOKENS, *"가나다라마바사아자차"]
 
 
 def write_run(folder: pathlib.Path, step: int) -> None:
@@ -30,8 +32,8 @@ def write_run(folder: pathlib.Path, step: int) -> None:
     }
     config = config_lib.from_dict(values, "tiny")
     folder.mkdir()
-    vocab.save(str(folder), TOKENS)
-    fingerprint = vocab.fingerprint(str(folder / vocab.VOCAB_FILE))
+    vocabulary.save(str(folder), TOKENS)
+    fingerprint = vocabulary.fingerprint(str(folder / vocabulary.VOCAB_FILE))
     data = {"vocab_size": len(TOKENS), "vocab_sha256": fingerprint}
     described = {"config": config.to_dict(), "data": data}
     files.write_json(str(folder / checkpoints.CONFIG_FILE), described)

@@ -7,13 +7,15 @@ import subprocess
 import sys
 
 import matplotlib.image
-from score_runs import run
+from helpers import ROOT
+from helpers.score_runs import run
 
 from electra_tf.finetune import results
 from electra_tf.finetune.results import Results
-from tools import score_page, score_plots, score_table
+from tools.scores import page as score_page
+from tools.scores import plots
+from tools.scores import table as score_table
 
-ROOT = pathlib.Path(__file__).parents[2]
 FOUND = [
     ("a", run({0: 0.9, 1: 0.8}, model="<small>")),
     ("b", run({0: 0.7, 1: 0.6}, model="none", init="random")),
@@ -36,7 +38,7 @@ def coloured(png: bytes, folder: pathlib.Path, colour: tuple[int, int, int]) -> 
 
 def test_picture_has_a_colour_for_each_kind_of_weights(tmp_path):
     for count in (1, 2, 3):
-        png = score_plots.dots(score_table.build(FOUND[:count]))
+        png = plots.dots(score_table.build(FOUND[:count]))
         found = [coloured(png, tmp_path, c) > 20 for c in (BLUE, ORANGE, GREEN)]
         assert found == [i < count for i in range(3)]
 
@@ -46,7 +48,7 @@ def test_picture_says_so_where_runs_had_other_rows(tmp_path):
     for other in ("1" * 64, "2" * 64):
         found = [*FOUND[:2], ("c", run({0: 0.5}, model="words", data_sha256=other))]
         path = tmp_path / "picture.png"
-        path.write_bytes(score_plots.dots(score_table.build(found)))
+        path.write_bytes(plots.dots(score_table.build(found)))
         image = matplotlib.image.imread(path)[..., :3]
         dark = (image.sum(-1) < 0.5).any(1).nonzero()[0]
         heights.append(int(dark.max()) - int((image.min(-1) < 0.5).any(1).argmax()))
@@ -56,7 +58,7 @@ def test_picture_says_so_where_runs_had_other_rows(tmp_path):
 
 def test_undefined_scores_and_failed_seeds_leave_a_picture():
     found = [("a", run({0: "killed"})), ("b", run({0: float("nan")}, model="b"))]
-    assert len(score_plots.dots(score_table.build(found))) > 3_000
+    assert len(plots.dots(score_table.build(found))) > 3_000
 
 
 def test_curve_has_a_point_for_each_step(tmp_path):
@@ -64,8 +66,8 @@ def test_curve_has_a_point_for_each_step(tmp_path):
         step: results.summary(run({0: score - 0.02, 1: score + 0.02}))
         for step, score in ((0, 0.6), (1000, 0.8), (2000, 0.85))
     }
-    curve = score_plots.Curve("nsmc accuracy", points)
-    assert coloured(score_plots.curves([curve]), tmp_path, BLUE) > 300
+    curve = plots.Curve("nsmc accuracy", points)
+    assert coloured(plots.curves([curve]), tmp_path, BLUE) > 300
 
 
 def test_page_holds_table_differences_and_picture():

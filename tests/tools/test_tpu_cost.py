@@ -1,13 +1,11 @@
 """What tpu_cost refuses, and its exit codes, in one process of its own."""
 
 import json
-import pathlib
 import subprocess
 import sys
 
 import pytest
-
-ROOT = pathlib.Path(__file__).parents[2]
+from helpers import ROOT
 
 _CASES = {
     "topology": ["--topology=v9-8"],

@@ -1,18 +1,18 @@
 """The doctor's report, of a stand-in for Google Cloud, and its exit code."""
 
 import os
-import pathlib
 import re
 import subprocess
 import sys
 
 import pytest
+from helpers import ROOT
 
-from data_prep import files
-from data_prep.cli import UserError
-from tools import tpu_doctor, tpu_packages
+from common import files
+from common.cli import UserError
+from tools import tpu_doctor
+from tools.tpu import packages
 
-ROOT = pathlib.Path(__file__).parents[2]
 MINE = ["--tpu=mine", "--tpu_zone=some-zone", "--gcp_project=some-project"]
 
 
@@ -51,7 +51,7 @@ def test_all_fits(cloud, doctor, tmp_path):
 
 def test_tpu_of_another_version_is_configured(cloud, doctor):
     cloud.has(tensorflowVersion="2.15.0")
-    version = tpu_packages.tensorflow_version()
+    version = packages.tensorflow_version()
     cloud.runtime_versions = [version]
     done = doctor(*MINE)
     assert done.returncode == 1

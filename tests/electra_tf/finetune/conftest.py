@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from electra_tf import fused
+from electra_tf.model import compiled_ops
 
 
 @pytest.fixture(scope="module")
 def plain() -> Iterator[None]:
     """Compiling takes longer than all that these tests compute."""
-    with fused.plain_operations():
+    with compiled_ops.plain_operations():
         yield

@@ -2,16 +2,16 @@
 
 import numpy as np
 import pytest
-import small
 import tensorflow as tf
+from helpers import small
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_prep.ragged import Ragged
-from data_prep.vocab import PAD_ID
+from data_prep.records.ragged import Ragged
+from data_prep.vocab.vocabulary import PAD_ID
 from electra_tf.finetune import batches as batches_lib
 from electra_tf.finetune.batches import Batches, bucket_lengths
-from electra_tf.finetune.tagging import NO_LABEL
+from electra_tf.finetune.kinds.tagging import NO_LABEL
 
 
 def batches(lengths: list[int], size: int = 4, group: int = 1) -> Batches:

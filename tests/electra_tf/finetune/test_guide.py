@@ -1,11 +1,12 @@
 """The guide's table of tasks says what the tasks are."""
 
-import pathlib
 import re
 
-from electra_tf.finetune.tasks import TASKS
+from helpers import ROOT
 
-GUIDE = pathlib.Path(__file__).parents[3] / "docs" / "finetuning.md"
+from electra_tf.finetune.data.tasks import TASKS
+
+GUIDE = ROOT / "docs" / "finetuning.md"
 LINE = re.compile(
     r"\| `(\w+)` \| ([a-z _]+?)(?: of pairs)?(?: \(\d\))? \|"
     r" .* \| (\w+) \| (\d+) \| (\d+) \|"

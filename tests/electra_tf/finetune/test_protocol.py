@@ -11,13 +11,13 @@ import pathlib
 
 import numpy as np
 import pytest
-import small
+from helpers import small
 
-from data_prep.cli import UserError
-from electra_tf.finetune import folder, protocol, results
+from common.cli import UserError
+from electra_tf.finetune import model_folder, protocol, results
+from electra_tf.finetune.data.rows import Answer, Dataset, Kind, Row
+from electra_tf.finetune.data.tasks import custom
 from electra_tf.finetune.protocol import Run
-from electra_tf.finetune.rows import Answer, Dataset, Kind, Row
-from electra_tf.finetune.tasks import custom
 from electra_tf.finetune.training import DivergedError
 
 pytestmark = pytest.mark.usefixtures("plain")
@@ -132,7 +132,7 @@ def test_the_best_seeds_model_is_kept_and_of_equals_the_first(networks, tmp_path
     wanted = run(tmp_path)
     networks(wanted, s0=[0.5] * 3, s1=[0.2, 0.4, 0.9], s2=[0.9] * 3, s3=[0.8] * 3)
     assert saved_mark(wanted.output_dir) == 13
-    said = folder.read(os.path.join(wanted.output_dir, protocol.MODEL_FOLDER))
+    said = model_folder.read(os.path.join(wanted.output_dir, protocol.MODEL_FOLDER))
     assert said.labels == small.LABELS[Kind.CLASSIFICATION]
 
 

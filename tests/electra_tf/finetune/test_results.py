@@ -8,7 +8,7 @@ import statistics
 
 import pytest
 
-from data_prep.cli import UserError
+from common.cli import UserError
 from electra_tf.finetune import results
 from electra_tf.finetune.results import Epoch, Results, Seed
 

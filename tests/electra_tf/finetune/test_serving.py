@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-import tiny
+from helpers import tiny
 
-from data_prep.cli import UserError
-from electra_tf.finetune import folder, serving
-from electra_tf.finetune.folder import Described
-from electra_tf.finetune.model import FinetuningModel
-from electra_tf.finetune.rows import Kind
-from electra_tf.finetune.task_data import probabilities
+from common.cli import UserError
+from electra_tf.finetune import model_folder, serving
+from electra_tf.finetune.data.rows import Kind
+from electra_tf.finetune.kinds.task_data import probabilities
+from electra_tf.finetune.model_folder import Described
+from electra_tf.finetune.networks import FinetuningModel
 
-READING = dict.fromkeys(folder.READING, 16)
+READING = dict.fromkeys(model_folder.READING, 16)
 
 
 def model_of(kind: Kind, outputs: int) -> FinetuningModel:

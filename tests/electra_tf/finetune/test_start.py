@@ -7,17 +7,16 @@ import shutil
 
 import numpy as np
 import pytest
-import small
-import tiny
+from helpers import small, tiny
 from safetensors.numpy import load_file, save_file
 
-from data_prep import vocab
-from data_prep.cli import UserError
-from electra_tf import checkpoints
-from electra_tf.finetune import folder, start
-from electra_tf.finetune.rows import Kind
-from electra_tf.interchange import hf_folder
-from electra_tf.pretraining_model import PretrainingModel
+from common.cli import UserError
+from data_prep.vocab import vocabulary
+from electra_tf.export import hf_folder
+from electra_tf.finetune import model_folder, start
+from electra_tf.finetune.data.rows import Kind
+from electra_tf.pretrain.model import PretrainingModel
+from electra_tf.run_folder import checkpoints
 
 pytestmark = pytest.mark.usefixtures("plain")
 
@@ -42,7 +41,7 @@ def assert_begins_from(found: start.Start, model) -> None:
 def exported(model, data_dir, tmp_path_factory) -> pathlib.Path:
     """discriminator/ and generator/. Read-only."""
     path = tmp_path_factory.mktemp("exported")
-    vocab_file = str(data_dir / "tfrecords" / vocab.VOCAB_FILE)
+    vocab_file = str(data_dir / "tfrecords" / vocabulary.VOCAB_FILE)
     hf_folder.write_folders(model, vocab_file, str(path))
     return path
 
@@ -76,7 +75,7 @@ def test_a_generator_alone_is_refused(exported):
 def test_a_fine_tuned_folder_keeps_its_head_for_prediction(tmp_path):
     made = small.model(Kind.TAGGING)
     weights, said = small.values(made), small.described(Kind.TAGGING)
-    folder.write(str(tmp_path), made, weights, said, small.tokenizer())
+    model_folder.write(str(tmp_path), made, weights, said, small.tokenizer())
     found = start.read([str(tmp_path)])
     assert found.weights.keys() == weights.keys()
     assert found.network == small.NETWORK
@@ -90,7 +89,7 @@ def test_a_fine_tuned_folder_keeps_its_head_for_prediction(tmp_path):
 
 
 def test_a_vocabulary_of_another_size_is_refused(exported, tmp_path):
-    vocab.save(str(tmp_path), tiny.tokens(41))
+    vocabulary.save(str(tmp_path), tiny.tokens(41))
     with pytest.raises(UserError, match="41 tokens, the embedding table 40 rows"):
         start.read([str(exported / "discriminator")], str(tmp_path / "vocab.txt"))
 
@@ -107,14 +106,14 @@ def test_weights_that_are_not_finite_are_refused(exported, tmp_path):
 def test_a_masked_lm_of_bert(data_dir, tmp_path):
     config = tiny.config(electra_objective=False, embedding_size=32)
     bert = PretrainingModel(config)
-    vocab_file = str(data_dir / "tfrecords" / vocab.VOCAB_FILE)
+    vocab_file = str(data_dir / "tfrecords" / vocabulary.VOCAB_FILE)
     hf_folder.write_folders(bert, vocab_file, str(tmp_path))
     assert_begins_from(start.read([str(tmp_path / "masked_lm")]), bert)
 
 
 def test_a_checkpoint_of_the_original_says_no_heads(model, tmp_path):
     checkpoints.save(str(tmp_path), 7, model.named_variables, keep_max=0)
-    vocab.save(str(tmp_path), tiny.tokens())
+    vocabulary.save(str(tmp_path), tiny.tokens())
     found = start.read([checkpoints.prefix(str(tmp_path), 7)])
     # Those of the original have 64 units each, and one has at least one.
     expected = dataclasses.replace(model.config.discriminator(), num_attention_heads=1)

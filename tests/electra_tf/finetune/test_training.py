@@ -5,13 +5,13 @@ import math
 
 import numpy as np
 import pytest
-import small
+from helpers import small
 
-from data_prep.ragged import Ragged
-from electra_tf.finetune import folder
+from data_prep.records.ragged import Ragged
+from electra_tf.finetune import model_folder
 from electra_tf.finetune.batches import Batches
-from electra_tf.finetune.features import Features
-from electra_tf.finetune.rows import Kind
+from electra_tf.finetune.data.rows import Kind
+from electra_tf.finetune.kinds.features import Features
 from electra_tf.finetune.training import DivergedError, Finetuner
 
 pytestmark = pytest.mark.usefixtures("plain")
@@ -67,7 +67,7 @@ def finetuner(cpu, kind: Kind, seed: int = 0, epochs: int = EPOCHS, **changes):
     """At its start, random but for `changes` of the settings."""
     settings = small.settings(**{"learning_rate": 0.003, **changes})
     make_model = functools.partial(
-        folder.make_model, small.described(kind), small.start(), seed
+        model_folder.make_model, small.described(kind), small.start(), seed
     )
     steps = epochs * math.ceil(NUM_ROWS / settings.train_batch_size)
     return Finetuner.create(make_model, cpu, settings, steps, seed)

@@ -1,0 +1,1 @@
+"""What every command and both packages share: start-up, files, progress."""

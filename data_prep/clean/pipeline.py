@@ -1,0 +1,150 @@
+"""Raw text -> clean shards, in phases that any executor can run.
+
+  clean   each part of the input: parsed, cleaned, filtered       (clean_part)
+  group   records of one group joined to one document             (clean_phases)
+  near    near duplicates of earlier documents dropped
+  exact   duplicates of earlier lines, or documents, dropped
+  shard   what is left, in its place, and looked at for the report
+
+A phase reads the files of the one before and writes its own; every finished piece of
+work is recorded, so that a killed run repeats at most the pieces it was at.
+"""
+
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from common import files
+from common.cli import UserError
+from data_prep.clean import exclusion, phases, repeats, report, summary
+from data_prep.clean.part import clean_part
+from data_prep.clean.settings import CleanSettings, Work
+from data_prep.raw import records as raw_records
+from data_prep.raw import slices
+from data_prep.stages import resume
+from data_prep.stages.executors import Executor
+
+# Tests make it smaller.
+MEBIBYTE = 1 << 20
+
+
+def begin(
+    settings: CleanSettings, patterns: Sequence[str], output_dir: str, overwrite: bool
+) -> tuple[Work, list[str]]:
+    """Checks everything that can be checked early, and prepares the output folder.
+
+    Returns:
+      The work, and the input files in order.
+
+    Raises:
+      UserError: unusable input or settings, or an output folder of something else.
+    """
+    paths = slices.find_inputs(patterns)
+    formats = {slices.format_of(path) for path in paths}
+    if not settings.text_field and formats != {".txt"}:
+        raise UserError("--text_field is needed: the name of the text's field")
+    if settings.sort_field and not settings.group_field:
+        raise UserError("--sort_field orders the records of a group: say --group_field")
+    excluded = exclusion.read_texts(settings.exclude)
+    _check_first_records(settings, paths)
+    config = {
+        **dataclasses.asdict(settings),
+        "recipe_hash": settings.make_recipe().hash(),
+        "input": [[path, files.size(path)] for path in paths],
+        "excluded_hash": hashlib.sha256("\n".join(excluded).encode()).hexdigest(),
+    }
+    log = resume.begin(output_dir, "clean_corpus", config, overwrite, paths)
+    work = Work(settings, log)
+    if not log.is_complete:
+        files.makedirs(work.path())
+        files.write_text(work.excluded_texts, "\n".join(excluded))
+    return work, paths
+
+
+def _check_first_records(settings: CleanSettings, paths: Sequence[str]) -> None:
+    """Reads up to the first text: wrong fields and formats show there."""
+    reader = slices.Reader(settings.txt_documents, slice_bytes=MEBIBYTE)
+    for bundle in slices.bundles(paths, 0):
+        for part in reader.parts(bundle):
+            records = raw_records.parse(part.slices[0], settings.record_options())
+            if any(records.documents):
+                return
+    raise UserError(f"no text in {', '.join(paths[:5])}: every line is empty")
+
+
+def run(
+    settings: CleanSettings,
+    patterns: Sequence[str],
+    output_dir: str,
+    overwrite: bool,
+    executor: Executor,
+) -> None:
+    """Makes `output_dir` a complete folder of clean shards.
+
+    Raises:
+      UserError: see `begin`; bad input; or nothing is left of it.
+    """
+    work, paths = begin(settings, patterns, output_dir, overwrite)
+    if not work.log.is_complete:
+        values = _run_phases(work, executor, paths)
+        report.write(work, values)
+        work.complete(values)
+    work.remove_intermediate()
+    report.log_summary(work)
+
+
+def _run_phases(work: Work, executor: Executor, paths: Sequence[str]) -> dict[str, Any]:
+    """Returns the values of the manifest."""
+    settings = work.settings
+    slice_bytes = settings.shard_mib * MEBIBYTE
+    reader = slices.Reader(settings.txt_documents, slice_bytes)
+    bundles = slices.bundles(paths, slice_bytes)
+    clean = functools.partial(clean_part, work)
+    parts = tuple(executor.map_parts(reader, bundles, clean))
+    _check_anything_left(work, parts)
+    done = ["clean"]
+    if settings.group_field:
+        _group(work, executor, parts)
+        done.append("group")
+    if settings.near_duplicates:
+        _deduplicate(work, executor, parts, done[-1], "near")
+        done.append("near")
+    if settings.deduplicate != "none":
+        _deduplicate(work, executor, parts, done[-1], "exact")
+        done.append("exact")
+    write = functools.partial(phases.write_shard, work, done[-1])
+    executor.map("writing shards", write, parts)
+    return summary.summarize(work, parts, done)
+
+
+def _check_anything_left(work: Work, parts: Sequence[str]) -> None:
+    cleaned = phases.records(work, "clean", parts)
+    if not any(record["documents"] for record in cleaned):
+        dropped = [reason for record in cleaned for reason in record["dropped"]]
+        raise UserError(
+            f"nothing is left of {sum(r['read']['records'] for r in cleaned)} records; "
+            f"reasons: {', '.join(sorted(set(dropped))) or 'blank'}. Is --text_field "
+            "right, and is the recipe for this text?"
+        )
+
+
+def _group(work: Work, executor: Executor, parts: tuple[str, ...]) -> None:
+    documents = sum(done["documents"] for done in phases.records(work, "clean", parts))
+    keys = phases.Keys(work, "group", parts, repeats.num_partitions(documents))
+    executor.find_repeats("finding groups", keys)
+    indices = range(len(parts))
+    executor.map("passing records on", functools.partial(phases.move, keys), indices)
+    executor.map("joining groups", functools.partial(phases.join, keys), indices)
+
+
+def _deduplicate(
+    work: Work, executor: Executor, parts: tuple[str, ...], source: str, phase: str
+) -> None:
+    write = functools.partial(phases.write_keys, work, source, phase)
+    counts = executor.map(f"hashing ({phase})", write, parts)
+    keys = phases.Keys(work, phase, parts, repeats.num_partitions(sum(counts)))
+    executor.find_repeats(f"finding {phase} duplicates", keys)
+    drop = functools.partial(phases.drop, keys, source)
+    executor.map(f"dropping {phase} duplicates", drop, range(len(parts)))

@@ -1,0 +1,1 @@
+"""Raw files in: slices of them, and the records those hold."""

@@ -1,0 +1,1 @@
+"""The records stage: clean text -> TFRecords of examples."""

@@ -1,0 +1,171 @@
+"""Clean shards -> TFRecords, on any executor."""
+
+import dataclasses
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from absl import logging
+
+from common import files
+from common.cli import UserError, flag
+from data_prep.records.example import EVAL, SAMPLES_FILE, TRAIN
+from data_prep.records.shard import NUM_SAMPLES, Job, build_shard
+from data_prep.stages import manifest, resume
+from data_prep.stages.executors import Executor
+from data_prep.vocab import tokenizer_source, vocabulary
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordSettings:
+    """What decides the records, besides text and vocabulary; flags of its scripts."""
+
+    max_seq_length: int = flag(
+        128, "Tokens in an example, [CLS] and [SEP] included.", at_least=8
+    )
+    eval_fraction: float = flag(
+        0.005,
+        "Share of documents, by a hash of their text, kept out of training for "
+        "evaluation.",
+        at_least=0.0,
+        at_most=0.5,
+    )
+    pack_documents: bool = flag(
+        False,
+        "Lets short documents share a record, each with its own [CLS] and [SEP]. The "
+        "trainer keeps them apart; google-research/electra does not.",
+    )
+    seed: int = flag(0, "Seed of the packer's draws.")
+    compression: str = flag("none", "Of the TFRecord files.", choices=("none", "gzip"))
+
+
+def run(
+    settings: RecordSettings,
+    input_dir: str,
+    vocab_dir: str,
+    output_dir: str,
+    overwrite: bool,
+    executor: Executor,
+) -> None:
+    """Makes `output_dir` a complete folder of records.
+
+    Raises:
+      UserError: unusable folders, or too few documents to hold any out.
+    """
+    clean = manifest.read(input_dir, "clean_corpus")
+    source = tokenizer_source.load(vocab_dir)
+    kept = {
+        **dataclasses.asdict(settings),
+        "compression": "" if settings.compression == "none" else "GZIP",
+    }
+    config = {
+        **kept,
+        "vocab_sha256": source.vocab_sha256,
+        "tokenizer_sha256": source.tokenizer_sha256,
+        "clean_sha256": manifest.content_hash(clean),
+    }
+    inputs = (input_dir, vocab_dir)
+    log = resume.begin(output_dir, "build_tfrecords", config, overwrite, inputs)
+    if log.is_complete:
+        return
+    entries = _write_tokenizer(source, output_dir)
+    made = _build_shards(settings, input_dir, clean["files"], log, executor)
+    entries += [entry for shard in made for entry in shard["entries"]]
+    entries.append(_write_samples([s for m in made for s in m["samples"]], output_dir))
+    counts = _totals(entries)
+    _check_splits(counts, settings.eval_fraction)
+    log.complete(
+        {
+            **kept,
+            "vocab_size": len(source.tokens),
+            "vocab_sha256": source.vocab_sha256,
+            "recipe": clean["recipe"],
+            "recipe_hash": clean["recipe_hash"],
+            "corpus": _corpus(clean),
+            "counts": counts,
+            "files": entries,
+        }
+    )
+    for split, split_counts in counts.items():
+        positions = split_counts["examples"] * settings.max_seq_length
+        share = 100 * split_counts["tokens"] / max(positions, 1)
+        logging.info("%s: %s, %.1f %% non-pad", split, split_counts, share)
+
+
+def _corpus(clean: dict[str, Any]) -> dict[str, Any]:
+    """What a run, and the card of a model, say of the text."""
+    dropped = {reason: found["lines"] for reason, found in clean["dropped"].items()}
+    # Folders of earlier versions do not name their rules.
+    rules = clean.get("recipe_rules")
+    counts = {name: clean[name] for name in ("read", "written")}
+    return {"recipe_rules": rules, **counts, "dropped": dropped}
+
+
+def _write_tokenizer(
+    source: tokenizer_source.Source, output_dir: str
+) -> list[dict[str, Any]]:
+    """The records' own copy: what the trainer and the export use."""
+    contents = {
+        vocabulary.VOCAB_FILE: source.vocab_text,
+        vocabulary.TOKENIZER_FILE: source.tokenizer_json,
+    }
+    for name, text in contents.items():
+        files.write_text(os.path.join(output_dir, name), text)
+    return [manifest.file_entry(output_dir, name) for name in contents]
+
+
+def _build_shards(
+    settings: RecordSettings,
+    input_dir: str,
+    shards: Sequence[dict[str, Any]],
+    log: resume.WorkLog,
+    executor: Executor,
+) -> list[dict[str, Any]]:
+    for split in (TRAIN, EVAL):
+        files.makedirs(os.path.join(log.output_dir, split))
+    jobs = [
+        Job(
+            input_path=os.path.join(input_dir, entry["name"]),
+            index=index,
+            num_shards=len(shards),
+            tokenizer_file=os.path.join(log.output_dir, vocabulary.TOKENIZER_FILE),
+            max_seq_length=settings.max_seq_length,
+            eval_fraction=settings.eval_fraction,
+            pack_documents=settings.pack_documents,
+            seed=settings.seed,
+            compression=log.config["compression"],
+            work_log=log,
+        )
+        for index, entry in enumerate(shards)
+    ]
+    sizes = [entry["bytes"] for entry in shards]
+    return executor.map("building records", build_shard, jobs, sizes)
+
+
+def _write_samples(samples: list[dict[str, Any]], output_dir: str) -> dict[str, Any]:
+    rows = (json.dumps(s, ensure_ascii=False) + "\n" for s in samples[:NUM_SAMPLES])
+    files.write_text(os.path.join(output_dir, SAMPLES_FILE), "".join(rows))
+    return manifest.file_entry(output_dir, SAMPLES_FILE)
+
+
+def _totals(entries: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
+    totals: dict[str, Counter] = {TRAIN: Counter(), EVAL: Counter()}
+    for entry in entries:
+        split = entry["name"].split("/")[0]
+        if split in totals:
+            named = {"name", "bytes", "sha256"}
+            totals[split].update({k: v for k, v in entry.items() if k not in named})
+    return {split: dict(counter) for split, counter in totals.items()}
+
+
+def _check_splits(counts: dict[str, dict[str, int]], eval_fraction: float) -> None:
+    documents = sum(split["documents"] for split in counts.values())
+    train, held_out = (counts[split]["examples"] for split in (TRAIN, EVAL))
+    if not train or (eval_fraction and not held_out):
+        raise UserError(
+            f"--eval_fraction={eval_fraction} of {documents} documents leaves "
+            f"{train} training and {held_out} evaluation examples: both are needed. "
+            "Choose another share, or 0 to train without evaluation (and --overwrite)"
+        )

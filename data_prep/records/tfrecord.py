@@ -1,0 +1,123 @@
+"""TFRecord files, without TensorFlow: its start-up takes longer than most shards.
+
+A record is framed as: length (uint64), CRC of the length (uint32), data, CRC of the
+data (uint32), all little-endian; the CRCs are CRC32C, rotated and offset ("masked").
+https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details
+"""
+
+import contextlib
+import functools
+import gzip
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO, NamedTuple
+
+import google_crc32c
+
+from common import files
+from data_prep.stages.manifest import HashingWriter
+
+COMPRESSIONS = ("", "GZIP")  # As tf.data.TFRecordDataset's compression_type has them.
+
+_WRONG_LENGTH = "the CRC of its length does not match"
+_WRONG_DATA = "the CRC of its data does not match"
+_EARLY_END = "the file ends inside it"
+_NOT_GZIP = "the compressed data end early or are damaged"
+
+_HEAD, _CRC = struct.Struct("<QI"), struct.Struct("<I")
+
+
+class Record(NamedTuple):
+    """A record as it was found.
+
+    Attributes:
+      data: may be damaged, if there is a problem.
+      offset: in bytes of the file, or of its uncompressed content.
+      problem: empty if the record is as it was written.
+    """
+
+    data: bytes
+    offset: int
+    problem: str
+
+
+def masked_crc(data: bytes) -> int:
+    crc = google_crc32c.value(data)
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+@functools.cache
+def _head(length: int) -> bytes:
+    return _HEAD.pack(length, masked_crc(struct.pack("<Q", length)))
+
+
+class Writer:
+    """Writes records to an open TFRecord file."""
+
+    def __init__(self, handle: Any, hashing: HashingWriter):
+        self._handle = handle
+        self.entry = hashing.entry  # The manifest's line, once the file is closed.
+
+    def write(self, records: Iterable[bytes]) -> None:
+        parts = []
+        for data in records:
+            parts += [_head(len(data)), data, _CRC.pack(masked_crc(data))]
+        self._handle.write(b"".join(parts))
+
+
+@contextlib.contextmanager
+def open_writer(path: str, compression: str = "") -> Iterator[Writer]:
+    """A TFRecord file that gets its name when the block ends without an error.
+
+    The same records give the same bytes: gzip's header holds no name and no time.
+    """
+    with files.atomic_writer(path) as handle:
+        hashing = HashingWriter(handle)
+        if compression == "GZIP":
+            with gzip.GzipFile("", "wb", 6, hashing, mtime=0) as packed:
+                yield Writer(packed, hashing)
+        else:
+            yield Writer(hashing, hashing)
+
+
+def read(path: str, compression: str = "") -> Iterator[Record]:
+    """All records of a file, damaged ones with what is wrong.
+
+    After a damaged length or an early end nothing more can be read: that record is the
+    last one.
+    """
+    with files.open_binary(path) as handle:
+        source = gzip.GzipFile(fileobj=handle) if compression == "GZIP" else handle
+        offset = 0
+        while (head := _read(source, _HEAD.size)) != b"":
+            record = _read_record(source, head, offset)
+            yield record
+            if record.problem and record.problem != _WRONG_DATA:
+                return
+            offset += _HEAD.size + len(record.data) + _CRC.size
+
+
+def _read(source: BinaryIO, size: int) -> bytes | None:
+    """None where the compressed data are damaged."""
+    try:
+        return source.read(size)
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        return None
+
+
+def _read_record(source: BinaryIO, head: bytes | None, offset: int) -> Record:
+    if head is None:
+        return Record(b"", offset, _NOT_GZIP)
+    if len(head) < _HEAD.size:
+        return Record(b"", offset, _EARLY_END)
+    length, crc = _HEAD.unpack(head)
+    if masked_crc(head[:8]) != crc:
+        return Record(b"", offset, _WRONG_LENGTH)
+    data, end = _read(source, length), _read(source, _CRC.size)
+    if data is None or end is None:
+        return Record(b"", offset, _NOT_GZIP)
+    if len(data) < length or len(end) < _CRC.size:
+        return Record(data, offset, _EARLY_END)
+    is_right = _CRC.unpack(end)[0] == masked_crc(data)
+    return Record(data, offset, "" if is_right else _WRONG_DATA)

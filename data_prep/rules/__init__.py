@@ -1,0 +1,1 @@
+"""Cleaning rules and the recipes made of them: text in, text out."""

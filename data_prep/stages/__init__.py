@@ -1,0 +1,1 @@
+"""How a stage of any kind runs: manifests, resuming, and what executes its work."""

@@ -1,0 +1,66 @@
+"""Clean documents as text: a line per line, a blank line between documents."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+
+from common import files
+
+# Lines, none of them blank or with a line end inside.
+Document = list[str]
+
+_GAP = re.compile("\n{3,}")
+
+_BLOCK_BYTES = 1 << 20
+
+
+def to_text(documents: Iterable[Document]) -> str:
+    text = "\n\n".join(map("\n".join, documents))
+    return text + "\n" if text else ""
+
+
+def from_text(text: str) -> list[Document]:
+    """The documents of `to_text`."""
+    return [document.split("\n") for document in documents(text)]
+
+
+def documents(text: str) -> list[str]:
+    """The documents of a shard's text, each as its lines in one text."""
+    return text.removesuffix("\n").split("\n\n") if text else []
+
+
+def lines(text: str) -> list[str]:
+    """All lines of a shard's text."""
+    return list(filter(None, text.split("\n")))
+
+
+def without_lines(text: str, dropped: Iterable[int]) -> str:
+    """A shard's text without these of its `lines`, and documents left empty by that."""
+    rows: list[str | None] = list(text.split("\n"))
+    positions = [position for position, row in enumerate(rows) if row]
+    for index in dropped:
+        rows[positions[index]] = None
+    kept = "\n".join(row for row in rows if row is not None).strip("\n")
+    return _GAP.sub("\n\n", kept) + "\n" if kept else ""
+
+
+def without_documents(text: str, dropped: Iterable[int]) -> str:
+    """A shard's text without these of its `documents`."""
+    gone = set(dropped)
+    kept = [d for index, d in enumerate(documents(text)) if index not in gone]
+    return "\n\n".join(kept) + "\n" if kept else ""
+
+
+def read_shard(
+    path: str, on_bytes: Callable[[int], None] = lambda n: None
+) -> Iterator[Document]:
+    """Documents of one clean shard; reports the bytes it reads to `on_bytes`."""
+    rest = b""
+    with files.open_binary(path) as handle:
+        while block := handle.read(max(_BLOCK_BYTES, len(rest))):
+            on_bytes(len(block))
+            whole, separator, rest = (rest + block).rpartition(b"\n\n")
+            if separator:
+                for document in whole.decode("utf-8").split("\n\n"):
+                    yield document.split("\n")
+    if rest:
+        yield rest.decode("utf-8").removesuffix("\n").split("\n")

@@ -1,0 +1,175 @@
+"""The phases on Apache Spark; deduplication goes through Spark's own shuffle.
+
+Every worker must see the same paths: gs:// on Dataproc, a shared or local disk on a
+cluster of one machine.
+"""
+
+import contextlib
+import functools
+import os
+import pathlib
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from common import files
+from common.cli import UserError
+from common.progress import Progress
+from data_prep.clean import repeats
+from data_prep.clean.phases import Keys
+from data_prep.raw.slices import Bundle, Part, Reader
+
+_POLL_SECONDS = 1.0
+# Tasks that share one large file: each reads it, and cleans every n-th part of it.
+_TASK_BYTES = 64 << 20
+_MOST_TASKS = 16
+
+
+@contextlib.contextmanager
+def session(master: str) -> Iterator[Any]:
+    """A Spark session whose workers can import this package.
+
+    Args:
+      master: such as spark://host:7077; empty where spark-submit or Dataproc says it.
+
+    Raises:
+      UserError: pyspark is not installed.
+    """
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise UserError(
+            "Spark is needed: pip install 'korean-electra-tf[spark]', and Java 17"
+        ) from error
+    builder = SparkSession.builder.appName("korean-electra-tf")
+    spark = (builder.master(master) if master else builder).getOrCreate()
+    root = pathlib.Path(__file__).parents[2]
+    with tempfile.TemporaryDirectory() as folder:
+        for package in ("common", "data_prep"):
+            archive = os.path.join(folder, package)
+            zipped = shutil.make_archive(archive, "zip", root, package)
+            spark.sparkContext.addPyFile(zipped)
+        try:
+            yield spark
+        finally:
+            spark.stop()
+
+
+class SparkExecutor:
+    """Tasks of a Spark cluster, see executors.Executor."""
+
+    def __init__(self, spark: Any):
+        self._spark = spark
+
+    def map(
+        self,
+        name: str,
+        function: Callable,
+        items: Sequence,
+        sizes: Sequence[int] | None = None,
+    ) -> list[Any]:
+        tasks = self._spark.sparkContext.parallelize(items, max(1, len(items)))
+        return self._run(name, len(items), tasks.map(function).collect)
+
+    def map_parts(
+        self, reader: Reader, bundles: Sequence[Bundle], function: Callable[[Part], str]
+    ) -> list[str]:
+        jobs = [
+            (bundle, turn, turns)
+            for bundle in bundles
+            for turns in (_turns(bundle),)
+            for turn in range(turns)
+        ]
+        work = functools.partial(_every_nth_part, reader, function)
+        return sorted(sum(self.map("cleaning", work, jobs), []))
+
+    def find_repeats(self, name: str, keys: Keys) -> None:
+        count = keys.num_partitions
+        rows = (
+            self._spark.range(len(keys.parts), numPartitions=len(keys.parts))
+            .mapInArrow(functools.partial(_read_keys, keys), _KEYS)
+            .repartition(count, "key")
+            .sortWithinPartitions("key", "part", "item")
+            .mapInArrow(functools.partial(_write_repeats, keys), "partition int")
+        )
+        written = {row.partition for row in self._run(name, count, rows.collect)}
+        for partition in set(range(count)) - written:  # that no key fell into
+            keys.write(partition, repeats.repeats_of(*np.empty((3, 0), np.uint64)))
+
+    def _run(self, name: str, total: int, action: Callable[[], Any]) -> Any:
+        """Runs an action while its finished tasks are shown."""
+        context = self._spark.sparkContext
+        context.setJobGroup(name, name)
+        tracker, finished = context.statusTracker(), threading.Event()
+
+        def done() -> int:
+            jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(name)]
+            stages = [stage for job in jobs if job for stage in job.stageIds]
+            infos = filter(None, map(tracker.getStageInfo, stages))
+            return min(total, sum(info.numCompletedTasks for info in infos))
+
+        def show(progress: Progress) -> None:
+            while not finished.wait(_POLL_SECONDS):
+                progress.update_to(done())
+
+        with Progress(name, total, " tasks") as progress:
+            thread = threading.Thread(target=show, args=[progress], daemon=True)
+            thread.start()
+            try:
+                return action()
+            finally:
+                finished.set()
+                thread.join()
+
+
+def _turns(bundle: Bundle) -> int:
+    size = sum(map(files.size, bundle.paths))
+    return min(_MOST_TASKS, 1 + size // _TASK_BYTES)
+
+
+def _every_nth_part(
+    reader: Reader, function: Callable[[Part], str], job: tuple[Bundle, int, int]
+) -> list[str]:
+    bundle, turn, turns = job
+    mine = (part for part in reader.parts(bundle) if part.index % turns == turn)
+    return [function(part) for part in mine]
+
+
+_KEYS = "key long, part int, item int"
+
+
+def _read_keys(keys: Keys, batches: Iterator) -> Iterator:
+    """Record batches of part numbers -> the keys of these parts."""
+    import pyarrow
+
+    for batch in batches:
+        for part in batch.column(0).to_pylist():
+            rows = repeats.read_keys(keys.paths[part])
+            columns = [
+                pyarrow.array(rows["key"].view(np.int64)),
+                pyarrow.array(np.full(len(rows), part, np.int32)),
+                pyarrow.array(rows["item"].astype(np.int32)),
+            ]
+            names = ["key", "part", "item"]
+            yield pyarrow.RecordBatch.from_arrays(columns, names)
+
+
+def _write_repeats(keys: Keys, batches: Iterator) -> Iterator:
+    """Writes the repeats of a partition of keys, which come sorted."""
+    import pyarrow
+    from pyspark import TaskContext
+
+    columns = [
+        [batch.column(i).to_numpy(zero_copy_only=False) for i in range(3)]
+        for batch in batches
+    ]
+    if columns:
+        partition = TaskContext.get().partitionId()
+        joined = (np.concatenate(column) for column in zip(*columns, strict=True))
+        keys.write(partition, repeats.repeats_of(*joined))
+        array = pyarrow.array([partition], pyarrow.int32())
+        yield pyarrow.RecordBatch.from_arrays([array], ["partition"])

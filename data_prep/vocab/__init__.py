@@ -1,0 +1,1 @@
+"""WordPiece vocabularies: learning, reading and measuring them."""

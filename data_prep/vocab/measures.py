@@ -1,0 +1,206 @@
+"""Measures a vocabulary on held-out text.
+
+A word is what stands between spaces (eojeol), unless said otherwise.
+"""
+
+import dataclasses
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from tokenizers import BertWordPieceTokenizer, Encoding
+
+from common import files
+from common.cli import UserError
+from data_prep.vocab import vocabulary
+
+PERCENTILES = (50, 90, 95, 99, 100)
+_TOP_CAUSES = 20
+_BATCH = 10_000
+_SYLLABLES = [chr(code) for code in range(ord("가"), ord("힣") + 1)]
+# Python's codec writes the other syllables as eight bytes, jamo by jamo.
+_KS_X_1001 = [c for c in _SYLLABLES if len(c.encode("euc_kr")) == 2]
+_LONG_WORD = f"longer than {vocabulary.MAX_WORD_LENGTH} characters"
+
+
+@dataclasses.dataclass
+class _Tally:
+    """Sums over the words of a text."""
+
+    words: int = 0
+    tokens: int = 0
+    unk_words: int = 0
+    unk_tokens: int = 0
+    cut_words: int = 0  # At punctuation too, as the tokenizer cuts.
+    whole_words: int = 0
+    syllables: int = 0
+    syllable_tokens: int = 0
+    causes: Counter[str] = dataclasses.field(default_factory=Counter)
+
+    def add(self, word: str, encoding: Encoding, count: int, known: set[str]) -> None:
+        ids, word_ids = encoding.ids, encoding.word_ids
+        sizes = Counter(word_ids)
+        unk = [i for i, token in enumerate(ids) if token == vocabulary.UNK_ID]
+        self.words += count
+        self.tokens += count * len(ids)
+        self.unk_words += count * bool(unk)
+        self.unk_tokens += count * len(unk)
+        self.cut_words += count * len(sizes)
+        single = sum(size == 1 for size in sizes.values())
+        self.whole_words += count * (single - len(unk))
+        if all("가" <= c <= "힣" for c in word):
+            self.syllables += count * len(word)
+            self.syllable_tokens += count * len(ids)
+        for i in unk:
+            begin, end = encoding.offsets[i]
+            self.causes.update(dict.fromkeys(_causes(word[begin:end], known), count))
+
+
+def _causes(word: str, known: set[str]) -> list[str]:
+    """Why a word is [UNK]: its single characters that are no tokens, or its length."""
+    if len(word) > vocabulary.MAX_WORD_LENGTH:
+        return [_LONG_WORD]
+    forms = [word[:1], *("##" + c for c in word[1:])]
+    return [form for form in dict.fromkeys(forms) if form not in known]
+
+
+def measure(
+    tokenizer: BertWordPieceTokenizer, lines: Sequence[str], special_tokens: list[str]
+) -> dict[str, Any]:
+    """Figures of one tokenizer; shares are of 1, lengths in tokens.
+
+    Args:
+      tokenizer: `vocab.load_tokenizer`.
+      lines: text that the vocabulary was not trained on.
+      special_tokens: whether each stays whole inside text.
+
+    Raises:
+      UserError: the lines hold no word.
+    """
+    words = Counter(word for line in lines for word in line.split())
+    if not words:
+        raise UserError("--input holds no word: name held-out text")
+    known = set(tokenizer.get_vocab())
+    tally, lengths = _Tally(), {}
+    distinct = list(words)
+    for begin in range(0, len(distinct), _BATCH):
+        batch = distinct[begin : begin + _BATCH]
+        encodings = tokenizer.encode_batch(batch, add_special_tokens=False)
+        for word, encoding in zip(batch, encodings, strict=True):
+            lengths[word] = len(encoding.ids)
+            tally.add(word, encoding, words[word], known)
+    line_lengths = [2 + sum(map(lengths.__getitem__, x.split())) for x in lines]
+    return {
+        "vocab_size": len(known),
+        "unk_tokens": tally.unk_tokens / tally.tokens,
+        "unk_words": tally.unk_words / tally.words,
+        "tokens_per_word": tally.tokens / tally.words,
+        "tokens_per_syllable": tally.syllable_tokens / max(tally.syllables, 1),
+        "whole_words": tally.whole_words / tally.cut_words,
+        "special_tokens_whole": _special_tokens_whole(tokenizer, special_tokens),
+        "ks_x_1001_syllables": _coverage(known, _KS_X_1001),
+        "all_syllables": _coverage(known, _SYLLABLES),
+        "sequence_length": {
+            str(p): float(np.percentile(line_lengths, p)) for p in PERCENTILES
+        },
+        "characters_per_second": _speed(tokenizer, lines),
+        "unk_causes": dict(tally.causes.most_common(_TOP_CAUSES)),
+    }
+
+
+def _special_tokens_whole(
+    tokenizer: BertWordPieceTokenizer, special_tokens: list[str]
+) -> float:
+    def is_whole(token: str) -> bool:
+        tokens = tokenizer.encode(f"가{token}나 {token}!", add_special_tokens=False)
+        return tokens.tokens.count(token) == 2
+
+    return sum(map(is_whole, special_tokens)) / len(special_tokens)
+
+
+def _coverage(known: set[str], syllables: list[str]) -> float:
+    """Share of syllables that can stand anywhere in a word."""
+    return sum(c in known and "##" + c in known for c in syllables) / len(syllables)
+
+
+def _speed(tokenizer: BertWordPieceTokenizer, lines: Sequence[str]) -> float:
+    """Characters a second with the threads that `tokenizers` takes; the best of three.
+
+    The first run fills the tokenizer's cache, and other programs slow single runs.
+    """
+    batch = list(lines[:_BATCH])
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        tokenizer.encode_batch(batch, add_special_tokens=False)
+        seconds.append(time.perf_counter() - start)
+    return sum(map(len, batch)) / min(seconds)
+
+
+def span_boundaries(
+    tokenizer: BertWordPieceTokenizer, squad_file: str
+) -> dict[str, float]:
+    """How many answers of a SQuAD-format file can be marked exactly.
+
+    Returns:
+      The number of answers, and the shares whose first character begins a token, whose
+      last one ends a token, and both.
+
+    Raises:
+      UserError: the file is not of that format, or an answer is not where it says.
+    """
+    hits = Counter()
+    for context, answers in _read_squad(squad_file):
+        offsets = tokenizer.encode(context, add_special_tokens=False).offsets
+        starts, ends = (set(side) for side in zip(*offsets, strict=True))
+        for begin, end in answers:
+            at_start, at_end = begin in starts, end in ends
+            hits.update(answers=1, start=at_start, end=at_end, both=at_start and at_end)
+    if not hits["answers"]:
+        raise UserError(f"{squad_file} holds no answer")
+    shares = {name: hits[name] / hits["answers"] for name in ("start", "end", "both")}
+    return {"answers": hits["answers"], **shares}
+
+
+def _read_squad(squad_file: str) -> list[tuple[str, list[tuple[int, int]]]]:
+    """(context, [(begin, end) of each question's answers, in characters])."""
+    try:
+        paragraphs = [
+            paragraph
+            for article in files.read_json(squad_file)["data"]
+            for paragraph in article["paragraphs"]
+        ]
+        return [(p["context"], _answer_spans(p)) for p in paragraphs]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{squad_file} is not in the format of SQuAD and KorQuAD 1.0: {error!r}"
+        ) from error
+
+
+def _answer_spans(paragraph: dict[str, Any]) -> list[tuple[int, int]]:
+    spans = []
+    for question in paragraph["qas"]:
+        for answer in question["answers"]:
+            begin, text = answer["answer_start"], answer["text"]
+            if not paragraph["context"].startswith(text, begin):
+                raise ValueError(f"no {text!r} at character {begin} of its context")
+            spans.append((begin, begin + len(text)))
+    return spans
+
+
+def side_by_side(
+    tokenizers: dict[str, BertWordPieceTokenizer], lines: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Each line with its tokens by each vocabulary."""
+    return [
+        {
+            "text": line,
+            "tokens": {
+                name: tokenizer.encode(line, add_special_tokens=False).tokens
+                for name, tokenizer in tokenizers.items()
+            },
+        }
+        for line in lines
+    ]

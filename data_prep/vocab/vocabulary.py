@@ -1,0 +1,190 @@
+"""WordPiece vocabularies: reading, writing, and the one tokenizer every stage uses.
+
+The tokenizer is cased and strips no accents, unless tokenizer.json beside the vocab.txt
+says otherwise: Unicode's decomposition, which stripping needs, splits Hangul syllables
+into jamo."""
+
+import dataclasses
+import hashlib
+import os
+import re
+from collections.abc import Callable
+from typing import Any
+
+from tokenizers import BertWordPieceTokenizer
+
+from common import files
+from common.cli import UserError
+from data_prep.stages import manifest
+
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+PAD_ID, UNK_ID, CLS_ID, SEP_ID, MASK_ID = range(5)
+VOCAB_FILE = "vocab.txt"
+TOKENIZER_FILE = "tokenizer.json"
+# Longer words become [UNK], in characters; the default of `tokenizers` and of BERT.
+MAX_WORD_LENGTH = 100
+
+_HANGUL_SYLLABLES = re.compile("[가-힣]+")
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenizerOptions:
+    """What a tokenizer has beyond its vocab.txt; tokenizer.json records it.
+
+    special_tokens: kept whole wherever they stand, besides the usual five.
+    """
+
+    lowercase: bool = False
+    strip_accents: bool = False
+    special_tokens: tuple[str, ...] = ()
+
+
+def read_tokens(vocab_file: str) -> list[str]:
+    """Lines of a vocab.txt.
+
+    Raises:
+      UserError: no line, or an empty or repeated one.
+    """
+    lines = files.read_text(vocab_file).split("\n")
+    tokens = lines[:-1] if lines[-1] == "" else lines
+    if not tokens:
+        raise UserError(f"{vocab_file} is empty: each line is one token")
+    seen: set[str] = set()
+    for number, token in enumerate(tokens, 1):
+        if not token.strip() or token in seen:
+            what = f"repeats {token!r}" if token.strip() else "is empty"
+            raise UserError(
+                f"{vocab_file}: line {number} {what}: each line is one token"
+            )
+        seen.add(token)
+    return tokens
+
+
+def read(vocab_file: str) -> dict[str, int]:
+    """Token -> id of a vocab.txt.
+
+    Raises:
+      UserError: an empty or repeated line, or special tokens not at 0 to 4.
+    """
+    tokens = read_tokens(vocab_file)
+    if tuple(tokens[: len(SPECIAL_TOKENS)]) != SPECIAL_TOKENS:
+        raise UserError(
+            f"{vocab_file} begins with {' '.join(tokens[:5])}; its first five lines "
+            f"must be {' '.join(SPECIAL_TOKENS)}"
+        )
+    return {token: i for i, token in enumerate(tokens)}
+
+
+def read_options(vocab_file: str) -> TokenizerOptions:
+    """Options in the tokenizer.json beside a vocab.txt; the defaults where none is.
+
+    Raises:
+      UserError: the tokenizer.json is not as `save` writes it.
+    """
+    saved = _saved_tokenizer(vocab_file)
+    return TokenizerOptions() if saved is None else saved[0]
+
+
+def _saved_tokenizer(vocab_file: str) -> tuple[TokenizerOptions, dict[str, int]] | None:
+    """What the tokenizer.json beside a vocab.txt says, and its tokens."""
+    path = os.path.join(os.path.dirname(vocab_file), TOKENIZER_FILE)
+    if not files.exists(path):
+        return None
+    try:
+        saved = files.read_json(path)
+        normalizer = saved["normalizer"]
+        names = [token["content"] for token in saved["added_tokens"]]
+        options = TokenizerOptions(
+            bool(normalizer["lowercase"]),
+            bool(normalizer["strip_accents"]),
+            tuple(name for name in names if name not in SPECIAL_TOKENS),
+        )
+        return options, saved["model"]["vocab"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path} is not as train_vocab writes it ({error!r}): remove it to use "
+            f"{VOCAB_FILE} alone"
+        ) from error
+
+
+def load_tokenizer(vocab_file: str) -> BertWordPieceTokenizer:
+    """The tokenizer of a vocab.txt, as it is used in training and exported.
+
+    Raises:
+      UserError: a malformed vocab.txt, or a tokenizer.json beside it with other tokens.
+    """
+    vocab = read(vocab_file)
+    options, saved = _saved_tokenizer(vocab_file) or (TokenizerOptions(), vocab)
+    if saved != vocab:
+        raise UserError(
+            f"{vocab_file} and the {TOKENIZER_FILE} beside it hold different tokens: "
+            f"copy both from one folder, or remove {TOKENIZER_FILE}"
+        )
+    return _wordpiece(vocab, options)
+
+
+def _wordpiece(
+    vocab: dict[str, int] | None, options: TokenizerOptions = TokenizerOptions()
+) -> BertWordPieceTokenizer:
+    tokenizer = BertWordPieceTokenizer(
+        vocab, lowercase=options.lowercase, strip_accents=options.strip_accents
+    )
+    tokenizer.add_special_tokens(list(options.special_tokens))
+    return tokenizer
+
+
+def word_splitter(options: TokenizerOptions) -> Callable[[str], list[str]]:
+    """text -> what the tokenizer takes for words, and cuts into tokens one by one.
+
+    Special tokens are left out: no piece of them is to be learned.
+    """
+    tokenizer = _wordpiece(None, options)
+    normalize = tokenizer.normalizer.normalize_str
+    pre_tokenize = tokenizer.pre_tokenizer.pre_tokenize_str
+    special = [re.escape(token) for token in (*SPECIAL_TOKENS, *options.special_tokens)]
+    cut = re.compile("|".join(sorted(special, key=len, reverse=True))).split
+
+    def split(text: str) -> list[str]:
+        if not options.strip_accents and _HANGUL_SYLLABLES.fullmatch(text):
+            return [text]  # Four words in five; the general way takes ten times longer.
+        parts = (pre_tokenize(normalize(part)) for part in cut(text) if part)
+        return [word for words in parts for word, _ in words]
+
+    return split
+
+
+def check_special_tokens(tokens: tuple[str, ...]) -> None:
+    """Refuses extra special tokens that ordinary text could be mistaken for.
+
+    Raises:
+      UserError: a token is empty, repeated, one of the five, holds a space, or is a
+        plain word to the tokenizer.
+    """
+    split = word_splitter(TokenizerOptions())
+    for i, token in enumerate(tokens):
+        if not token or any(c.isspace() for c in token):
+            problem = "is empty or holds a space"
+        elif token in SPECIAL_TOKENS or token in tokens[:i]:
+            problem = "is there already"
+        elif len(split(token)) < 2:
+            problem = "is a plain word: put it in brackets, as [PHONE] or {laughing}"
+        else:
+            continue
+        raise UserError(f"--special_tokens: {token!r} {problem}")
+
+
+def fingerprint(vocab_file: str) -> str:
+    """SHA-256 of a vocab.txt: what records, checkpoints and exports agree on."""
+    return hashlib.sha256(files.read_text(vocab_file).encode("utf-8")).hexdigest()
+
+
+def save(
+    directory: str, tokens: list[str], options: TokenizerOptions = TokenizerOptions()
+) -> list[dict[str, Any]]:
+    """Writes vocab.txt and tokenizer.json; returns their manifest entries."""
+    text = "".join(token + "\n" for token in tokens)
+    tokenizer = _wordpiece({token: i for i, token in enumerate(tokens)}, options)
+    contents = {VOCAB_FILE: text, TOKENIZER_FILE: tokenizer.to_str()}
+    for name, content in contents.items():
+        files.write_text(os.path.join(directory, name), content)
+    return [manifest.file_entry(directory, name) for name in contents]

@@ -1,0 +1,64 @@
+"""Configs from files: presets in TOML, changed by the original's JSON."""
+
+import json
+import sys
+from typing import Any
+
+from common import files
+from common.cli import UserError
+from electra_tf.config import PretrainingConfig, from_dict
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def load(config_path: str, hparams: str = "") -> PretrainingConfig:
+    """A preset with changes.
+
+    Args:
+      config_path: a TOML file.
+      hparams: a JSON object, or the path of a file that holds one: the original's form.
+
+    Raises:
+      UserError: a file is missing or malformed, or holds a bad hyperparameter.
+    """
+    if not files.exists(config_path):
+        raise UserError(f"--config={config_path} does not exist")
+    try:
+        values = tomllib.loads(files.read_text(config_path))
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"--config={config_path} is not TOML: {error}") from error
+    from_dict(values, config_path)  # a bad preset is blamed on the preset
+    where = "--hparams" if hparams else config_path
+    return from_dict({**values, **parse_hparams(hparams)}, where)
+
+
+def changed(config: PretrainingConfig, hparams: str) -> PretrainingConfig:
+    """A config with changes, in the form that `load` takes."""
+    return from_dict({**config.to_dict(), **parse_hparams(hparams)}, "--hparams")
+
+
+def parse_hparams(hparams: str) -> dict[str, Any]:
+    """The values of a JSON object, or of a file that holds one.
+
+    Raises:
+      UserError: it is neither.
+    """
+    if not hparams:
+        return {}
+    text = hparams
+    if not hparams.lstrip().startswith("{"):
+        if not files.exists(hparams):
+            raise UserError(
+                f"--hparams={hparams}: neither a JSON object nor a file that exists"
+            )
+        text = files.read_text(hparams)
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"--hparams is not JSON: {error}: {text[:200]}") from error
+    if not isinstance(values, dict):
+        raise UserError('--hparams must be a JSON object: {"num_train_steps": 1000}')
+    return values

@@ -1,0 +1,236 @@
+"""Which devices train: one value, `--strategy`, names the tf.distribute strategy."""
+
+import dataclasses
+import functools
+import json
+import os
+from collections.abc import Callable, Iterable
+
+import tensorflow as tf
+from absl import logging
+
+from common.cli import UserError, flag
+from electra_tf.devices import tpu as tpu_strategy
+
+# What a host reads: its batches, an element a replica in turn.
+HostBatches = Callable[[tf.distribute.InputContext], tf.data.Dataset]
+
+STRATEGIES = ("auto", "cpu", "gpu", "mirrored", "multiworker", "tpu")
+
+
+@dataclasses.dataclass(frozen=True)
+class Devices:
+    """Which devices compute; flags of the scripts that train."""
+
+    strategy: str = flag(
+        "auto", "Devices: auto takes what there is.", choices=STRATEGIES
+    )
+    tpu: str = flag("", "A TPU's name or address; 'local' on a TPU VM.")
+    tpu_zone: str = flag("", "The zone of a TPU given by name.")
+    gcp_project: str = flag("", "The project of such a TPU.")
+
+    def make_strategy(self) -> tf.distribute.Strategy:
+        return make_strategy(*dataclasses.astuple(self))
+
+
+def make_strategy(
+    name: str, tpu: str = "", tpu_zone: str = "", gcp_project: str = ""
+) -> tf.distribute.Strategy:
+    """The strategy of this name; call it before TensorFlow computes anything.
+
+    Args:
+      name: "cpu"; "gpu" (the first one); "mirrored" (all of this machine's);
+        "multiworker" (every process that the environment's TF_CONFIG names); "tpu"
+        (all cores of `tpu`, a pod's too); "auto" takes what there is: several workers
+        if TF_CONFIG names them, else a TPU, else GPUs, else the CPU.
+      tpu: name or address of a TPU, "local" on a TPU VM.
+      tpu_zone, gcp_project: where a TPU of that name is, if not here.
+
+    Raises:
+      UserError: the device asked for is not there.
+    """
+    name = _found(tpu) if name == "auto" else name
+    if name == "multiworker":
+        return _multi_worker_strategy()
+    if name == "tpu":
+        return tpu_strategy.make_strategy(
+            tpu or tpu_strategy.LOCAL, tpu_zone, gcp_project
+        )
+    if name == "cpu":
+        return tf.distribute.OneDeviceStrategy("/cpu:0")
+    if name not in STRATEGIES:
+        raise UserError(f"--strategy={name}: choose {', '.join(STRATEGIES)}")
+    if not tf.config.list_physical_devices("GPU"):
+        raise UserError(
+            f"--strategy={name}, but TensorFlow sees no GPU: nvidia-smi shows any?"
+        )
+    if name == "mirrored":
+        return tf.distribute.MirroredStrategy()
+    return tf.distribute.OneDeviceStrategy("/gpu:0")
+
+
+def _found(tpu: str) -> str:
+    """What "auto" means here."""
+    if len(_workers()) > 1:
+        return "multiworker"
+    if tpu or tpu_strategy.is_here():
+        return "tpu"
+    gpus = len(tf.config.list_physical_devices("GPU"))
+    if gpus:
+        return "mirrored" if gpus > 1 else "gpu"
+    if tpu_strategy.chips():
+        logging.warning("TPU chips are here unused: --tpu=local says why")
+    return "cpu"
+
+
+def _workers() -> list[str]:
+    """host:port of each worker that TF_CONFIG names."""
+    text = os.environ.get("TF_CONFIG") or "{}"
+    try:
+        cluster = json.loads(text).get("cluster", {})
+        return [*cluster.get("chief", []), *cluster.get("worker", [])]
+    except (ValueError, AttributeError) as error:
+        raise UserError(f"TF_CONFIG is not the JSON it should be: {text}") from error
+
+
+def _multi_worker_strategy() -> tf.distribute.Strategy:
+    if not _workers():
+        raise UserError(
+            "--strategy=multiworker needs TF_CONFIG, on every machine: "
+            '{"cluster": {"worker": ["host1:port", "host2:port"]}, '
+            '"task": {"type": "worker", "index": 0}}, with the machine\'s own index'
+        )
+    logging.info("waiting for the workers %s", ", ".join(_workers()))
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def distribute(strategy: tf.distribute.Strategy, batches: HostBatches) -> Iterable:
+    """Batches as the strategy's replicas take them."""
+    if isinstance(strategy, tf.distribute.OneDeviceStrategy):
+        # The iterator that would copy them ahead is tuned, and its end waits for that:
+        # as long as it was read, up to a minute (as in input_pipeline.keep_ready). A
+        # batch is a few hundred kB: a GPU hardly waits for its copy.
+        return batches(tf.distribute.InputContext())
+    return strategy.distribute_datasets_from_function(batches)
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process is the one that writes files."""
+    resolver = strategy.cluster_resolver
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return True
+    return (resolver.task_type, resolver.task_id) in (
+        ("chief", 0),
+        *([] if "chief" in resolver.cluster_spec().jobs else [("worker", 0)]),
+    )
+
+
+def over_workers(strategy: tf.distribute.Strategy, value: int) -> list[int]:
+    """Each replica's process' value, the same list in every process."""
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return [value]
+
+    gathered = _gather(strategy)(tf.constant([value], tf.int64))
+    return strategy.experimental_local_results(gathered)[0].numpy().tolist()
+
+
+@functools.cache
+def _gather(strategy: tf.distribute.Strategy) -> Callable[[tf.Tensor], tf.Tensor]:
+    def gather(value: tf.Tensor) -> tf.Tensor:
+        here = tf.identity(value)  # on the replica's device
+        return tf.distribute.get_replica_context().all_gather(here, axis=0)
+
+    return tf.function(lambda value: strategy.run(gather, (value,)))
+
+
+def is_tpu(strategy: tf.distribute.Strategy) -> bool:
+    """Whether shapes must be static."""
+    return isinstance(strategy, tf.distribute.TPUStrategy)
+
+
+def resolve_dtype(strategy: tf.distribute.Strategy, compute_dtype: str) -> str:
+    """What "auto" means on these devices: TPUs multiply in bfloat16 in any case."""
+    if compute_dtype != "auto":
+        return compute_dtype
+    return "bfloat16" if is_tpu(strategy) else "float32"
+
+
+def device_kind(strategy: tf.distribute.Strategy) -> str:
+    """The accelerator's model, such as "NVIDIA A100-SXM4-40GB" or "v3-8"; or "cpu"."""
+    if is_tpu(strategy):
+        return tpu_strategy.accelerator_type()
+    used = strategy.extended.worker_devices[0]
+    if "gpu" not in used.lower():
+        return "cpu"
+    gpu = tf.config.list_physical_devices("GPU")[0]
+    return tf.config.experimental.get_device_details(gpu).get("device_name", "gpu")
+
+
+def _is_tpu_elsewhere(strategy: tf.distribute.Strategy) -> bool:
+    return is_tpu(strategy) and bool(strategy.cluster_resolver.master())
+
+
+def check_reads_here(strategy: tf.distribute.Strategy) -> None:
+    """Refuses a TPU given by name where this process makes the batches.
+
+    Raises:
+      UserError: says where to run instead.
+    """
+    if _is_tpu_elsewhere(strategy):
+        raise UserError(
+            "fine-tuning makes its batches in this process, which a TPU given by name "
+            "cannot read: run it on the TPU VM itself, with --tpu=local"
+        )
+
+
+def check_data_dir(strategy: tf.distribute.Strategy, data_dir: str) -> None:
+    """Refuses records on this machine's disk if the TPU's own hosts read them.
+
+    Raises:
+      UserError: names the folder and where to put it.
+    """
+    if _is_tpu_elsewhere(strategy) and "://" not in data_dir:
+        raise UserError(
+            f"--data_dir={data_dir} is on this machine, but a TPU given by name reads "
+            "the records on its own hosts: gcloud storage cp -r "
+            f"{data_dir} gs://BUCKET/, then --data_dir=gs://BUCKET/..."
+        )
+
+
+def check_batch_sizes(
+    strategy: tf.distribute.Strategy,
+    train_batch_size: int,
+    eval_batch_size: int,
+    gradient_accumulation_steps: int = 1,
+) -> None:
+    """Refuses a global batch that the replicas cannot share equally.
+
+    Raises:
+      UserError: names the size and what it must be a multiple of.
+    """
+    check_batch_size(
+        strategy, "train_batch_size", train_batch_size, gradient_accumulation_steps
+    )
+    check_batch_size(strategy, "eval_batch_size", eval_batch_size)
+    logging.info(
+        "%s, %d replicas", type(strategy).__name__, strategy.num_replicas_in_sync
+    )
+
+
+def check_batch_size(
+    strategy: tf.distribute.Strategy,
+    name: str,
+    size: int,
+    gradient_accumulation_steps: int = 1,
+) -> None:
+    """As `check_batch_sizes`, for one of that name."""
+    replicas = strategy.num_replicas_in_sync
+    parts = replicas * gradient_accumulation_steps
+    if size % parts:
+        times = f" x {parts // replicas} accumulation steps" * (parts > replicas)
+        nearest = {size // parts * parts, (size // parts + 1) * parts} - {0}
+        raise UserError(
+            f"{name}={size} is the batch of all {replicas} replicas together and "
+            f"must be a multiple of {replicas} replicas{times}: say "
+            f"{' or '.join(map(str, sorted(nearest)))}"
+        )

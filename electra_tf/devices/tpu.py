@@ -1,0 +1,134 @@
+"""TPUs: the one this machine has, or one given by name or address."""
+
+import contextlib
+import glob
+import os
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+import tensorflow as tf
+from absl import logging
+
+from electra_tf.devices import tpu_node
+
+LOCAL = "local"
+# A pod needs minutes to start. One that is unwell hangs for ever, without an error.
+START_SECONDS = 600
+
+Result = TypeVar("Result")
+
+
+def chips() -> list[str]:
+    """Device files of this machine's TPU chips; other devices may look alike."""
+    return sorted(glob.glob("/dev/accel*") + glob.glob("/dev/vfio/[0-9]*"))
+
+
+def is_here() -> bool:
+    """Whether this machine has a TPU that TensorFlow can use."""
+    # The library lists a TPU system on any machine: the chips' device files decide.
+    return bool(chips() and tf.config.list_physical_devices("TPU_SYSTEM"))
+
+
+def make_strategy(
+    tpu: str, zone: str = "", project: str = ""
+) -> tf.distribute.TPUStrategy:
+    """Connects to a TPU, starts it, and trains on all of its cores.
+
+    Args:
+      tpu: "local" on a TPU VM; else a name, or the addresses grpc://host:port.
+      zone, project: where a TPU of that name is, if not here.
+
+    Raises:
+      NotWell: the TPU is not there, not well, runs another version, or does not
+        answer.
+    """
+    if tpu == LOCAL:
+        _check_local()
+    else:
+        tpu_node.Node(tpu, zone, project).check(tf.__version__)
+    logging.info("starting the TPU %s", tpu)
+    try:
+        resolver = within(START_SECONDS, lambda: _started(tpu, zone, project))
+    except (TimeoutError, ValueError, RuntimeError, tf.errors.OpError) as error:
+        look = f"python -m tools.tpu_doctor --tpu={tpu} says more; a TPU that hangs or "
+        look += "was used by a process that died often needs: sudo reboot"
+        reason = f"does not start ({type(error).__name__}: {error})"
+        raise _not_well(tpu, reason, look) from error
+    return tf.distribute.TPUStrategy(resolver)
+
+
+def _check_local() -> None:
+    if not chips():
+        raise _not_well(
+            LOCAL,
+            "this machine has none (no /dev/accel*, no /dev/vfio/N)",
+            "say this on a TPU VM, or --tpu=NAME --tpu_zone=ZONE --gcp_project=PROJECT",
+        )
+    if tf.config.list_physical_devices("TPU_SYSTEM"):
+        return
+    kill = (
+        f"kill {' '.join(_holders())}" if _holders() else "see sudo lsof -w /dev/accel*"
+    )
+    raise _not_well(
+        LOCAL,
+        f"TensorFlow {tf.__version__} does not see {', '.join(chips())}: it is not the "
+        "package tensorflow-tpu, or another process holds them",
+        f"make setup-tpu; or {kill}",
+    )
+
+
+def _holders() -> list[str]:
+    """Process ids, this user's alone, that have the chips open."""
+    found = set()
+    for handle in glob.glob("/proc/[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):  # another user's, or closed meanwhile
+            if os.readlink(handle) in chips():
+                found.add(handle.split("/")[2])
+    return sorted(found, key=int)
+
+
+def _started(tpu: str, zone: str, project: str):
+    """A resolver; a local TPU needs no connection."""
+    resolver = tf.distribute.cluster_resolver.TPUClusterResolver(
+        tpu, zone=zone or None, project=project or None
+    )
+    if tpu != LOCAL:
+        tf.config.experimental_connect_to_cluster(resolver)
+    tf.tpu.experimental.initialize_tpu_system(resolver)
+    return resolver
+
+
+def _not_well(tpu: str, found: str, mend: str) -> tpu_node.NotWell:
+    return tpu_node.NotWell(tpu_node.Finding(f"TPU {tpu}", found, mend))
+
+
+def within(seconds: float, call: Callable[[], Result]) -> Result:
+    """The call's result; one that hangs is left behind in a thread.
+
+    Raises:
+      TimeoutError: it took longer. Besides, what the call raises.
+    """
+    results: list[Result] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(call())
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if errors:
+        raise errors[0]
+    if not results:
+        raise TimeoutError(f"no answer in {seconds:.0f} s")
+    return results[0]
+
+
+def accelerator_type() -> str:
+    """This TPU VM's, such as "v3-8"; "tpu" where nobody says."""
+    said = os.environ.get("TPU_ACCELERATOR_TYPE", "")
+    return said or tpu_node.metadata("instance/attributes/accelerator-type") or "tpu"

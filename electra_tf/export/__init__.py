@@ -1,0 +1,1 @@
+"""Weights out: folders of transformers, TF1 checkpoints, SavedModels."""

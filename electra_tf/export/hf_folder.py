@@ -1,0 +1,104 @@
+"""Folders that transformers loads: one network each."""
+
+import os
+from collections.abc import Iterator
+
+from safetensors.numpy import load_file, save_file
+
+from common import files
+from common.cli import UserError
+from data_prep.vocab import tokenizer_source
+from electra_tf.export.hf_config import network_config, tokenizer_files
+from electra_tf.pretrain.model import PretrainingModel
+from electra_tf.weights.parameter_names import (
+    chosen_networks,
+    network_variables,
+    state_dict,
+)
+
+WEIGHTS_FILE, BIN_FILE = "model.safetensors", "pytorch_model.bin"
+
+
+def write_folders(
+    model: PretrainingModel, vocab_file: str, output_dir: str, only: str = ""
+) -> None:
+    """Writes one local folder per network.
+
+    Args:
+      only: the one network to write; empty for all.
+
+    Raises:
+      UserError: a variable would be left behind.
+    """
+    config, tokenizer = model.config, tokenizer_source.load_beside(vocab_file)
+    _check_all_taken(model)
+    for kind, transformer in chosen_networks(config, only).items():
+        folder = os.path.join(output_dir, kind)
+        os.makedirs(folder)
+        taken = network_variables(config, kind)
+        values = {
+            n: v.numpy() for n, v in model.named_variables.items() if taken.match(n)
+        }
+        save_file(
+            state_dict(values, config, kind),
+            os.path.join(folder, WEIGHTS_FILE),
+            metadata={"format": "pt"},
+        )
+        settings = network_config(config, transformer, kind)
+        files.write_json(os.path.join(folder, "config.json"), settings)
+        texts = tokenizer_files(tokenizer, config.max_seq_length, kind)
+        for name, text in texts.items():
+            files.write_text(os.path.join(folder, name), text)
+
+
+def _check_all_taken(model: PretrainingModel) -> None:
+    patterns = [
+        network_variables(model.config, kind) for kind in chosen_networks(model.config)
+    ]
+    names = sorted(model.named_variables)
+    if left := [n for n in names if not any(p.match(n) for p in patterns)]:
+        raise UserError(f"no network takes the variables {', '.join(left)}")
+
+
+def write_bin(folder: str) -> None:
+    """Writes a folder's parameters as pytorch_model.bin too, and reads them back.
+
+    Raises:
+      UserError: torch is not installed, or reads something else.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise UserError(
+            "pytorch_model.bin needs torch: pip install 'korean-electra-tf[verify]', "
+            "or leave --write_bin out"
+        ) from error
+    path = os.path.join(folder, BIN_FILE)
+    state = load_file(os.path.join(folder, WEIGHTS_FILE))
+    tensors = {name: torch.from_numpy(value) for name, value in state.items()}
+    torch.save(tensors, path)
+    written = torch.load(path, weights_only=True, mmap=True)
+    same = written.keys() == tensors.keys() and all(
+        torch.equal(value, written[name]) for name, value in tensors.items()
+    )
+    if not same:
+        raise UserError(f"{path}: torch reads other values than were written")
+
+
+def _walk(folder: str) -> Iterator[str]:
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            yield os.path.relpath(os.path.join(parent, name), folder)
+
+
+def publish(source: str, target: str) -> None:
+    """Copies finished folders to their place, local or remote, each file whole."""
+    for name in sorted(_walk(source)):
+        path = os.path.join(target, name)
+        files.makedirs(os.path.dirname(path))
+        with (
+            files.atomic_writer(path) as handle,
+            open(os.path.join(source, name), "rb") as copy,
+        ):
+            while block := copy.read(1 << 24):
+                handle.write(block)

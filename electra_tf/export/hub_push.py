@@ -1,0 +1,143 @@
+"""Exported folders to the Hugging Face Hub: ORG/NAME-discriminator, -generator."""
+
+import dataclasses
+import os
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from absl import logging
+
+from common import files
+from common.cli import UserError, flag
+
+_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
+
+
+class Upload(NamedTuple):
+    """One folder and the repository it becomes."""
+
+    folder: str
+    repository: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Push:
+    """Whether and where to push; flags of its scripts. Without a name, nothing is done.
+
+    Only the converter's folders are meant: each is a repository of its own.
+    """
+
+    push_to_hub: str = flag(
+        "", "ORG/NAME: push to ORG/NAME-discriminator and ORG/NAME-generator."
+    )
+    push_dry_run: bool = flag(
+        False, "With --push_to_hub: list the files that would go there, and ask nobody."
+    )
+
+    def prepare(self) -> None:
+        """Finds out what would stop a push, before work is spent.
+
+        Raises:
+          UserError: a wrong name, nobody is logged in, or the Hub is out of reach.
+        """
+        if self.push_dry_run and not self.push_to_hub:
+            raise UserError("--push_dry_run needs --push_to_hub=ORG/NAME")
+        if self.push_to_hub:
+            _check_name(self.push_to_hub)
+        if self.push_to_hub and not self.push_dry_run:
+            _connect()
+
+    def run(self, output_dir: str) -> None:
+        """Pushes the folders in `output_dir`, a local one, or lists what they hold.
+
+        Raises:
+          UserError: the Hub refuses or is out of reach; what it has got stays there.
+        """
+        found = uploads(output_dir, self.push_to_hub) if self.push_to_hub else []
+        if self.push_dry_run:
+            _log_files(found)
+        elif found:
+            _push(_connect(), found)
+
+
+NO_PUSH = Push()
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name) or ".." in name or "--" in name:
+        raise UserError(
+            f"--push_to_hub={name}: write it ORGANISATION/NAME, in letters, digits and "
+            "._-; each network's kind is added to it, as in NAME-discriminator"
+        )
+
+
+def uploads(output_dir: str, name: str) -> list[Upload]:
+    """A repository for each network's folder in `output_dir`, a local one."""
+    return [
+        Upload(os.path.join(output_dir, kind), f"{name}-{kind.replace('_', '-')}")
+        for kind in files.listdir(output_dir)
+    ]
+
+
+def _listing(upload: Upload) -> Iterator[tuple[str, int]]:
+    """Names and sizes of a folder's files."""
+    for name in files.listdir(upload.folder):
+        yield name, files.size(os.path.join(upload.folder, name))
+
+
+def _log_files(found: list[Upload]) -> None:
+    for upload in found:
+        for name, size in _listing(upload):
+            logging.info("%s: %s, %d bytes", upload.repository, name, size)
+
+
+def _connect() -> Any:
+    """The Hub's HfApi, once it knows who asks."""
+    try:
+        import huggingface_hub
+    except ImportError as error:
+        raise UserError(
+            "pushing needs huggingface_hub: pip install 'korean-electra-tf[hub]', or "
+            "say --push_dry_run"
+        ) from error
+    api = huggingface_hub.HfApi()
+    _ask("asking who is logged in", api.whoami)
+    return api
+
+
+def _push(api: Any, found: list[Upload]) -> None:
+    # New repositories are private: the card's licence is yet to be filled in.
+    for folder, repository in found:
+        what = f"pushing {repository}"
+        _ask(what, api.create_repo, repository, private=True, exist_ok=True)
+        _ask(
+            what,
+            api.upload_folder,
+            repo_id=repository,
+            folder_path=folder,
+            commit_message="Weights, tokenizer, model card and cleaning function",
+        )
+        logging.info("%s/%s: pushed", api.endpoint, repository)
+
+
+def _ask(what: str, call: Any, *args: Any, **options: Any) -> Any:
+    """Calls the Hub; its many errors become one."""
+    from huggingface_hub import errors
+
+    # The second is the HTTP library's own error; which library, releases differ in.
+    unreachable = (OSError, *errors.HfHubHTTPError.__bases__)
+    try:
+        return call(*args, **options)
+    except errors.LocalTokenNotFoundError as error:
+        problem, cause = "no token is stored here", error
+    except errors.HfHubHTTPError as error:
+        status = error.response.status_code
+        problem, cause = f"the Hub answers {status}", error
+    except unreachable as error:
+        problem, cause = f"the Hub is out of reach ({type(error).__name__})", error
+    raise UserError(
+        f"{what}: {problem}. Log in with `hf auth login` or set HF_TOKEN to a token "
+        "that may write there, check the network, and run the command again; "
+        "--push_dry_run lists the files without either"
+    ) from cause

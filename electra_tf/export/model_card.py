@@ -1,0 +1,222 @@
+"""README.md of each exported folder: what is known of the model, and how to load it."""
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from common import files
+from electra_tf.config import PretrainingConfig
+from electra_tf.export import clean_steps, cleaning_module
+from electra_tf.pretrain import run_log
+from electra_tf.run_folder import checkpoints
+
+CARD_FILE = "README.md"
+# What each class of transformers is: title, what it was trained for, an example.
+_KINDS = {
+    "ElectraForPreTraining": (
+        "ELECTRA discriminator",
+        "It tells tokens that a generator replaced from those that stood there. "
+        "Fine-tune this one: classification, tagging and question answering begin from "
+        "it.",
+        "",
+        """from transformers import AutoTokenizer, ElectraForPreTraining
+
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = ElectraForPreTraining.from_pretrained(folder)
+inputs = tokenizer(cleaning.clean(text), return_tensors="pt")
+is_replaced = model(**inputs).logits > 0""",
+    ),
+    "ElectraForMaskedLM": (
+        "ELECTRA generator",
+        "It fills in [MASK]. It is smaller than its discriminator, which is the one to "
+        "fine-tune.",
+        "fill-mask",
+        """from transformers import pipeline
+
+fill_mask = pipeline("fill-mask", model=folder)  # ElectraForMaskedLM
+fill_mask(cleaning.clean(text) + " [MASK]")""",
+    ),
+    "BertForMaskedLM": (
+        "BERT masked language model",
+        "It fills in [MASK], and can be fine-tuned.",
+        "fill-mask",
+        """from transformers import pipeline
+
+fill_mask = pipeline("fill-mask", model=folder)  # BertForMaskedLM
+fill_mask(cleaning.clean(text) + " [MASK]")""",
+    ),
+}
+_ARCHITECTURE = (
+    "num_hidden_layers",
+    "hidden_size",
+    "embedding_size",
+    "num_attention_heads",
+    "intermediate_size",
+    "max_position_embeddings",
+    "vocab_size",
+)
+_TRAINING = (
+    "train_batch_size",
+    "learning_rate",
+    "num_warmup_steps",
+    "weight_decay_rate",
+    "max_seq_length",
+    "mask_prob",
+    "whole_word_mask",
+    "pack_documents",
+    "seed",
+)
+_WITH_DISCRIMINATOR = (
+    "generator_hidden_size",
+    "generator_layers",
+    "disc_weight",
+    "gen_weight",
+    "temperature",
+)
+_NO_METRIC = ("kind", "step")
+_UNKNOWN = "The run does not say.\n"
+
+
+def write_cards(
+    output_dir: str, config: PretrainingConfig, step: int, model_dir: str = ""
+) -> None:
+    """Writes README.md, and cleaning.py where the recipe is known, into each folder.
+
+    Args:
+      output_dir: folders as transformers loads them, each with its config.json.
+      model_dir: of the run; without one, nothing is known of corpus and evaluation.
+    """
+    data = checkpoints.read_run(model_dir)[1] if model_dir else {}
+    rules = clean_steps.rules_of_run(data)
+    for kind in files.listdir(output_dir):
+        folder = os.path.join(output_dir, kind)
+        settings = files.read_json(os.path.join(folder, "config.json"))
+        parts = [
+            _head(settings, has_cleaning=rules is not None),
+            _system(settings, config, step),
+            _corpus(data),
+            _cleaning(data, rules),
+            _evaluation(model_dir, step),
+        ]
+        files.write_text(os.path.join(folder, CARD_FILE), "\n".join(parts))
+        if rules is not None:
+            text = cleaning_module.source(rules, _recipe(data) + ".")
+            files.write_text(os.path.join(folder, cleaning_module.FILE), text)
+
+
+def _head(settings: Mapping[str, Any], has_cleaning: bool) -> str:
+    title, purpose, pipeline_tag, example = _KINDS[settings["architectures"][0]]
+    tag = f"pipeline_tag: {pipeline_tag}\n" if pipeline_tag else ""
+    imports, _, body = example.partition("\n\n")
+    if has_cleaning:
+        imports += "\n\nimport cleaning  # cleaning.py of this folder"
+    else:
+        body = body.replace("cleaning.clean(text)", "text")
+    return f"""---
+language: ko
+license: other
+license_name: fill-in-before-publishing
+library_name: transformers
+{tag}tags:
+- {settings["model_type"]}
+- korean
+---
+
+# Korean {title}
+
+{purpose}
+
+```python
+{imports}
+
+folder = "."  # or the name on the Hub
+text = "오늘 날씨가 정말"
+{body}
+```
+"""
+
+
+def _system(settings: Mapping[str, Any], config: PretrainingConfig, step: int) -> str:
+    names = _TRAINING + (_WITH_DISCRIMINATOR if config.has_discriminator else ())
+    rows = [
+        *((name, settings[name]) for name in _ARCHITECTURE if name in settings),
+        ("objective", _objective(config)),
+        ("steps", f"{step:,} of {config.num_train_steps:,}"),
+        *((name, getattr(config, name)) for name in names),
+    ]
+    return "## System\n\n" + _table(rows)
+
+
+def _objective(config: PretrainingConfig) -> str:
+    if config.electric_objective:
+        return "Electric"
+    return "replaced token detection" if config.electra_objective else "masked LM"
+
+
+def _corpus(data: Mapping[str, Any]) -> str:
+    found = data.get("corpus", {})
+    text = [
+        (name, f"{count:,}")
+        for part in ("read", "written")
+        for name, count in _counts(part, found.get(part, {}))
+    ]
+    dropped = [
+        (f"lines dropped as {reason}", f"{count:,}")
+        for reason, count in sorted(found.get("dropped", {}).items())
+        if count
+    ]
+    records = [
+        (name, f"{count:,}")
+        for split, counts in sorted(data.get("counts", {}).items())
+        for name, count in _counts(split, counts)
+    ]
+    rows = text + dropped + records
+    return "## Corpus\n\n" + (_table(rows) if rows else _UNKNOWN)
+
+
+def _counts(part: str, counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return [(f"{name}, {part}", count) for name, count in counts.items()]
+
+
+def _recipe(data: Mapping[str, Any]) -> str:
+    return f"Recipe {data.get('recipe')}, hash {data.get('recipe_hash')}"
+
+
+def _cleaning(data: Mapping[str, Any], rules: clean_steps.Rules | None) -> str:
+    heading = "## Cleaning\n\n"
+    if not data.get("recipe"):
+        return heading + _UNKNOWN
+    if rules is None:
+        return (
+            f"{heading}{_recipe(data)}, with options that the run did not record: "
+            f"there is no {cleaning_module.FILE}.\n"
+        )
+    listed = "".join(f"1. `{name}`{_options(options)}\n" for name, options in rules)
+    return (
+        f"{heading}{_recipe(data)}. `{cleaning_module.FILE}` beside this file does all "
+        "of its rules, masking of personal data included, and needs nothing but "
+        f"Python:\n\n{listed}\nText for the model should pass through it.\n"
+    )
+
+
+def _options(options: Mapping[str, Any]) -> str:
+    return "".join(f", {name} = {value}" for name, value in options.items())
+
+
+def _evaluation(model_dir: str, step: int) -> str:
+    log = os.path.join(model_dir, run_log.METRICS_FILE)
+    lines = run_log.read_log(log) if model_dir else []
+    found = [x for x in lines if x.get("kind") == "eval" and x["step"] <= step]
+    if not found:
+        return "## Evaluation\n\n" + _UNKNOWN
+    rows = [(k, f"{v:.4f}") for k, v in found[-1].items() if k not in _NO_METRIC]
+    at = found[-1]["step"]
+    return (
+        f"## Evaluation\n\nHeld-out documents of the corpus, at step {at:,}; the "
+        f"discriminator sees the generator's tokens.\n\n{_table(rows)}"
+    )
+
+
+def _table(rows: Iterable[tuple[str, Any]]) -> str:
+    lines = [("", ""), ("---", "---:"), *rows]
+    return "".join(f"| {name} | {value} |\n" for name, value in lines)

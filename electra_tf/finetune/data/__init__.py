@@ -1,0 +1,1 @@
+"""Labelled tasks: their files, rows and splits."""

@@ -1,1 +1,0 @@
-"""Weights between the original's checkpoints, this trainer and transformers."""

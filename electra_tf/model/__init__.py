@@ -1,0 +1,1 @@
+"""The network: embeddings, attention and the encoder."""

@@ -1,0 +1,127 @@
+"""Self-attention, with a backward pass that keeps one array of its square size.
+
+B batch, N heads, F and T positions (from and to), D head size, H hidden size.
+"""
+
+import tensorflow as tf
+
+from electra_tf.config import TransformerConfig
+from electra_tf.model import dropout
+from electra_tf.model.compiled_ops import compiled
+from electra_tf.model.dropout import RandomStream
+from electra_tf.model.layers import Dense, Initializer
+from electra_tf.model.shapes import shape_of
+
+_MASKED = -10_000.0
+
+
+class SelfAttention(tf.Module):
+    """softmax(Q K^T / sqrt(D)) V."""
+
+    def __init__(self, scope: str, config: TransformerConfig, init: Initializer):
+        super().__init__()
+        size = config.hidden_size
+        self._heads = config.num_attention_heads
+        self._dropout = config.attention_probs_dropout_prob
+        self.query = Dense(f"{scope}/query", size, size, init)
+        self.key = Dense(f"{scope}/key", size, size, init)
+        self.value = Dense(f"{scope}/value", size, size, init)
+
+    def __call__(
+        self, x: tf.Tensor, mask_BFT: tf.Tensor, random: RandomStream | None
+    ) -> tf.Tensor:
+        """[B, F, H] -> [B, F, N, D]."""
+        batch, length, size = shape_of(x)
+        heads = (self._heads, size // self._heads)
+        q_BFND, k_BTND, v_BTND = (
+            project(x, heads) for project in (self.query, self.key, self.value)
+        )
+        # The scale is applied to the smaller factor.
+        q_BFND *= heads[1] ** -0.5
+        bits_BNTF, threshold = None, None
+        if random is not None and self._dropout:
+            shape = [batch, self._heads, length, length]
+            bits_BNTF = dropout.random_bits(shape, random)
+            threshold = dropout.threshold(self._dropout)
+        bias_BTF = (1.0 - tf.linalg.matrix_transpose(mask_BFT)) * _MASKED
+        return attend(q_BFND, k_BTND, v_BTND, bias_BTF, bits_BNTF, threshold)
+
+
+def attend(
+    q_BFND: tf.Tensor,
+    k_BTND: tf.Tensor,
+    v_BTND: tf.Tensor,
+    bias_BTF: tf.Tensor,
+    bits_BNTF: tf.Tensor | None,
+    threshold: tf.Tensor | None,
+) -> tf.Tensor:
+    """Mixes values by dropout(softmax(q k^T + bias)): [B, F, N, D].
+
+    All that is kept of the square arrays are the unnormalised weights, those that
+    dropout takes away with a minus sign. Normalising is left to the [B, F, N, D] side
+    of the products, where it costs little; so is the sum over T that softmax's gradient
+    needs, as Dao et al. 2022, "FlashAttention", appendix B.2, derive it.
+
+    Args:
+      bias_BTF: float32, broadcast over heads; no gradient.
+      bits_BNTF, threshold: of `dropout`; None for no dropout.
+    """
+    draws = () if bits_BNTF is None else (bits_BNTF, threshold)
+    scale = 1.0 if threshold is None else dropout.scale(threshold)
+
+    @tf.custom_gradient
+    def run(q_BFND: tf.Tensor, k_BTND: tf.Tensor, v_BTND: tf.Tensor):
+        scores_BNTF = tf.einsum("BTND,BFND->BNTF", k_BTND, q_BFND)
+        signed_BNTF, total_BNF = _signed_weights(scores_BNTF, bias_BTF, *draws)
+        kept_BNTF = tf.nn.relu(signed_BNTF)
+        share_BFN1 = tf.transpose(scale / total_BNF, [0, 2, 1])[..., None]
+        mixed_BFND = tf.einsum("BNTF,BTND->BFND", kept_BNTF, v_BTND)
+        mixed_BFND = _scaled(mixed_BFND, share_BFN1)
+
+        def gradient(upstream_BFND: tf.Tensor):
+            g_BFND = _scaled(upstream_BFND, share_BFN1)
+            products = tf.cast(upstream_BFND, tf.float32) * tf.cast(
+                mixed_BFND, tf.float32
+            )
+            mean_BNF = tf.transpose(tf.reduce_sum(products, -1), [0, 2, 1]) / total_BNF
+            towards_BNTF = tf.einsum("BTND,BFND->BNTF", v_BTND, g_BFND)
+            d_BNTF = _scores_gradient(signed_BNTF, towards_BNTF, mean_BNF)
+            return (
+                tf.einsum("BNTF,BTND->BFND", d_BNTF, k_BTND),
+                tf.einsum("BNTF,BFND->BTND", d_BNTF, q_BFND),
+                tf.einsum("BNTF,BFND->BTND", kept_BNTF, g_BFND),
+            )
+
+        return mixed_BFND, gradient
+
+    return run(q_BFND, k_BTND, v_BTND)
+
+
+def _scaled(x_BFND: tf.Tensor, factor_BFN1: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tf.cast(x_BFND, tf.float32) * factor_BFN1, x_BFND.dtype)
+
+
+@compiled
+def _signed_weights(
+    scores_BNTF: tf.Tensor,
+    bias_BTF: tf.Tensor,
+    bits_BNTF: tf.Tensor | None = None,
+    threshold: tf.Tensor | None = None,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """exp(score - largest), negative where dropped, and the sums over T of all."""
+    scores = tf.cast(scores_BNTF, tf.float32) + bias_BTF[:, None]
+    weights = tf.exp(scores - tf.reduce_max(scores, 2, keepdims=True))
+    total_BNF = tf.reduce_sum(weights, 2)
+    if bits_BNTF is not None:
+        kept = dropout.is_kept(shape_of(weights), bits_BNTF, threshold)
+        weights = tf.where(kept, weights, -weights)
+    return tf.cast(weights, scores_BNTF.dtype), total_BNF
+
+
+@compiled
+def _scores_gradient(
+    signed_BNTF: tf.Tensor, towards_BNTF: tf.Tensor, mean_BNF: tf.Tensor
+) -> tf.Tensor:
+    signed, towards = (tf.cast(x, tf.float32) for x in (signed_BNTF, towards_BNTF))
+    d_BNTF = tf.nn.relu(signed) * towards - tf.abs(signed) * mean_BNF[:, :, None]
+    return tf.cast(d_BNTF, signed_BNTF.dtype)

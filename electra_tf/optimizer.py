@@ -1,0 +1,159 @@
+"""The original's optimizer: Adam, no bias correction, decoupled weight decay."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import tensorflow as tf
+
+from electra_tf.model.compiled_ops import compiled
+
+_BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-6
+
+# Decay groups: exactly one pattern must match each variable's name.
+_NO_DECAY = re.compile("LayerNorm|layer_norm|bias")
+_DECAY = re.compile(r"^(?!.*(LayerNorm|layer_norm)).*(/kernel|_embeddings)$")
+
+
+def decays(name: str) -> bool:
+    """Whether weight decay applies to the variable of this name.
+
+    Raises:
+      ValueError: no decay group holds it, or both do.
+    """
+    groups = [bool(_DECAY.search(name)), bool(_NO_DECAY.search(name))]
+    if sum(groups) != 1:
+        raise ValueError(
+            f"variable {name!r} is in {sum(groups)} decay groups, one is needed: "
+            f"{_DECAY.pattern!r} decays, {_NO_DECAY.pattern!r} does not"
+        )
+    return groups[0]
+
+
+class Schedule(Protocol):
+    """What of a config decides the learning rate."""
+
+    learning_rate: float
+    lr_decay_power: float
+    num_train_steps: int
+    num_warmup_steps: int
+
+
+def decay_factor(step: tf.Tensor, config: Schedule) -> tf.Tensor:
+    """(1 - step/N)^power: 1 at the start, 0 at num_train_steps and after."""
+    total = float(config.num_train_steps)
+    rest = 1.0 - tf.minimum(tf.cast(step, tf.float32), total) / total
+    return rest**config.lr_decay_power
+
+
+def warmup_factor(step: tf.Tensor, config: Schedule) -> tf.Tensor:
+    """min(1, step/warmup): 0 at step 0."""
+    if not config.num_warmup_steps:
+        return tf.ones([])
+    return tf.minimum(1.0, tf.cast(step, tf.float32) / float(config.num_warmup_steps))
+
+
+def learning_rate(step: tf.Tensor, config: Schedule) -> tf.Tensor:
+    """Decay and warm-up multiply: the original applies both at once.
+
+    Args:
+      step: integer [], the number of updates made before this one.
+    """
+    decay = decay_factor(step, config)
+    return config.learning_rate * decay * warmup_factor(step, config)
+
+
+def layerwise_rates(
+    names: Iterable[str], num_layers: int, decay: float, double_top_decay: bool = False
+) -> list[float]:
+    """decay^depth per variable, to be multiplied by the rate.
+
+    Depth counts downwards: 0 for what follows the encoder, 1 for its top layer,
+    num_layers + 1 for embeddings. `double_top_decay` counts as the original does by
+    mistake: the top layer is at 2, and all below it one deeper too.
+    """
+
+    def depth(name: str) -> int:
+        layer = re.search(r"/encoder/layer_(\d+)/", name)
+        if layer:
+            return num_layers - int(layer[1]) + double_top_decay
+        is_embedding = re.search("/embeddings(_project)?/", name)
+        return num_layers + 1 + double_top_decay if is_embedding else 0
+
+    return [decay ** depth(name) for name in names]
+
+
+class AdamWeightDecay:
+    """m and v slots under `<name>/adam_m` and `<name>/adam_v`.
+
+    m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2
+    p = p - lr * rate * (m / (sqrt(v) + epsilon) + weight_decay_rate * p)
+    """
+
+    def __init__(
+        self,
+        variables: dict[str, tf.Variable],
+        weight_decay_rate: float,
+        rates: Sequence[float] | None = None,
+    ):
+        """rates: a factor of the learning rate per variable, from `layerwise_rates`."""
+        self._variables = list(variables.values())
+        self._rates = [1.0] * len(variables) if rates is None else list(rates)
+        self._decay = [weight_decay_rate if decays(name) else 0.0 for name in variables]
+        self._m = [self._slot(name, "adam_m") for name in variables.items()]
+        self._v = [self._slot(name, "adam_v") for name in variables.items()]
+
+    @staticmethod
+    def _slot(item: tuple[str, tf.Variable], kind: str) -> tf.Variable:
+        name, variable = item
+        return tf.Variable(
+            tf.zeros(variable.shape), name=f"{name}/{kind}", trainable=False
+        )
+
+    @property
+    def named_slots(self) -> dict[str, tf.Variable]:
+        return {slot.name.split(":")[0]: slot for slot in self._m + self._v}
+
+    def apply(self, gradients: Sequence[tf.Tensor], lr: tf.Tensor) -> None:
+        """One update, from the final gradients; call it in a replica's step.
+
+        Args:
+          gradients: as many as there are variables, in their order, equal on all
+            replicas.
+        """
+        tf.distribute.get_replica_context().merge_call(
+            self._apply_everywhere, args=(list(gradients), lr)
+        )
+
+    def _apply_everywhere(self, strategy, gradients: list, lr) -> None:
+        for variable, m, v, gradient, decay, rate in zip(
+            self._variables,
+            self._m,
+            self._v,
+            gradients,
+            self._decay,
+            self._rates,
+            strict=True,
+        ):
+            strategy.extended.update(
+                variable, _update, args=(m, v, gradient, lr, decay, rate), group=False
+            )
+
+
+def _update(variable, m, v, gradient, lr, decay: float, rate: float) -> None:
+    values = _updated(
+        *map(tf.convert_to_tensor, (variable, m, v, gradient)),
+        lr * rate,
+        tf.constant(decay),
+    )
+    for state, value in zip((variable, m, v), values, strict=True):
+        state.assign(value)
+
+
+@compiled
+def _updated(p, m, v, gradient, lr: tf.Tensor, decay: tf.Tensor):
+    # Written out: TensorFlow's fused Adam rounds 1 - b2 in float32, which moves the
+    # update by 2e-5 of itself.
+    m = _BETA_1 * m + (1.0 - _BETA_1) * gradient
+    v = _BETA_2 * v + (1.0 - _BETA_2) * tf.square(gradient)
+    return p - lr * (m / (tf.sqrt(v) + _EPSILON) + decay * p), m, v

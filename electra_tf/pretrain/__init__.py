@@ -1,0 +1,1 @@
+"""ELECTRA's pretraining: masking, generator, discriminator, step and loop."""

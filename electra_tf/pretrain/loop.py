@@ -1,0 +1,279 @@
+"""The outer loop: some steps on the devices, then what is due: log, evaluate, save."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from common import files
+from common.claim import Claim
+from common.cli import UserError
+from electra_tf.config import PretrainingConfig
+from electra_tf.devices import strategies
+from electra_tf.devices.strategies import HostBatches
+from electra_tf.pretrain import flops, health_rules
+from electra_tf.pretrain.compiled_steps import Interval, Trainer
+from electra_tf.pretrain.run_log import MetricsLog, interval_metrics
+from electra_tf.run_folder.async_saver import AsyncSaver
+
+
+class DevicesLost(UserError):
+    """Other workers or the TPU went away: the same command, everywhere, goes on."""
+
+
+class Data(NamedTuple):
+    """Where batches come from."""
+
+    train: Callable[
+        [int, tf.distribute.InputContext], tf.data.Dataset
+    ]  # from a step on
+    evaluation: HostBatches | None
+    damage: Callable[[int], str | None]  # which record from this step on is unreadable
+
+
+class Boundary(NamedTuple):
+    """Where the devices have stopped, and what they did since the last one."""
+
+    step: int
+    interval: Interval
+    seconds: float
+
+
+Action = Callable[[Boundary], None]
+
+
+def is_due(step: int, period: int) -> bool:
+    return period > 0 and step % period == 0
+
+
+def next_boundary(config: PretrainingConfig, step: int) -> int:
+    """The first step after this one at which the devices stop.
+
+    Boundaries are multiples, not distances: a resumed run has the same ones.
+    """
+    periods = (
+        config.iterations_per_loop,
+        config.save_checkpoints_steps,
+        config.eval_every_n_steps,
+        config.keep_checkpoint_every_n_steps,
+    )
+    ends = [(step // period + 1) * period for period in periods if period]
+    return min(config.num_train_steps, *ends)
+
+
+class StopRequest:
+    """SIGTERM, which clouds send before they take a machine back."""
+
+    def __init__(self, strategy: tf.distribute.Strategy):
+        self._strategy, self._received = strategy, False
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator["StopRequest"]:
+        def receive(*_) -> None:
+            logging.warning("SIGTERM: saving at the end of this loop, then stopping")
+            self._received = True
+
+        before = signal.signal(signal.SIGTERM, receive)
+        try:
+            yield self
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    def agreed(self) -> bool:
+        """Whether any worker was asked to stop; all of them ask at the same step."""
+        return any(strategies.over_workers(self._strategy, int(self._received)))
+
+
+class Log:
+    """Writes a line per boundary, and what the rules of health make of it."""
+
+    def __init__(self, trainer: Trainer, log: MetricsLog, saver: AsyncSaver):
+        self._config, self._log, self._saver = trainer.config, log, saver
+        strategy = trainer.strategy
+        kind = strategies.device_kind(strategy)
+        peak = flops.peak(kind, trainer.config.compute_dtype)
+        self._peak = peak and peak * strategy.num_replicas_in_sync
+        self._history: list[health_rules.Metrics] = []
+        self._broken: set[str] = set()
+
+    def __call__(self, boundary: Boundary) -> None:
+        step = boundary.step
+        values = interval_metrics(
+            self._config, step, boundary.interval, boundary.seconds
+        )
+        values["checkpoint_stall_seconds"] = self._saver.take_stall_seconds()
+        if self._peak:
+            values["mfu"] = values["flops_per_second"] / self._peak
+        self._log.write("train", step, values)
+        values["step"] = step
+        said = health_rules.warnings(values, self._history, self._config)
+        for rule in said.keys() - self._broken:  # said once until all is well again
+            self._log.warn(step, rule, said[rule])
+        self._broken = set(said)
+        self._history = [*self._history, values][-health_rules.HISTORY :]
+
+
+class Save:
+    """Begins a checkpoint at the steps, or after the minutes, that the config says."""
+
+    def __init__(self, trainer: Trainer, saver: AsyncSaver):
+        self._config, self._saver = trainer.config, saver
+        self._variables = trainer.checkpoint_variables
+        self._is_chief = strategies.is_chief(trainer.strategy)
+        self._saved_at = time.monotonic()
+
+    def __call__(self, boundary: Boundary) -> None:
+        self._saver.check()
+        config, step = self._config, boundary.step
+        minutes = (time.monotonic() - self._saved_at) / 60
+        if (
+            is_due(step, config.save_checkpoints_steps)
+            or is_due(step, config.keep_checkpoint_every_n_steps)
+            or 0 < config.save_checkpoints_minutes <= minutes
+            or step == config.num_train_steps
+        ):
+            self.now(step)
+
+    def now(self, step: int) -> None:
+        if self._is_chief:
+            self._saver.save(step, self._variables)
+        self._saved_at = time.monotonic()
+
+
+class Evaluate:
+    """Evaluates every eval_every_n_steps, and at the end."""
+
+    def __init__(self, trainer: Trainer, log: MetricsLog, batches: HostBatches):
+        self._trainer, self._log, self._batches = trainer, log, batches
+
+    def __call__(self, boundary: Boundary) -> None:
+        config, step = self._trainer.config, boundary.step
+        if is_due(step, config.eval_every_n_steps) or step == config.num_train_steps:
+            self.now(step)
+
+    def now(self, step: int) -> dict[str, float]:
+        values = self._trainer.evaluate(self._batches)
+        self._log.write("eval", step, values)
+        return values
+
+
+def train(trainer: Trainer, model_dir: str, data: Data, start_step: int) -> bool:
+    """Trains from `start_step` to num_train_steps, in every process of the strategy.
+
+    Returns:
+      Whether the end was reached; False after a request to stop, with all saved.
+
+    Raises:
+      DevicesLost: the devices, or other workers, no longer answer.
+      UserError: losses or gradients are no longer finite, a record cannot be read, a
+        checkpoint cannot be written, or another process began to train in `model_dir`.
+        The checkpoints before it stay.
+    """
+    config, step = trainer.config, start_step
+    if step >= config.num_train_steps:
+        return True
+    with _noticing_lost_devices(), StopRequest(trainer.strategy).listening() as stop:
+        saver = AsyncSaver(
+            model_dir, config.keep_checkpoint_max, config.keep_checkpoint_every_n_steps
+        )
+        save = Save(trainer, saver)
+        claims = _claims(trainer, model_dir)
+        actions = [*claims, *_reports(trainer, model_dir, data, step, saver), save]
+        batches = trainer.distribute(lambda context: data.train(start_step, context))
+        iterator = iter(batches)
+        trainer.train_steps(iterator, step, 0)  # traced before the clock starts
+        while step < config.num_train_steps:
+            boundary = _run_to_boundary(trainer, model_dir, data, iterator, step)
+            step = boundary.step
+            for action in actions:
+                action(boundary)
+            if stop.agreed() and step < config.num_train_steps:
+                save.now(step)
+                saver.wait()
+                logging.warning("stopped at step %d, which is saved", step)
+                return False
+        saver.wait()
+    return True
+
+
+def _claims(trainer: Trainer, model_dir: str) -> list[Action]:
+    """Whether the folder is still this run's comes before all that writes to it."""
+    if not strategies.is_chief(trainer.strategy):
+        return []
+    claim = Claim(model_dir)
+    return [lambda boundary: claim.check()]
+
+
+def _reports(
+    trainer: Trainer, model_dir: str, data: Data, step: int, saver: AsyncSaver
+) -> list[Action]:
+    """Log and evaluation; at step 0 says what the losses are before training.
+
+    They come before the save of their step: a checkpoint that is there has its lines.
+    """
+    log = MetricsLog(model_dir, step, writes=strategies.is_chief(trainer.strategy))
+    reports: list[Action] = [Log(trainer, log, saver)]
+    if data.evaluation is not None:
+        evaluate = Evaluate(trainer, log, data.evaluation)
+        reports.append(evaluate)
+        if step == 0:
+            values = evaluate.now(0)
+            logging.info("%s", health_rules.first_losses(values, trainer.config))
+    return reports
+
+
+@contextlib.contextmanager
+def _noticing_lost_devices() -> Iterator[None]:
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+        raise DevicesLost(
+            "another worker, or the TPU, went away: start all again to go on from the "
+            f"last checkpoint ({error.message.splitlines()[0]})"
+        ) from error
+
+
+def _run_to_boundary(
+    trainer: Trainer, model_dir: str, data: Data, iterator: Iterator, step: int
+) -> Boundary:
+    count = next_boundary(trainer.config, step) - step
+    begin = time.monotonic()
+    try:
+        interval = trainer.train_steps(iterator, step, count)
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+        damage = data.damage(step)
+        if damage is None:
+            raise  # not the records' fault
+        raise UserError(
+            f"a record read after step {step} is damaged: {damage}. Put the file back "
+            "as it was (its size and SHA-256 are in the manifest) and give the same "
+            "command again"
+        ) from error
+    seconds = time.monotonic() - begin
+    if not interval.finite:
+        raise _non_finite(trainer, model_dir, data, step, interval)
+    return Boundary(step + interval.steps, interval, seconds)
+
+
+def _non_finite(
+    trainer: Trainer, model_dir: str, data: Data, first_step: int, interval: Interval
+) -> UserError:
+    """Writes the batch of the interval's last step; says where it is."""
+    step = first_step + interval.steps - 1
+    path = os.path.join(model_dir, f"non_finite-{step}.npz")
+    if strategies.is_chief(trainer.strategy):
+        batch = next(iter(data.train(step, tf.distribute.InputContext())))
+        with files.atomic_writer(path) as handle:
+            np.savez_compressed(handle, step=step, seed=trainer.config.seed, **batch)
+    names = " and ".join(health_rules.non_finite(interval.sums))
+    return UserError(
+        f"{names} of step {step} are not finite. Its batch is in {path}; the "
+        f"checkpoints in {model_dir} are from before. Go on from there with a lower "
+        "learning_rate or a longer warm-up, in a new --model_dir if need be"
+    )

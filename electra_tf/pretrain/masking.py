@@ -1,0 +1,245 @@
+"""What ELECTRA hides from its generator and shows to its discriminator.
+
+Every draw is a function of a seed, and every effect a function of what was drawn, so
+that recorded draws can be fed in.
+
+B batch, L sequence length, P masked slots a row, V vocabulary.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from data_prep.vocab.vocabulary import CLS_ID, MASK_ID, SEP_ID
+from electra_tf.config import PretrainingConfig
+from electra_tf.model.compiled_ops import compiled
+from electra_tf.model.shapes import shape_of
+
+_MASK_TOKEN_CHANCE = 0.85
+# How many tokens are weighed together when one is sampled: about the root of V.
+_BLOCK = 256
+
+
+class Inputs(NamedTuple):
+    """One batch of records, int32 [B, L] each.
+
+    input_mask is 0 at padding; with pack_documents it numbers a row's documents from 1.
+    """
+
+    input_ids: tf.Tensor
+    input_mask: tf.Tensor
+    segment_ids: tf.Tensor
+
+
+class Masked(NamedTuple):
+    """Which positions were drawn, and the generator's input.
+
+    Slots past a row's number of predictions have position 0, id 0 and weight 0.
+    """
+
+    input_ids: tf.Tensor  # int32 [B, L]
+    masked_lm_positions: tf.Tensor  # int32 [B, P]
+    masked_lm_ids: tf.Tensor  # int32 [B, P], the true tokens
+    masked_lm_weights: tf.Tensor  # float32 [B, P]
+
+
+class Corrupted(NamedTuple):
+    """The discriminator's input and labels, int32 [B, L] each."""
+
+    input_ids: tf.Tensor
+    is_fake_tokens: tf.Tensor
+
+
+def candidates(inputs: Inputs) -> tf.Tensor:
+    """bool [B, L]: real tokens other than [CLS], [SEP] and [MASK]."""
+    allowed = inputs.input_mask > 0
+    for special in (CLS_ID, SEP_ID, MASK_ID):
+        allowed &= inputs.input_ids != special
+    return allowed
+
+
+def mask(
+    inputs: Inputs,
+    config: PretrainingConfig,
+    seed: tf.Tensor,
+    is_continuation: np.ndarray | None = None,
+) -> Masked:
+    """Draws positions, uniformly over the candidates; with replacement by default.
+
+    A row of n tokens gets max(1, min(P, round(n * mask_prob))) of them, with
+    whole_word_mask on average; each is replaced by [MASK] with probability 0.85.
+
+    Args:
+      seed: int32 [2].
+      is_continuation: bool [V], for whole_word_mask: tokens that go on with a word.
+    """
+    slots = config.max_predictions_per_seq
+    position_seed, replace_seed = tf.unstack(tf.random.split(seed, 2))
+    num_tokens = tf.reduce_sum(tf.cast(inputs.input_mask > 0, tf.float32), -1)
+    wanted = tf.cast(tf.round(num_tokens * config.mask_prob), tf.int32)
+    num_to_predict = tf.maximum(1, tf.minimum(slots, wanted))
+    allowed = candidates(inputs)
+    # A row without candidates (the original would divide by zero) has nothing to
+    # predict.
+    num_to_predict *= tf.cast(tf.reduce_any(allowed, -1), tf.int32)
+    if config.whole_word_mask or config.mask_without_replacement:
+        goes_on = tf.zeros_like(allowed)
+        if config.whole_word_mask:
+            goes_on = tf.gather(tf.constant(is_continuation), inputs.input_ids)
+        words = _word_numbers(allowed, goes_on)
+        positions, drawn = _draw_words(words, num_to_predict, slots, position_seed)
+    else:
+        positions = _draw_positions(allowed, slots, position_seed)
+        drawn = tf.sequence_mask(num_to_predict, slots)
+    weights = tf.cast(drawn, tf.float32)
+    positions *= tf.cast(weights, tf.int32)
+    replaced = tf.random.stateless_uniform(shape_of(positions), replace_seed)
+    replaced = tf.cast(replaced < _MASK_TOKEN_CHANCE, tf.int32)
+    true_ids = tf.gather(inputs.input_ids, positions, batch_dims=1)
+    masks = tf.fill(tf.shape(positions), MASK_ID)
+    return Masked(
+        input_ids=_scatter(inputs.input_ids, positions * replaced, masks),
+        masked_lm_positions=positions,
+        masked_lm_ids=true_ids * tf.cast(weights, tf.int32),
+        masked_lm_weights=weights,
+    )
+
+
+def _draw_positions(allowed: tf.Tensor, slots: int, seed: tf.Tensor) -> tf.Tensor:
+    """int32 [B, P]: each slot uniform over the row's allowed positions.
+
+    Takes the k-th allowed position for k uniform in [0, number allowed): cheap, and of
+    static shape.
+    """
+    counts = tf.cumsum(tf.cast(allowed, tf.int32), axis=-1)
+    number = counts[:, -1:]
+    shape = [shape_of(allowed)[0], slots]
+    uniform = tf.random.stateless_uniform(shape, seed)
+    k = tf.cast(uniform * tf.cast(number, tf.float32), tf.int32)
+    # float32 rounding can lift a uniform just under 1 to the number itself
+    k = tf.minimum(k, tf.maximum(number - 1, 0))
+    # The k-th allowed position is where the running count first exceeds k.
+    positions = tf.reduce_sum(tf.cast(counts[:, None] <= k[..., None], tf.int32), -1)
+    return tf.where(number > 0, positions, 0)
+
+
+def _word_numbers(allowed: tf.Tensor, goes_on: tf.Tensor) -> tf.Tensor:
+    """int32 [B, L]: the number of a candidate's word in its row, from 1; else 0.
+
+    Args:
+      allowed, goes_on: bool [B, L]; which tokens are candidates, and continuations.
+    """
+    follows_candidate = tf.pad(allowed[:, :-1], [[0, 0], [1, 0]])
+    is_start = allowed & ~(goes_on & follows_candidate)
+    return tf.cumsum(tf.cast(is_start, tf.int32), -1) * tf.cast(allowed, tf.int32)
+
+
+def _draw_words(
+    words: tf.Tensor, wanted: tf.Tensor, slots: int, seed: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Draws words without replacement until a row has the tokens it wants.
+
+    The word that would pass the number wanted is drawn with the probability that makes
+    the mean that number, if the slots hold it.
+
+    Args:
+      words: int32 [B, L], each token's word, from 1; 0 is never drawn.
+      wanted: int32 [B].
+
+    Returns:
+      Positions int32 [B, P] and which of them are drawn, bool [B, P]: the first ones.
+    """
+    order_seed, last_seed = tf.unstack(tf.random.split(seed, 2))
+    batch, length = shape_of(words)
+    keys = tf.random.stateless_uniform([batch, length + 1], order_seed)
+    keys = tf.where(words > 0, tf.gather(keys, words, batch_dims=1), -1.0)
+    # Among equals the lower position comes first: words stay whole and in order.
+    _, positions = tf.math.top_k(keys, slots)
+    word_BP = tf.gather(words, positions, batch_dims=1)
+    same_BPP = word_BP[:, :, None] == word_BP[:, None]
+    before_BP = tf.argmax(tf.cast(same_BPP, tf.int32), -1, output_type=tf.int32)
+    size_BP = tf.reduce_sum(tf.cast(words[:, None] == word_BP[..., None], tf.int32), -1)
+    chance = tf.random.stateless_uniform([batch, 1], last_seed)
+    missing_BP = tf.cast(wanted[:, None] - before_BP, tf.float32)
+    is_in_time = chance * tf.cast(size_BP, tf.float32) < missing_BP
+    drawn = is_in_time & (before_BP + size_BP <= slots) & (word_BP > 0)
+    return positions, drawn
+
+
+def sample(
+    logits: tf.Tensor, masked: Masked, config: PretrainingConfig, seed: tf.Tensor
+) -> tf.Tensor:
+    """One token per slot from softmax(logits / temperature), without gradient.
+
+    Draws a block of the vocabulary by its weight and then a token within the block: two
+    random numbers per slot, where the Gumbel trick takes one for each token.
+
+    Args:
+      logits: float32 [B, P, V].
+      seed: int32 [2].
+
+    Returns:
+      int32 [B, P].
+    """
+    logits = tf.stop_gradient(logits) / config.temperature
+    if config.disallow_correct:
+        logits -= 1000.0 * tf.one_hot(masked.masked_lm_ids, logits.shape[-1])
+    slots = shape_of(logits)[:-1]
+    weights = _weights_by_block(logits, tf.reduce_max(logits, -1, keepdims=True))
+    block_seed, token_seed = tf.unstack(tf.random.split(seed, 2))
+    uniform = tf.random.stateless_uniform([*slots, 1], block_seed)
+    block = _draw_by_weight(tf.reduce_sum(weights, -1), uniform)
+    uniform = tf.random.stateless_uniform([*slots, 1], token_seed)
+    token = _draw_by_weight(tf.gather(weights, block, batch_dims=2), uniform)
+    return block * _BLOCK + token
+
+
+@compiled
+def _weights_by_block(logits: tf.Tensor, largest: tf.Tensor) -> tf.Tensor:
+    """exp(logits - largest) as [B, P, blocks, _BLOCK], 0 past the vocabulary's end."""
+    *slots, size = shape_of(logits)
+    padding = [[0, 0], [0, 0], [0, -size % _BLOCK]]
+    logits = tf.pad(logits, padding, constant_values=-1e30)
+    return tf.reshape(tf.exp(logits - largest), [*slots, -1, _BLOCK])
+
+
+def _draw_by_weight(weights: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
+    """int32 [B, P]: i by the weights [B, P, n], from one uniform number, [B, P, 1]."""
+    sums = tf.cumsum(weights, axis=-1)
+    chosen = (sums > uniform * sums[..., -1:]) & (weights > 0.0)
+    return tf.argmax(chosen, -1, output_type=tf.int32)  # the first of them
+
+
+def corrupt(
+    inputs: Inputs, masked: Masked, sampled_ids: tf.Tensor, config: PretrainingConfig
+) -> Corrupted:
+    """Puts sampled tokens [B, P] into the unmasked input.
+
+    A token is fake where it was drawn and differs from the original one; under the
+    electric objective wherever it was drawn.
+    """
+    positions = masked.masked_lm_positions
+    input_ids = _scatter(inputs.input_ids, positions, sampled_ids)
+    zeros = tf.zeros_like(inputs.input_ids)
+    is_fake = _scatter(zeros, positions, tf.ones_like(positions))
+    if not config.electric_objective:
+        is_fake *= tf.cast(input_ids != inputs.input_ids, tf.int32)
+    return Corrupted(input_ids, is_fake)
+
+
+def _scatter(
+    sequence: tf.Tensor, positions: tf.Tensor, updates: tf.Tensor
+) -> tf.Tensor:
+    """Writes updates [B, P] into sequence [B, L]; position 0 never changes.
+
+    Where a position was drawn several times, the floor of its updates' mean is written,
+    as the original does. Of two sampled ids that makes an unrelated one, an easy fake.
+    """
+    length = shape_of(sequence)[1]
+    counts = tf.cast(positions > 0, sequence.dtype)
+    one_hot_BPL = tf.one_hot(positions, length, dtype=sequence.dtype)
+    one_hot_BPL *= counts[..., None]
+    times = tf.reduce_sum(one_hot_BPL, 1)
+    totals = tf.reduce_sum(one_hot_BPL * updates[..., None], 1)
+    return tf.where(times > 0, totals // tf.maximum(times, 1), sequence)

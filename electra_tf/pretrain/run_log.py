@@ -1,0 +1,162 @@
+"""What a run says of itself: metrics.jsonl, TensorBoard files, one line a time."""
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow as tf
+from absl import logging
+
+from common import files
+from electra_tf.config import PretrainingConfig
+from electra_tf.optimizer import learning_rate
+from electra_tf.pretrain import flops, metrics
+from electra_tf.pretrain.compiled_steps import Interval
+
+METRICS_FILE = "metrics.jsonl"
+TENSORBOARD_DIR = "tensorboard"
+# What the console shows of a line, in its order; the files hold all of it.
+_SHOWN = (
+    "loss",
+    "masked_lm_loss",
+    "disc_loss",
+    "masked_lm_accuracy",
+    "replaced_rate",
+    "disc_auc",
+    "disc_recall",
+    "grad_norm",
+    "learning_rate",
+    "steps_per_second",
+    "tokens_per_second",
+    "mfu",
+    "input_wait_share",
+    "eta_seconds",
+)
+
+
+def interval_metrics(
+    config: PretrainingConfig, step: int, interval: Interval, seconds: float
+) -> dict[str, float]:
+    """One line of the training log: means over the steps that led to `step`.
+
+    Args:
+      seconds: how long they took.
+    """
+    values = metrics.finalize(interval.sums, config.gen_weight, config.disc_weight)
+    count = interval.steps
+    per_second = count / seconds
+    return values | {
+        "grad_norm": float(interval.sums["grad_norm"]) / count,
+        "clipped_share": float(interval.sums["clipped"]) / count,
+        "learning_rate": float(learning_rate(tf.constant(step - 1), config)),
+        "steps_per_second": per_second,
+        "examples_per_second": config.train_batch_size * per_second,
+        "tokens_per_second": float(interval.sums["tokens"]) / seconds,
+        "flops_per_second": flops.train_step_flops(config) * per_second,
+        "input_wait_share": interval.input_wait_seconds / seconds,
+        "interval_seconds": seconds,
+        "eta_seconds": (config.num_train_steps - step) / per_second,
+    }
+
+
+def read_log(path: str) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl; a last one that a kill cut short is left out."""
+    records = []
+    for line in files.read_text(path).splitlines() if files.exists(path) else []:
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:
+            logging.warning("%s: dropping a line that was cut short: %s", path, line)
+    return records
+
+
+def _events(path: str) -> Iterator[bytes]:
+    """The records of a TensorBoard file, up to one that a kill cut short."""
+    try:
+        for record in tf.data.TFRecordDataset(path):
+            yield record.numpy()
+    except tf.errors.DataLossError:
+        logging.warning("%s: dropping an event that was cut short", path)
+
+
+def _drop_events_past(folder: str, step: int) -> None:
+    """Rewrites TensorBoard files that hold events later than the step."""
+    for path in files.glob(os.path.join(folder, "*", "events.out.tfevents.*")):
+        events = list(_events(path))
+        kept = [e for e in events if tf.compat.v1.Event.FromString(e).step <= step]
+        with tf.io.TFRecordWriter(path + ".tmp") as writer:
+            for event in kept:
+                writer.write(event)
+        files.rename(path + ".tmp", path)
+
+
+class MetricsLog:
+    """Writes a run's lines. A resumed run drops those past its checkpoint.
+
+    A run that begins at step 0 drops all, also a first evaluation's.
+    """
+
+    def __init__(self, model_dir: str, step: int, writes: bool = True):
+        """writes: False in all processes but one; they say nothing."""
+        self._writes, self._writers = writes, {}
+        self._path = os.path.join(model_dir, METRICS_FILE)
+        self._tensorboard = os.path.join(model_dir, TENSORBOARD_DIR)
+        if writes:
+            self._begin_after(step)
+
+    def _begin_after(self, step: int) -> None:
+        records = read_log(self._path) if step else []
+        records = [record for record in records if record["step"] <= step]
+        files.write_text(self._path, "".join(json.dumps(r) + "\n" for r in records))
+        if step:
+            _drop_events_past(self._tensorboard, step)
+        elif files.exists(self._tensorboard):
+            files.remove(self._tensorboard)
+
+    def write(self, kind: str, step: int, values: dict[str, float]) -> None:
+        """A line of numbers, to everywhere.
+
+        Args:
+          kind: "train" or "eval".
+        """
+        if not self._writes:
+            return
+        self._append({"kind": kind, "step": step, **values})
+        if kind not in self._writers:
+            folder = os.path.join(self._tensorboard, kind)
+            self._writers[kind] = tf.summary.create_file_writer(folder)
+        with self._writers[kind].as_default(step):
+            for name, value in values.items():
+                _write_scalar(name, value)
+        self._writers[kind].flush()
+        logging.info("%s step %d: %s", kind, step, _line(values))
+
+    def warn(self, step: int, rule: str, sentence: str) -> None:
+        if self._writes:
+            record = {"kind": "warning", "step": step, "rule": rule, "text": sentence}
+            self._append(record)
+            logging.warning("step %d: %s", step, sentence)
+
+    def _append(self, record: dict[str, Any]) -> None:
+        with files.open_binary(self._path, "ab") as handle:
+            handle.write((json.dumps(record) + "\n").encode("utf-8"))
+
+
+def write_evaluation(model_dir: str, step: int, values: dict[str, float]) -> None:
+    """One checkpoint's metrics, apart from the log of the run: eval-STEP.json."""
+    files.write_json(os.path.join(model_dir, f"eval-{step}.json"), values)
+    logging.info("eval step %d: %s", step, _line(values))
+
+
+def _line(values: dict[str, float]) -> str:
+    shown = {name: values[name] for name in _SHOWN if name in values}
+    return " ".join(f"{name} {value:.4g}" for name, value in shown.items())
+
+
+def _write_scalar(name: str, value: float) -> None:
+    # As tf.summary.scalar does, which needs the tensorboard package.
+    metadata = tf.compat.v1.SummaryMetadata(
+        plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
+    )
+    tf.summary.write(name, tf.constant(value, tf.float32), metadata=metadata)

@@ -1,0 +1,1 @@
+"""The folder of a pretraining run: checkpoints and its description."""

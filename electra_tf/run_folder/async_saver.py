@@ -1,0 +1,89 @@
+"""Checkpoints while training goes on."""
+
+import concurrent.futures
+import time
+
+import tensorflow as tf
+
+from common.cli import UserError
+from electra_tf.run_folder import checkpoints
+
+
+def snapshot(variables: dict[str, tf.Variable]) -> dict[str, tf.Tensor]:
+    """The variables' values, in the host's memory, whatever is assigned later.
+
+    On a CPU nothing is copied here: an update of a variable that is being held writes
+    to new memory.
+    """
+    with tf.device("/cpu:0"):
+        return {name: tf.identity(value) for name, value in variables.items()}
+
+
+def check_finite(tensors: dict[str, tf.Tensor]) -> None:
+    """Refuses values that no run could go on from.
+
+    Raises:
+      ValueError: names the variables.
+    """
+    bad = [n for n, t in tensors.items() if not tf.reduce_all(tf.math.is_finite(t))]
+    if bad:
+        raise ValueError(f"{len(bad)} variables are not finite, the first is {bad[0]}")
+
+
+class AsyncSaver:
+    """Keeps the variables' values and writes them in a thread; one save at a time."""
+
+    def __init__(self, model_dir: str, keep_max: int, keep_every_n_steps: int):
+        self._model_dir = model_dir
+        self._keep_max, self._keep_every = keep_max, keep_every_n_steps
+        self._thread = concurrent.futures.ThreadPoolExecutor(1)
+        self._writing: concurrent.futures.Future | None = None
+        self._step = 0
+        self._stall_seconds = 0.0
+
+    def save(self, step: int, variables: dict[str, tf.Variable]) -> None:
+        """Begins to write a checkpoint; waits for the one before, if it is not there.
+
+        Raises:
+          UserError: the one before could not be written.
+        """
+        begin = time.monotonic()
+        self.wait()
+        tensors = snapshot(variables)
+        self._step = step
+        self._writing = self._thread.submit(self._write, step, tensors)
+        self._stall_seconds += time.monotonic() - begin
+
+    def _write(self, step: int, tensors: dict[str, tf.Tensor]) -> None:
+        check_finite(tensors)
+        checkpoints.save(
+            self._model_dir, step, tensors, self._keep_max, self._keep_every
+        )
+
+    def check(self) -> None:
+        """Raises what stopped the last save, without waiting for it to end."""
+        if self._writing is not None and self._writing.done():
+            self.wait()
+
+    def wait(self) -> None:
+        """Until the last save has ended.
+
+        Raises:
+          UserError: it could not be written.
+        """
+        writing, self._writing = self._writing, None
+        if writing is None:
+            return
+        try:
+            writing.result()
+        except (OSError, ValueError, tf.errors.OpError) as error:
+            raise UserError(
+                f"the checkpoint of step {self._step} in {self._model_dir} could not "
+                f"be written: {error}. Those before it are as they were: mend the "
+                "cause (a full disk?) and give the same command again"
+            ) from error
+
+    def take_stall_seconds(self) -> float:
+        """How long training stood still since the last call."""
+        seconds, self._stall_seconds = self._stall_seconds, 0.0
+        return seconds

@@ -1,0 +1,83 @@
+"""Files of TF1 name-based checkpoints, the format of the original.
+
+A checkpoint is named by its prefix: PREFIX.index and PREFIX.data-00000-of-00001."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from common.cli import UserError
+
+GLOBAL_STEP = "global_step"
+# What TensorFlow raises for a missing, cut or altered checkpoint file.
+UNREADABLE = (tf.errors.OpError, IndexError, RuntimeError, ValueError)
+# What says nothing of the file: the storage is out of reach.
+UNREACHABLE = (
+    tf.errors.DeadlineExceededError,
+    tf.errors.PermissionDeniedError,
+    tf.errors.UnauthenticatedError,
+    tf.errors.UnavailableError,
+)
+
+
+def write(prefix: str, values: Mapping[str, Any]) -> None:
+    """Writes tensors by name, to temporary names first and the index last."""
+    names = sorted(values)
+    tf.raw_ops.SaveV2(
+        prefix=prefix,
+        tensor_names=names,
+        shape_and_slices=[""] * len(names),
+        tensors=[tf.convert_to_tensor(values[name]) for name in names],
+    )
+
+
+def shapes(prefix: str) -> dict[str, list[int]]:
+    """Shapes of all that a checkpoint holds, by name."""
+    return tf.train.load_checkpoint(prefix).get_variable_to_shape_map()
+
+
+def read_step(prefix: str) -> int:
+    reader = tf.train.load_checkpoint(prefix)
+    return int(np.asarray(reader.get_tensor(GLOBAL_STEP)))
+
+
+def fill(prefix: str, variables: dict[str, tf.Variable]) -> None:
+    """Reads the variables' values.
+
+    Raises:
+      UserError: a variable is missing, or has another shape.
+    """
+    reader = tf.train.load_checkpoint(prefix)
+    held = reader.get_variable_to_shape_map()
+    for name, variable in variables.items():
+        found = held.get(name)
+        if found != variable.shape.as_list():
+            state = "is missing" if found is None else f"has shape {found}"
+            raise UserError(
+                f"{prefix}: {name} {state}, the config says {variable.shape.as_list()}"
+            )
+    for name, variable in variables.items():
+        variable.assign(reader.get_tensor(name))
+
+
+@contextlib.contextmanager
+def reading(prefix: str) -> Iterator[None]:
+    """Turns what TensorFlow raises for a bad file into words.
+
+    Raises:
+      UserError: the checkpoint is missing or damaged.
+    """
+    try:
+        yield
+    except UNREACHABLE:
+        raise
+    except UNREADABLE as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"checkpoint {prefix} cannot be read: {reason}. It consists of "
+            f"{prefix}.index and .data-*, both whole: name it without these endings, "
+            "or copy both again"
+        ) from error

@@ -1,0 +1,193 @@
+"""Folders of transformers -> weights under the original's names.
+
+safetensors need neither torch nor transformers. A pytorch_model.bin needs torch, and
+none of the code is run that a pickle may hold.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import safetensors
+import tensorflow as tf
+
+from common import files
+from common.cli import UserError
+from electra_tf.run_folder.checkpoints import CONFIG_FILE
+
+_INDEX = ".index.json"
+_SAFETENSORS = "model.safetensors"
+_PICKLE = "pytorch_model.bin"
+# Single files, and the indices of several; the first found is read.
+_WEIGHT_FILES = (_SAFETENSORS, _SAFETENSORS + _INDEX, _PICKLE, _PICKLE + _INDEX)
+
+# Other types are of buffers, such as position_ids, which count and are not learned.
+_FLOATS = {
+    "F64": np.float64,
+    "F32": np.float32,
+    "F16": np.float16,
+    "BF16": tf.bfloat16.as_numpy_dtype,
+}
+
+_HEAD = "generator_predictions"
+# Name in transformers -> the original's, in this order. BERT's encoder has ELECTRA's
+# names, and its masked LM head is the generator's.
+_RENAMES = (
+    (r"^bert\.", "electra."),
+    (r"^(embeddings|embeddings_project|encoder)\.", r"electra.\1."),
+    (r"^cls\.predictions\.transform\.", _HEAD + "."),
+    (r"^(cls\.predictions|generator_lm_head)\.bias$", _HEAD + ".output_bias"),
+    (r"\.dense_prediction\.", ".dense_1."),
+    (r"\.LayerNorm\.weight$", ".LayerNorm.gamma"),
+    (r"\.LayerNorm\.bias$", ".LayerNorm.beta"),
+    (r"_embeddings\.weight$", "_embeddings"),
+    (r"\.weight$", ".kernel"),
+    (r"\.layer\.(\d+)\.", r".layer_\1."),
+    (r"\.", "/"),
+)
+_TABLE = "electra/embeddings/word_embeddings"
+# The output layer, which is the embedding table again, and a second name of its bias.
+_OUTPUT_LAYER = re.compile(r"^(generator_lm_head|cls\.predictions\.decoder)\.weight$")
+_REPEATED = re.compile(r"^cls\.predictions\.decoder\.bias$")
+
+
+class Folder(NamedTuple):
+    """One network."""
+
+    path: str
+    config: dict[str, Any]  # config.json
+    weights: dict[str, np.ndarray]  # float32; its encoder's are electra/...
+    files: list[str]  # what the weights were read from
+
+    @property
+    def has_lm_head(self) -> bool:
+        return f"{_HEAD}/output_bias" in self.weights
+
+
+def original_name(name: str) -> str:
+    """The variable that a parameter of ELECTRA or BERT in transformers is."""
+    for pattern, replacement in _RENAMES:
+        name = re.sub(pattern, replacement, name)
+    return name
+
+
+def read(path: str) -> Folder:
+    """Reads a folder that transformers or this project's converter wrote.
+
+    Raises:
+      UserError: no weights or config.json, a damaged file, a pickle of more than
+        tensors, or another architecture.
+    """
+    config = _read_json(os.path.join(path, CONFIG_FILE))
+    if config.get("model_type") not in ("electra", "bert"):
+        raise UserError(
+            f"{os.path.join(path, CONFIG_FILE)}: model_type is "
+            f"{config.get('model_type')!r}; ELECTRA and BERT have this network"
+        )
+    names = _weight_files(path)
+    weights: dict[str, np.ndarray] = {}
+    output_layer = None
+    for name in names:
+        for theirs, value in _tensors(name):
+            if _OUTPUT_LAYER.match(theirs):
+                output_layer = value
+            elif not _REPEATED.match(theirs):
+                ours = original_name(theirs)
+                weights[ours] = value.T if ours.endswith("/kernel") else value
+    _compare_output_layer(path, output_layer, weights.get(_TABLE))
+    return Folder(path, config, weights, names)
+
+
+def _read_json(path: str) -> dict[str, Any]:
+    try:
+        found = files.read_json(path)
+    except (OSError, tf.errors.NotFoundError) as error:
+        raise UserError(f"{path} is not there: copy the folder whole") from error
+    except ValueError as error:
+        raise UserError(f"{path} is no JSON ({error}): copy it again") from error
+    if not isinstance(found, dict):
+        raise UserError(f"{path} holds no JSON object: copy it again")
+    return found
+
+
+def _weight_files(folder: str) -> list[str]:
+    for name in _WEIGHT_FILES:
+        path = os.path.join(folder, name)
+        if not files.exists(path):
+            continue
+        if not name.endswith(_INDEX):
+            return [path]
+        parts = sorted(set(_read_json(path).get("weight_map", {}).values()))
+        return [_part(folder, path, part) for part in parts]
+    held = ", ".join(files.listdir(folder)) or "nothing"
+    raise UserError(
+        f"{folder} holds no weights: {_SAFETENSORS} or {_PICKLE} is looked for, or "
+        f"their {_INDEX}; it holds {held}"
+    )
+
+
+def _part(folder: str, index: str, name: str) -> str:
+    path = os.path.join(folder, name)
+    if os.path.basename(name) != name or not files.exists(path):
+        raise UserError(f"{index} names {name!r}, which is not beside it")
+    return path
+
+
+def _tensors(path: str) -> Iterator[tuple[str, np.ndarray]]:
+    """(name in transformers, float32 values) of one file."""
+    reader = _read_safetensors if path.endswith(".safetensors") else _read_pickle
+    for name, value in reader(path):
+        yield name, np.asarray(value, np.float32)
+
+
+def _read_safetensors(path: str) -> Iterator[tuple[str, np.ndarray]]:
+    with files.open_binary(path) as handle:
+        data = handle.read()
+    try:
+        views = safetensors.deserialize(data)
+    except safetensors.SafetensorError as error:
+        raise UserError(f"{path} is cut short or damaged: {error}") from error
+    for name, view in views:
+        if view["dtype"] in _FLOATS:
+            values = np.frombuffer(view["data"], _FLOATS[view["dtype"]])
+            yield name, values.reshape(view["shape"])
+
+
+def _read_pickle(path: str) -> Iterator[tuple[str, np.ndarray]]:
+    try:
+        import torch
+    except ImportError as error:
+        raise UserError(
+            f"{path} needs torch: pip install 'korean-electra-tf[verify]', or put the "
+            f"model's {_SAFETENSORS} there"
+        ) from error
+    try:
+        with files.open_binary(path) as handle:
+            state = torch.load(handle, map_location="cpu", weights_only=True)
+    # A damaged pickle can raise anything.
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(
+            f"{path} is damaged, or holds more than tensors "
+            f"({reason}). Loading the latter would run code of "
+            f"whoever made it, and is not done: ask for the model's {_SAFETENSORS}"
+        ) from error
+    if not isinstance(state, dict):
+        raise UserError(f"{path} holds {type(state).__name__}, not named tensors")
+    for name, value in state.items():
+        if torch.is_tensor(value) and value.is_floating_point():
+            yield name, value.float().numpy()
+
+
+def _compare_output_layer(
+    path: str, layer: np.ndarray | None, table: np.ndarray | None
+) -> None:
+    if layer is None or table is None or np.array_equal(layer, table):
+        return
+    raise UserError(
+        f"{path}: the output layer is not the embedding table (tie_word_embeddings "
+        "was false, or this is no masked LM of BERT or ELECTRA): no network here has "
+        "two of them"
+    )

@@ -1,0 +1,20 @@
+"""Any range of buckets is read as it was written."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data_prep.clean import bucketed_arrays
+
+ROW = np.dtype([("key", "<u8"), ("item", "<u4")])
+
+
+@given(st.lists(st.integers(0, 6), max_size=40), st.integers(0, 7), st.integers(0, 7))
+def test_ranges_hold_their_rows_in_order(tmp_path_factory, bucket_of, first, last):
+    first, last = min(first, last), max(first, last)
+    path = str(tmp_path_factory.mktemp("buckets") / "a")
+    rows = np.array([(b, i) for i, b in enumerate(bucket_of)], ROW)
+    bucketed_arrays.write(path, 7, np.array(bucket_of, np.int64), rows)
+    found = bucketed_arrays.read(path, 7, ROW, first, last)
+    expected = sorted((b, i) for i, b in enumerate(bucket_of) if first <= b < last)
+    assert found.tolist() == expected

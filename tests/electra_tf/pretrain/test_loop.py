@@ -1,0 +1,260 @@
+"""The outer loop on tiny runs: what is due when, and what stops a run."""
+
+import contextlib
+import dataclasses
+import json
+import math
+import os
+import resource
+import signal
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from helpers import tiny
+
+from common.claim import Claim
+from common.cli import UserError
+from electra_tf.pretrain import loop
+from electra_tf.pretrain.compiled_steps import Trainer
+from electra_tf.pretrain.loop import Data
+from electra_tf.run_folder import checkpoints
+
+CONFIG = {
+    "num_train_steps": 60,
+    "learning_rate": 1e-2,
+    "iterations_per_loop": 10,
+    "save_checkpoints_steps": 30,
+    "eval_every_n_steps": 25,
+    "overrides": {"num_hidden_layers": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def compiled(cpu) -> tuple[Trainer, dict[str, np.ndarray]]:
+    running = Trainer(tiny.config(**CONFIG), cpu)
+    return running, tiny.values(running)
+
+
+@pytest.fixture
+def running(compiled) -> Trainer:
+    """The shared trainer, at its start."""
+    running, start = compiled
+    tiny.assign(running, start)
+    running.config = tiny.config(**CONFIG)
+    return running
+
+
+def varied() -> Data:
+    return Data(
+        lambda step, context: tiny.varied_batches(step)(context),
+        tiny.held_out_batches,
+        lambda step: f"looked from step {step} on",
+    )
+
+
+def learnable() -> Data:
+    """The same batch for ever: every position has its own token."""
+    inputs = tiny.inputs([tiny.LENGTH] * 8)
+    ids = tf.range(5, 5 + tiny.LENGTH) * tf.ones_like(inputs.input_ids)
+    batch = inputs._replace(input_ids=ids)._asdict()
+    same = tf.data.Dataset.from_tensors(batch).repeat()
+    return varied()._replace(train=lambda step, context: same)
+
+
+def lines(folder, kind: str) -> list[dict]:
+    text = (folder / "metrics.jsonl").read_text()
+    records = [json.loads(line) for line in text.splitlines()]
+    return [record for record in records if record["kind"] == kind]
+
+
+def test_loss_of_a_repeated_batch_halves(running, tmp_path):
+    assert loop.train(running, str(tmp_path), learnable(), 0)
+    train = lines(tmp_path, "train")
+    assert [line["step"] for line in train] == [10, 20, 25, 30, 40, 50, 60]
+    assert [line["step"] for line in lines(tmp_path, "eval")] == [0, 25, 50, 60]
+    start = math.log(40) + 50 * math.log(2)
+    assert train[-1]["loss"] < start / 2
+    assert train[-1]["loss"] < train[0]["loss"]
+    assert checkpoints.steps(str(tmp_path)) == [30, 60]
+    assert all(
+        math.isfinite(v) for line in train for v in line.values() if v != "train"
+    )
+    assert all(line["grad_norm"] > 0 for line in train)
+
+
+def test_boundaries_do_not_depend_on_where_a_run_begins():
+    config = tiny.config(**CONFIG, keep_checkpoint_every_n_steps=7)
+
+    def boundaries(step: int) -> list[int]:
+        found = []
+        while step < config.num_train_steps:
+            step = loop.next_boundary(config, step)
+            found.append(step)
+        return found
+
+    whole = boundaries(0)
+    assert whole[:7] == [7, 10, 14, 20, 21, 25, 28] and whole[-1] == 60
+    for step in range(60):
+        assert boundaries(step) == [end for end in whole if end > step]
+
+
+def change(running: Trainer, **changes) -> None:
+    running.config = dataclasses.replace(running.config, **changes)
+
+
+def test_milestones_stay_and_are_not_counted(running, tmp_path):
+    change(
+        running,
+        save_checkpoints_steps=10,
+        keep_checkpoint_max=2,
+        keep_checkpoint_every_n_steps=15,
+    )
+    loop.train(running, str(tmp_path), varied(), 0)
+    assert checkpoints.steps(str(tmp_path)) == [15, 30, 40, 45, 50, 60]
+
+
+def test_minutes_alone_say_when_to_save(running, tmp_path):
+    never = {"save_checkpoints_steps": 0, "save_checkpoints_minutes": 1e6}
+    change(running, **never)
+    loop.train(running, str(tmp_path), varied(), 0)
+    assert checkpoints.steps(str(tmp_path)) == [60]
+    change(running, save_checkpoints_minutes=1e-9, keep_checkpoint_max=0)
+    loop.train(running, str(tmp_path), varied(), 30)
+    assert checkpoints.steps(str(tmp_path)) == [40, 50, 60]
+
+
+def test_without_held_out_records_nothing_is_evaluated(running, tmp_path):
+    data = varied()._replace(evaluation=None)
+    loop.train(running, str(tmp_path), data, 40)
+    assert lines(tmp_path, "eval") == [] and len(lines(tmp_path, "train")) == 2
+
+
+def test_finished_run_trains_no_further(running, tmp_path):
+    before = tiny.values(running)
+    assert loop.train(running, str(tmp_path), varied(), 60)
+    tiny.assert_bit_equal(tiny.values(running), before)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_request_to_stop_saves_at_the_next_boundary(running, tmp_path):
+    def batches(step, context):
+        def ask(batch):
+            tf.py_function(lambda: os.kill(os.getpid(), signal.SIGTERM), [], [])
+            return batch
+
+        return tiny.varied_batches(step)(context).take(1).map(ask).repeat()
+
+    before = signal.getsignal(signal.SIGTERM)
+    data = varied()._replace(train=batches)
+    assert not loop.train(running, str(tmp_path), data, 0)
+    assert checkpoints.steps(str(tmp_path)) == [10]
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_run_whose_folder_another_claims_writes_nothing_more(running, tmp_path):
+    def batches(step, context):
+        def claim(batch):
+            tf.py_function(lambda: Claim(str(tmp_path)) and None, [], [])
+            return batch
+
+        records = tiny.varied_batches(step)(context)
+        calm, taken = records.take(30), records.skip(30).take(1).map(claim)
+        return calm.concatenate(taken).concatenate(records.skip(31))
+
+    data = varied()._replace(train=batches)
+    with pytest.raises(UserError, match="one run at a time"):
+        loop.train(running, str(tmp_path), data, 0)
+    written = [line["step"] for line in lines(tmp_path, "train")]
+    assert written[-1] < 40 and checkpoints.steps(str(tmp_path)) in ([], [30])
+
+
+def test_broken_weight_stops_the_run_and_leaves_the_batch(running, tmp_path):
+    loop.train(running, str(tmp_path), varied(), 40)
+    assert checkpoints.steps(str(tmp_path)) == [60]
+    kernel = running.model.named_variables[
+        "electra/encoder/layer_0/output/dense/kernel"
+    ]
+    broken = kernel.numpy()
+    broken[1, 2] = math.nan
+    kernel.assign(broken)
+    change(running, num_train_steps=90)
+    with pytest.raises(UserError, match="disc_loss and grad_norm of step 60 are not"):
+        loop.train(running, str(tmp_path), varied(), 60)
+    assert checkpoints.steps(str(tmp_path)) == [60]
+    saved = np.load(tmp_path / "non_finite-60.npz")
+    expected = next(iter(tiny.varied_batches(60)(None)))
+    assert int(saved["step"]) == 60 and int(saved["seed"]) == 0
+    for name, value in expected.items():
+        np.testing.assert_array_equal(saved[name], value)
+
+
+def test_broken_weight_is_never_saved(running, tmp_path):
+    slot = running.optimizer.named_slots["electra/embeddings/LayerNorm/beta/adam_m"]
+    slot.assign(tf.fill(slot.shape, math.inf))
+    # The losses of the one step are finite: only what it leaves is not.
+    change(running, num_train_steps=1)
+    with pytest.raises(UserError, match="step 1 .* not be written: .* not finite"):
+        loop.train(running, str(tmp_path), varied(), 0)
+    assert checkpoints.steps(str(tmp_path)) == []
+
+
+@contextlib.contextmanager
+def full_disk(bytes_left: int):
+    """Files can grow to so many bytes and no further."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_left, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_full_disk_during_a_save_is_said_and_leaves_the_ones_before(running, tmp_path):
+    change(running, num_train_steps=30)
+    loop.train(running, str(tmp_path), varied(), 20)
+    change(running, num_train_steps=60)
+    with full_disk(50_000), pytest.raises(UserError, match="step 60 .*not be written"):
+        loop.train(running, str(tmp_path), varied(), 30)
+    names = [path.name for path in tmp_path.glob("model.ckpt-*")]
+    assert names and all(name.startswith("model.ckpt-30.") for name in names)
+    variables = running.checkpoint_variables
+    assert checkpoints.restore_or_initialise(str(tmp_path), variables) == 30
+    loop.train(running, str(tmp_path), varied(), 30)
+    assert checkpoints.steps(str(tmp_path)) == [30, 60]
+
+
+def test_damaged_record_stops_the_run_and_is_looked_for(running, tmp_path):
+    def batches(step, context):
+        good = tiny.varied_batches(step)(context).take(12)
+        path = str(tmp_path / "cut")
+        with tf.io.TFRecordWriter(path) as writer:
+            writer.write(b"something")
+        (tmp_path / "cut").write_bytes((tmp_path / "cut").read_bytes()[:-3])
+        cut = tf.data.TFRecordDataset(path).map(lambda _: next(iter(good)))
+        return good.concatenate(cut)
+
+    data = varied()._replace(train=batches)
+    with pytest.raises(UserError, match="after step 10 is .*looked from step 10 on"):
+        loop.train(running, str(tmp_path), data, 0)
+
+
+def test_other_errors_are_not_blamed_on_records(running, tmp_path):
+    def batches(step, context):
+        def refuse(batch):
+            tf.debugging.Assert(tf.size(batch["input_ids"]) < 3, ["too many"])
+            return batch
+
+        return tiny.varied_batches(step)(context).map(refuse)
+
+    data = varied()._replace(train=batches, damage=lambda step: None)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="too many"):
+        loop.train(running, str(tmp_path), data, 0)
+
+
+def test_rules_speak_once_until_all_is_well_again(running, tmp_path, monkeypatch):
+    said = iter([{"rule": "a"}, {"rule": "b"}, {}, {}, {"rule": "c"}, {}, {}])
+    monkeypatch.setattr(loop.health, "warnings", lambda *_: next(said))
+    loop.train(running, str(tmp_path), varied(), 0)
+    found = [(line["step"], line["text"]) for line in lines(tmp_path, "warning")]
+    assert found == [(10, "a"), (40, "c")]

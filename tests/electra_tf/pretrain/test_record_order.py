@@ -1,0 +1,112 @@
+"""Every record once per epoch; any step is reached without reading the ones before."""
+
+import collections
+import itertools
+import pathlib
+
+import hypothesis
+import pytest
+import tensorflow as tf
+from hypothesis import strategies as st
+
+from electra_tf.pretrain.record_order import DataOrder
+
+few = hypothesis.settings(
+    max_examples=8,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+)
+counts = st.lists(st.integers(0, 12), min_size=1, max_size=6).filter(sum)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> pathlib.Path:
+    return tmp_path_factory.mktemp("records")
+
+
+def write(folder: pathlib.Path, counts: list[int], compression: str = "") -> list[str]:
+    """Files of numbered records."""
+    numbers, paths = itertools.count(), []
+    for index, count in enumerate(counts):
+        path = str(folder / f"{index}{compression}")
+        with tf.io.TFRecordWriter(path, compression) as writer:
+            for number in itertools.islice(numbers, count):
+                writer.write(str(number).encode())
+        paths.append(path)
+    return paths
+
+
+def read(order: DataOrder, paths, count: int, first: int = 0, compression="") -> list:
+    """`count` record numbers, from the first-th on."""
+    windows = order.windows(paths, order.start(first), compression)
+    records = windows.unbatch().take(count).as_numpy_iterator()
+    return [int(record) for record in records]
+
+
+@few
+@hypothesis.given(counts, st.integers(1, 20), st.integers(0, 3))
+def test_every_record_once_per_epoch(folder, counts, window_size, seed):
+    order = DataOrder(counts, seed, window_size)
+    total = sum(counts)
+    seen = read(order, write(folder, counts), 3 * total)
+    for epoch in range(3):
+        records = seen[epoch * total : (epoch + 1) * total]
+        assert collections.Counter(records) == collections.Counter(range(total))
+
+
+@few
+@hypothesis.given(counts, st.integers(1, 20), st.integers(0, 100))
+def test_any_record_can_be_begun_with(folder, counts, window_size, first):
+    order = DataOrder(counts, 7, window_size)
+    paths = write(folder, counts)
+    assert read(order, paths, 15, first) == read(order, paths, first + 15)[first:]
+
+
+def test_epochs_and_seeds_have_orders_of_their_own(folder):
+    paths = write(folder, [20, 20, 20])
+    seen = read(DataOrder([20] * 3, 0, 25), paths, 120)
+    assert seen[:60] != seen[60:] and seen[:60] != sorted(seen[:60])
+    assert read(DataOrder([20] * 3, 1, 25), paths, 60) != seen[:60]
+    # Records of different files come together where a window holds both.
+    files = [number // 20 for number in seen[:25]]
+    assert len(set(files)) == 2 and files != sorted(files)
+
+
+def test_orders_of_an_epoch_are_uniform(folder):
+    paths = write(folder, [2, 1])
+    seen = read(DataOrder([2, 1], 0, 10), paths, 3 * 600)
+    orders = collections.Counter(zip(*[iter(seen)] * 3, strict=True))
+    assert len(orders) == 6 and min(orders.values()) > 60
+
+
+def test_files_before_the_step_are_not_read(folder, tmp_path):
+    counts = [10, 10, 10, 10]
+    order = DataOrder(counts, 0, 10)
+    paths = write(tmp_path, counts)
+    whole = read(order, paths, 40)
+    start = order.start(25)
+    assert (start.epoch, start.window, start.offset) == (0, 2, 5)
+    assert len(start.files) == 2 and start.skipped == 0
+    for index in set(range(4)) - set(start.files):
+        pathlib.Path(paths[index]).unlink()
+    assert read(order, paths, 15, 25) == whole[25:]
+
+
+def test_a_window_inside_a_large_file_is_found(folder):
+    order = DataOrder([3, 100], 0, 10)
+    start = order.start(95)
+    before = 0 if start.files[0] == 1 and len(start.files) == 1 else 3
+    assert start.window == 9 and start.offset == 5
+    assert start.skipped in (90, 90 - before)
+
+
+def test_gzip_records_are_read(folder):
+    order = DataOrder([5, 5], 0, 4)
+    plain = read(order, write(folder, [5, 5]), 20)
+    packed = read(order, write(folder, [5, 5], "GZIP"), 20, compression="GZIP")
+    assert packed == plain
+
+
+def test_windows_hold_about_the_same_memory_at_any_length():
+    sizes = {n: DataOrder.of_tokens([1], 0, n).window_size for n in (128, 512)}
+    assert sizes == {128: 262_144, 512: 65_536}

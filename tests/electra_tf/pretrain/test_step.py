@@ -1,0 +1,180 @@
+"""Accumulated gradients, the losses' denominators, and bfloat16."""
+
+import collections
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from helpers import tiny
+
+from electra_tf.optimizer import AdamWeightDecay
+from electra_tf.pretrain import masking
+from electra_tf.pretrain import step as train_step
+from electra_tf.pretrain.model import PretrainingModel
+from electra_tf.pretrain.step import Seeds, TrainStep
+
+ROWS = 32
+LENGTHS = [4 + 12 * i // (ROWS - 1) for i in range(ROWS)]  # unequal token counts
+ONE_LAYER = {"num_hidden_layers": 1}
+NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+
+
+@pytest.fixture
+def fed(monkeypatch):
+    """Masks and samples that depend on each row's tokens alone."""
+    monkeypatch.setattr(masking, "mask", tiny.fed_mask)
+    monkeypatch.setattr(masking, "sample", tiny.fed_sample)
+
+
+def make(overrides=None, **changes) -> tuple[TrainStep, PretrainingModel]:
+    config = tiny.config(overrides, train_batch_size=ROWS, **changes)
+    model = PretrainingModel(config)
+    tiny.set_random_values(model.named_variables)
+    optimizer = AdamWeightDecay(model.named_variables, config.weight_decay_rate)
+    return TrainStep(config, model, optimizer), model
+
+
+def seeds() -> Seeds:
+    return Seeds(*(tf.constant([1, i]) for i in range(3)))
+
+
+def norm(arrays) -> float:
+    return float(np.sqrt(sum(np.sum(np.square(a, dtype=np.float64)) for a in arrays)))
+
+
+VARIANTS = {
+    "electra": {},
+    "masked_lm": {"electra_objective": False},
+    "electric": {"electra_objective": False, "electric_objective": True},
+    "own_embeddings": {"untied_generator_embeddings": True},
+}
+
+
+@pytest.mark.parametrize("variant", ["electra", "electric"])
+def test_four_pieces_of_eight_rows_give_the_update_of_32(fed, variant):
+    inputs, results = tiny.inputs(LENGTHS), []
+    for pieces in (1, 4):
+        changes = VARIANTS[variant] | {"gradient_accumulation_steps": pieces}
+        step, model = make(overrides=NO_DROPOUT | ONE_LAYER, **changes)
+
+        @tf.function
+        def update(masked, step=step):
+            gradients, sums = step.gradients(inputs, masked, seeds())
+            step.apply_gradients(gradients, tf.constant(1e-3))
+            return gradients, sums
+
+        before = [v.numpy() for v in model.named_variables.values()]
+        gradients, sums = update(tiny.fed_mask(inputs, model.config, None))
+        after = [v.numpy() for v in model.named_variables.values()]
+        moved = [a - b for a, b in zip(after, before, strict=True)]
+        results.append(([g.numpy() for g in gradients], moved, sums))
+    (whole, update, sums), (pieced, pieced_update, pieced_sums) = results
+    for ours, theirs in ((pieced, whole), (pieced_update, update)):
+        difference = [a - b for a, b in zip(ours, theirs, strict=True)]
+        assert norm(difference) < 1e-5 * norm(theirs)
+    assert sums.keys() == pieced_sums.keys()
+    for name in sums:
+        np.testing.assert_allclose(
+            pieced_sums[name], sums[name], rtol=1e-4, atol=1.5, err_msg=name
+        )
+
+
+OPTIONS = {
+    "whole_words": {"whole_word_mask": True},
+    "without_replacement": {"mask_without_replacement": True},
+    "packed": {"pack_documents": True},
+    "all": {
+        "whole_word_mask": True,
+        "mask_without_replacement": True,
+        "pack_documents": True,
+        "gradient_accumulation_steps": 2,
+    },
+}
+
+
+@pytest.mark.parametrize("changes", OPTIONS.values(), ids=OPTIONS)
+def test_options_work_in_a_compiled_step(changes):
+    step, model = make(ONE_LAYER, **changes)
+    step._is_continuation = np.arange(tiny.VOCAB_SIZE) % 3 == 0
+    packed = tiny.packed(tiny.inputs([5, 7, 4]))
+    batch = {name: tf.repeat(x, 32, 0) for name, x in packed._asdict().items()}
+    before = model.encoder.layers[0].output.kernel.numpy()
+    sums = tf.function(step)(batch, tf.constant(100, tf.int64))
+    assert float(sums["tokens"]) == float(sums["disc_weight"]) == 32 * 16
+    assert 32 < float(sums["mlm_weight"]) <= 32 * 2
+    assert np.isfinite([float(sums[n]) for n in ("mlm_loss", "disc_loss")]).all()
+    assert not np.array_equal(model.encoder.layers[0].output.kernel, before)
+    assert float(step.evaluate(batch, tf.constant(0))["tokens"]) == 32 * 16
+
+
+def test_pieces_have_draws_of_their_own():
+    step, model = make(ONE_LAYER, gradient_accumulation_steps=2)
+    half = tiny.inputs(LENGTHS[::2])
+    inputs = masking.Inputs(*(tf.concat([x, x], 0) for x in half))
+    masked = masking.mask(half, model.config, tf.constant([5, 5]))
+    masked = masking.Masked(*(tf.concat([x, x], 0) for x in masked))
+    weights = step.loss_weights(inputs, masked)
+    doubled, _ = step._piece(
+        half, masking.Masked(*(x[: ROWS // 2] for x in masked)), seeds(), weights
+    )
+    gradients, _ = step.gradients(inputs, masked, seeds())
+    difference = [g - 2 * d for g, d in zip(gradients, doubled, strict=True)]
+    assert norm(difference) > 0.01 * norm(gradients)
+
+
+@pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
+def test_weights_are_what_the_model_divides_by(changes):
+    step, model = make(**changes)
+    inputs = tiny.inputs(LENGTHS)
+    masked = masking.mask(inputs, model.config, tf.constant([1, 2]))
+    output = model(inputs, masked, lambda _: masked.masked_lm_ids, None)
+    weights = step.loss_weights(inputs, masked)
+    assert float(weights.generator) == float(output.generator_weight_sum) > 0
+    if output.discriminator is not None:
+        assert float(weights.discriminator) == float(output.discriminator.weight_sum)
+
+
+def test_bfloat16_is_near_float32_and_keeps_parameters_and_losses_in_float32():
+    inputs = tiny.inputs(LENGTHS)
+    found = {}
+    for dtype in ("float32", "bfloat16"):
+        step, model = make(overrides=NO_DROPOUT, compute_dtype=dtype)
+        masked = masking.mask(inputs, model.config, tf.constant([1, 2]))
+        output = model(inputs, masked, lambda _, m=masked: m.masked_lm_ids, None)
+        gradients, _ = step.gradients(inputs, masked, seeds())
+        assert output.mlm.logits.dtype == tf.float32
+        assert output.discriminator.logits.dtype == tf.float32
+        assert {v.dtype for v in model.named_variables.values()} == {tf.float32}
+        assert {g.dtype for g in gradients} == {tf.float32}
+        found[dtype] = output, gradients
+    (exact, exact_gradients), (rough, rough_gradients) = found.values()
+    for name in ("mlm", "discriminator"):
+        a, b = getattr(exact, name).logits.numpy(), getattr(rough, name).logits.numpy()
+        assert 1e-5 < norm([a - b]) / norm([a]) < 0.03
+    difference = [a - b for a, b in zip(exact_gradients, rough_gradients, strict=True)]
+    assert norm(difference) < 0.1 * norm(exact_gradients)
+
+
+def test_bfloat16_multiplies_in_bfloat16_and_normalises_in_float32():
+    step, _ = make(ONE_LAYER, compute_dtype="bfloat16")
+    batch = tiny.inputs(LENGTHS)._asdict()
+    traced = tf.function(step).get_concrete_function(batch, tf.constant(0, tf.int64))
+    graph = traced.graph.as_graph_def()
+    nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
+    kinds = collections.defaultdict(set)
+    for node in nodes:
+        if node.attr["T"].type:
+            kinds[node.op].add(tf.as_dtype(node.attr["T"].type))
+    assert kinds["Einsum"] == {tf.bfloat16}
+    assert kinds["Exp"] == {tf.float32}  # of attention and of the losses
+    assert kinds["Rsqrt"] == {tf.float32}
+
+
+def test_keyed_by_seed_step_and_stream():
+    drawn = {
+        tuple(value.numpy().tolist())
+        for seed in (0, 1)
+        for step in (0, 1, 2)
+        for value in train_step.step_seeds(seed, tf.constant(step))
+    }
+    assert len(drawn) == 2 * 3 * 3

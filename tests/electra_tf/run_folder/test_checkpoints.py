@@ -1,0 +1,347 @@
+"""Checkpoints under the original's names, damaged ones, and whose folder it is."""
+
+import dataclasses
+import json
+import logging
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from helpers import tiny
+
+from common.cli import UserError
+from electra_tf.pretrain import input_pipeline, trained
+from electra_tf.run_folder import checkpoints
+
+DATA = {
+    "vocab_size": tiny.VOCAB_SIZE,
+    "vocab_sha256": "0" * 64,
+    "recipe": {},
+    "recipe_hash": "1234",
+    "seed": 0,
+    "counts": {"train": 3},
+}
+
+
+def small_variables(value: float = 0.0) -> dict[str, tf.Variable]:
+    return {
+        "a/kernel": tf.Variable(tf.fill([20, 30], value)),
+        "a/kernel/adam_m": tf.Variable(tf.fill([20, 30], value + 0.5)),
+    }
+
+
+def save_small(folder, *steps: int, keep_max: int = 0) -> None:
+    for step in steps:
+        variables = small_variables(float(step))
+        checkpoints.save(str(folder), step, variables, keep_max)
+
+
+def data_file(folder: pathlib.Path, step: int) -> pathlib.Path:
+    return folder / f"model.ckpt-{step}.data-00000-of-00001"
+
+
+def test_round_trip_of_variables_and_slots(untrained, tmp_path):
+    variables = untrained.checkpoint_variables
+    tiny.set_random_values(variables, seed=5)
+    saved = {name: variable.numpy() for name, variable in variables.items()}
+    checkpoints.save(str(tmp_path), 7, variables, keep_max=5)
+    for variable in variables.values():
+        variable.assign(tf.zeros_like(variable))
+    assert checkpoints.restore_or_initialise(str(tmp_path), variables) == 7
+    for name, variable in variables.items():
+        assert np.array_equal(variable, saved[name]), name
+
+
+def test_names_are_the_originals(untrained, tmp_path):
+    variables = untrained.checkpoint_variables
+    checkpoints.save(str(tmp_path), 7, variables, keep_max=5)
+    path = tf.train.latest_checkpoint(str(tmp_path))
+    assert path == str(tmp_path / "model.ckpt-7")
+    listed = dict(tf.train.list_variables(path))
+    weights = set(untrained.model.named_variables)
+    slots = {f"{name}/{slot}" for name in weights for slot in ("adam_m", "adam_v")}
+    assert set(listed) == weights | slots | {"global_step"}
+    table = "electra/embeddings/word_embeddings"
+    assert listed[table] == listed[table + "/adam_m"] == [40, 16]
+    step = tf.train.load_variable(path, "global_step")
+    assert step == 7 and step.dtype == np.int64 and step.shape == ()
+
+
+def test_new_folder_starts_at_step_0(tmp_path):
+    variables = small_variables(3.0)
+    assert checkpoints.restore_or_initialise(str(tmp_path / "new"), variables) == 0
+    assert (variables["a/kernel"].numpy() == 3.0).all()
+
+
+def test_only_the_newest_are_kept(tmp_path):
+    save_small(tmp_path, 1, 2, 9, 10, keep_max=2)
+    assert checkpoints.steps(str(tmp_path)) == [9, 10]
+    left = {path.name.split(".")[1] for path in tmp_path.glob("model.*")}
+    assert left == {"ckpt-9", "ckpt-10"}
+    state = tf.train.get_checkpoint_state(str(tmp_path))
+    names = [pathlib.Path(p).name for p in state.all_model_checkpoint_paths]
+    assert names == ["model.ckpt-9", "model.ckpt-10"]
+
+
+def test_step_1_is_not_mistaken_for_step_10(tmp_path):
+    save_small(tmp_path, 1, 10, keep_max=1)
+    assert checkpoints.steps(str(tmp_path)) == [10]
+    variables = small_variables()
+    assert checkpoints.restore_or_initialise(str(tmp_path), variables) == 10
+
+
+def test_milestones_stay_and_are_not_counted(tmp_path):
+    for step in range(1, 13):
+        checkpoints.save(str(tmp_path), step, small_variables(), 2, 5)
+    assert checkpoints.steps(str(tmp_path)) == [5, 10, 11, 12]
+
+
+def test_what_a_killed_save_left_is_swept_up(tmp_path):
+    save_small(tmp_path, 10)
+    for name in (
+        "20.data-00000-of-00001",
+        "20.index.tempstate12",
+        "10.index.tempstate3",
+    ):
+        (tmp_path / f"model.ckpt-{name}").write_bytes(b"half")
+    save_small(tmp_path, 30)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert not [name for name in names if "-20." in name or "tempstate" in name]
+    assert checkpoints.steps(str(tmp_path)) == [10, 30]
+
+
+def test_damaged_checkpoints_do_not_push_out_good_ones(tmp_path):
+    save_small(tmp_path, 10, 20)
+    truncate(tmp_path, 20)
+    step = checkpoints.restore_or_initialise(str(tmp_path), small_variables())
+    checkpoints.set_aside_after(str(tmp_path), step)
+    assert checkpoints.steps(str(tmp_path)) == [10]
+    assert (tmp_path / "damaged-model.ckpt-20.index").exists()
+    save_small(tmp_path, 15, keep_max=1)
+    assert checkpoints.steps(str(tmp_path)) == [15]
+    assert checkpoints.restore_or_initialise(str(tmp_path), small_variables()) == 15
+
+
+def test_storage_out_of_reach_is_no_damage(tmp_path, monkeypatch):
+    save_small(tmp_path, 10, 20)
+
+    def unreachable(path):
+        raise tf.errors.UnavailableError(None, None, "try again")
+
+    monkeypatch.setattr(tf.train, "load_checkpoint", unreachable)
+    with pytest.raises(tf.errors.UnavailableError):
+        checkpoints.restore_or_initialise(str(tmp_path), small_variables())
+
+
+def test_0_keeps_all(tmp_path):
+    save_small(tmp_path, *range(1, 9), keep_max=0)
+    assert checkpoints.steps(str(tmp_path)) == list(range(1, 9))
+
+
+def truncate(folder, step):
+    path = data_file(folder, step)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def empty_data(folder, step):
+    data_file(folder, step).write_bytes(b"")
+
+
+def cut_index(folder, step):
+    path = folder / f"model.ckpt-{step}.index"
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def flip(folder, step):
+    path = data_file(folder, step)
+    content = bytearray(path.read_bytes())
+    content[100] ^= 0xFF
+    path.write_bytes(bytes(content))
+
+
+def lose_data(folder, step):
+    data_file(folder, step).unlink()
+
+
+def empty_index(folder, step):
+    (folder / f"model.ckpt-{step}.index").write_bytes(b"")
+
+
+DAMAGES = (truncate, empty_data, lose_data, flip, empty_index, cut_index)
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda f: f.__name__)
+def test_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, caplog, damage):
+    save_small(tmp_path, 10, 20)
+    damage(tmp_path, 20)
+    variables = small_variables()
+    with caplog.at_level(logging.ERROR, logger="absl"):
+        assert checkpoints.restore_or_initialise(str(tmp_path), variables) == 10
+    assert (variables["a/kernel"].numpy() == 10.0).all()
+    assert (variables["a/kernel/adam_m"].numpy() == 10.5).all()
+    assert "model.ckpt-20 cannot be read" in caplog.text
+
+
+def test_all_damaged_is_an_error(tmp_path):
+    save_small(tmp_path, 10, 20)
+    for step in (10, 20):
+        truncate(tmp_path, step)
+    with pytest.raises(UserError, match="none of the 2 checkpoints"):
+        checkpoints.restore_or_initialise(str(tmp_path), small_variables())
+
+
+def test_killed_save_leaves_the_ones_before(tmp_path):
+    save_small(tmp_path, 10, 20)
+    (tmp_path / "model.ckpt-20.index").unlink()  # the index is written last
+    variables = small_variables()
+    assert checkpoints.restore_or_initialise(str(tmp_path), variables) == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("b/kernel", "b/kernel is missing"),
+        ("a/kernel", r"a/kernel has shape \[20, 30\]"),
+    ],
+)
+def test_checkpoint_of_other_variables_is_refused(tmp_path, name, message):
+    save_small(tmp_path, 10)
+    variables = small_variables() | {name: tf.Variable(tf.zeros([2]))}
+    with pytest.raises(UserError, match=message + r".*\[2\]"):
+        checkpoints.restore_or_initialise(str(tmp_path), variables)
+
+
+@pytest.fixture
+def open_run(data_dir, tmp_path):
+    """Opens tmp_path/run under a config with changes."""
+
+    def open_it(data=DATA, **changes):
+        config = tiny.config(**changes)
+        checkpoints.open_run(str(tmp_path / "run"), str(data_dir), config, data)
+
+    return open_it
+
+
+def test_new_run_holds_config_vocabulary_and_samples(open_run, data_dir, tmp_path):
+    open_run(seed=3)
+    run = tmp_path / "run"
+    assert checkpoints.read_run(str(run))[0] == tiny.config(seed=3)
+    for name in ("vocab.txt", "tokenizer.json", "samples.jsonl"):
+        written = (data_dir / "tfrecords" / name).read_bytes()
+        assert (run / name).read_bytes() == written
+    assert json.loads((run / "config.json").read_text())["data"]["vocab_size"] == 40
+
+
+def test_folder_of_something_else_is_refused(open_run, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "holiday.jpg").write_text("x")
+    with pytest.raises(UserError, match="not empty.*holiday.jpg"):
+        open_run()
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["holiday.jpg"]
+
+
+@pytest.mark.parametrize("content", ['{"model_type": "electra"}', "[]", "no json"])
+def test_folder_with_another_programs_config_is_refused(open_run, tmp_path, content):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text(content)
+    with pytest.raises(UserError, match="--model_dir="):
+        open_run()
+    assert (tmp_path / "run" / "config.json").read_text() == content
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"learning_rate": 1e-3},
+        {"seed": 1},
+        {"train_batch_size": 16},
+        {"overrides": {"hidden_size": 64}},
+    ],
+    ids=str,
+)
+def test_another_config_is_refused_and_named(open_run, tmp_path, change):
+    open_run()
+    before = (tmp_path / "run" / "config.json").read_text()
+    name = next(iter(change)).replace("overrides", "model_hparam_overrides")
+    with pytest.raises(UserError, match=f"another config or data: {name}: .* now"):
+        open_run(**change)
+    assert (tmp_path / "run" / "config.json").read_text() == before
+
+
+def test_other_data_is_refused_and_named(open_run):
+    open_run()
+    with pytest.raises(UserError, match="recipe_hash: '1234' there, '5678' now"):
+        open_run(data=DATA | {"recipe_hash": "5678"})
+
+
+def test_what_alters_no_weight_may_change(open_run, tmp_path):
+    open_run()
+    changes = {
+        "eval_batch_size": 2,
+        "iterations_per_loop": 3,
+        "keep_checkpoint_max": 4,
+        "num_eval_steps": 5,
+        "num_train_steps": 60,
+        "save_checkpoints_steps": 7,
+        "save_checkpoints_minutes": 2.5,
+        "keep_checkpoint_every_n_steps": 100,
+        "eval_every_n_steps": 50,
+        "gradient_accumulation_steps": 2,
+        "gradient_checkpointing": True,
+        "compute_dtype": "bfloat16",
+    }
+    open_run(**changes)
+    assert checkpoints.read_run(str(tmp_path / "run"))[0] == tiny.config(**changes)
+
+
+def test_same_config_goes_on(open_run):
+    open_run()
+    open_run()
+
+
+@pytest.fixture
+def finished(untrained, data_dir, tmp_path) -> pathlib.Path:
+    """A run with two checkpoints."""
+    config = untrained.config
+    found = input_pipeline.read_manifest(str(data_dir), config)
+    folder = tmp_path / "finished"
+    checkpoints.open_run(str(folder), str(data_dir), config, found)
+    for step in (1, 2):
+        tiny.set_random_values(untrained.checkpoint_variables, seed=step)
+        checkpoints.save(str(folder), step, untrained.checkpoint_variables, 5)
+    return folder
+
+
+@pytest.mark.parametrize(("step", "found"), [(None, 2), (1, 1)])
+def test_model_of_a_run_is_loaded(finished, untrained, step, found):
+    model, loaded = trained.load_model(str(finished), step)
+    exported = dataclasses.replace(untrained.config, compute_dtype="float32")
+    assert loaded == found and model.config == exported
+    tiny.set_random_values(untrained.checkpoint_variables, seed=found)
+    for name, variable in untrained.model.named_variables.items():
+        assert np.array_equal(model.named_variables[name], variable), name
+
+
+def test_step_that_is_not_there_is_refused(finished):
+    with pytest.raises(UserError, match=r"no checkpoint 3; it has \[1, 2\]"):
+        trained.load_model(str(finished), 3)
+
+
+def test_changed_vocabulary_is_refused(finished):
+    path = finished / "vocab.txt"
+    path.write_text(path.read_text() + "힣\n")
+    with pytest.raises(
+        UserError, match="vocab.txt .* is not the vocabulary of the run"
+    ):
+        trained.load_model(str(finished))
+
+
+def test_model_of_no_run_is_refused(tmp_path):
+    with pytest.raises(UserError, match="config.json is not there"):
+        trained.load_model(str(tmp_path))
+
+
+def test_config_of_a_run_is_frozen_as_json(finished):
+    values = json.loads((finished / "config.json").read_text())["config"]
+    assert values == dataclasses.asdict(tiny.config())

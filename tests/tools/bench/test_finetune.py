@@ -1,0 +1,52 @@
+"""The systems that bench_finetune compares run, and its report divides rightly."""
+
+import json
+
+import pytest
+
+from electra_tf import config as config_lib
+from tools.bench import finetune, systems
+from tools.bench.turns import Seconds
+
+CONFIG = config_lib.from_dict(
+    {
+        "model_hparam_overrides": {
+            "hidden_size": 32,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "max_position_embeddings": 32,
+        },
+        "embedding_size": 16,
+        "generator_hidden_size": 0.5,
+        "vocab_size": 40,
+        "max_seq_length": 16,
+        "train_batch_size": 4,
+    },
+    "bench",
+)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_each_system_runs(dtype):
+    pytest.importorskip("transformers")
+    systems.our_finetuning(CONFIG, dtype)(2)
+    systems.our_prediction(CONFIG, dtype)(2)
+    systems.pytorch_finetuning(CONFIG, dtype == "bfloat16")(2)
+    systems.pytorch_prediction(CONFIG, dtype == "bfloat16")(2)
+
+
+def test_report():
+    seconds = {
+        f"{work} float32 {whose}": Seconds(clock, 2 * clock)
+        for work, ours in (("training", 1.0), ("prediction", 0.5))
+        for whose, clock in (("ours", ours), ("PyTorch", 4 * ours))
+    }
+    *table, values = finetune.report(seconds, ["float32"], 32).splitlines()
+    assert len(table) == 6
+    assert table[0].endswith("1.000 s,  2.000 s of all cores,    32 rows/s")
+    assert table[2].endswith("ours / PyTorch 0.25, of all cores 0.25")
+    assert table[3].endswith("64 rows/s")
+    assert json.loads(values)["prediction float32"] == {
+        "ours": [0.5, 1.0],
+        "pytorch": [2.0, 4.0],
+    }

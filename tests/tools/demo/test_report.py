@@ -1,0 +1,125 @@
+"""The demo's report: reading metrics, counting answers, drawing curves."""
+
+import json
+import pathlib
+
+import pytest
+
+from common.cli import UserError
+from tools.demo import report
+from tools.demo.corpus import HeldSentence
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def _record(kind: str, step: int, **values: float) -> dict:
+    names = ("loss", "masked_lm_loss", "disc_loss", "disc_auc")
+    return {"kind": kind, "step": step, **dict.fromkeys(names, 0.5), **values}
+
+
+def _write(folder: pathlib.Path, records: list[dict]) -> str:
+    text = "".join(json.dumps(record) + "\n" for record in records)
+    (folder / report.METRICS_FILE).write_text(text)
+    return str(folder)
+
+
+RECORDS = [
+    _record("eval", 0, loss=41.5),
+    _record("train", 5),
+    _record("train", 10),
+    _record("eval", 10, loss=30.25),
+]
+
+
+def test_metrics_are_read_by_kind_in_order(tmp_path):
+    metrics = report.read_metrics(_write(tmp_path, RECORDS))
+    assert [record["step"] for record in metrics["train"]] == [5, 10]
+    assert [record["loss"] for record in metrics["eval"]] == [41.5, 30.25]
+
+
+@pytest.mark.parametrize("records", [[], RECORDS[:3]], ids=["empty", "no last eval"])
+def test_metrics_of_an_unfinished_run_are_refused(tmp_path, records):
+    with pytest.raises(UserError, match="no evaluation of the start and the end") as e:
+        report.read_metrics(_write(tmp_path, records))
+    assert str(tmp_path) in str(e.value)
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(UserError, match=str(tmp_path)):
+        report.read_metrics(str(tmp_path))
+
+
+def test_plot_writes_a_png(tmp_path):
+    metrics = report.read_metrics(_write(tmp_path, RECORDS))
+    path = tmp_path / "curves.png"
+    report.plot(metrics, str(path))
+    assert path.read_bytes().startswith(PNG)
+    assert path.stat().st_size > 10_000
+
+
+def test_evaluation_table_shows_first_and_last(capsys):
+    report.print_evaluation([RECORDS[0], RECORDS[3]])
+    lines = capsys.readouterr().out.strip().splitlines()
+    assert lines[0].split()[-4:] == ["step", "0", "step", "10"]
+    assert ["loss", "41.5000", "30.2500"] in [line.split() for line in lines]
+    assert not any(line.startswith(("kind", "step")) for line in lines[1:])
+
+
+class _Models:
+    """Always fills in the same words, and finds one word the oddest."""
+
+    def __init__(self, best: str, oddest: str):
+        self._best, self._oddest = best, oddest
+        self.asked: list[tuple[list[str], int]] = []
+        self.scored: list[list[str]] = []
+
+    def fillers(self, words, index, count):
+        self.asked.append((words, index))
+        return [(self._best, 0.9), ("나머지", 0.1)][:count]
+
+    def token_scores(self, words):
+        self.scored.append(words)
+        scores = [0.9 if word == self._oddest else 0.2 for word in words]
+        return list(zip(words, scores, strict=True)), scores
+
+
+HELD = [
+    HeldSentence(
+        "김밥은 정말 맛있어요", 2, frozenset({"맛있어요", "좋아요"}), "추워요"
+    ),
+    HeldSentence("국물이 너무 짰어요", 0, frozenset({"국물이", "국이"}), "화면이"),
+    HeldSentence("배송이 아주 빨라요", 2, frozenset({"빨라요", "좋아요"}), "매워요"),
+    HeldSentence("면발이 조금 질겨요", 2, frozenset({"질겨요"}), "추워요"),
+]
+
+
+@pytest.mark.parametrize(
+    ("best", "oddest", "expected"),
+    [
+        ("좋아요", "추워요", {"filler": 2, "replaced": 2}),
+        ("질겨요", "화면이", {"filler": 1, "replaced": 1}),
+        ("없다", "맛있어요", {"filler": 0, "replaced": 0}),
+    ],
+)
+def test_examine_counts_right_answers(best, oddest, expected, capsys):
+    # Where no word is odder than the others, the first one is taken: index 0 is the
+    # swapped word of the second sentence only, where a tie would count by accident.
+    held = HELD if oddest == "화면이" else [HELD[0], *HELD[2:]]
+    models = _Models(best, oddest)
+    assert report.examine(models, held) == expected
+    capsys.readouterr()
+
+
+def test_examine_hides_the_target_and_swaps_in_the_wrong_word(capsys):
+    models = _Models("국물이", "화면이")
+    report.examine(models, HELD[1:2])
+    assert models.asked == [(["국물이", "너무", "짰어요"], 0)]
+    assert models.scored == [["화면이", "너무", "짰어요"]]
+    shown = capsys.readouterr().out
+    assert "____ 너무 짰어요" in shown and "국물이 0.90" in shown
+    assert "화면이 너무 짰어요" in shown and "화면이 0.90" in shown
+
+
+def test_examine_shows_three_sentences_in_full(capsys):
+    report.examine(_Models("좋아요", "추워요"), HELD)
+    assert capsys.readouterr().out.count("discriminator:") == 3

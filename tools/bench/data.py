@@ -1,0 +1,139 @@
+"""How fast records are built, against the tokenizer alone on one thread.
+
+Runs `data_prep.build_tfrecords --num_workers=1` as users do, start-up included, and in
+another process, in turns, `tokenizers`' encode_batch_fast over the same lines, reading
+and start-up not counted. The ratio of the two times is that of their tokens per second.
+
+  python -m tools.bench.data --input_dir=W/clean --vocab_dir=W/vocab
+"""
+
+import multiprocessing
+import os
+import statistics
+import subprocess
+import sys
+import time
+from typing import NamedTuple
+
+from absl import flags, logging
+from tokenizers import Tokenizer
+
+from common import cli, files
+from common.cli import UserError
+from data_prep.stages import manifest, shards
+from data_prep.vocab import tokenizer_source
+
+_ROUNDS_OF_LINES = 1_000
+
+
+class Cost(NamedTuple):
+    """Seconds on the clock and on the processor."""
+
+    wall: float
+    cpu: float
+
+
+def encode(paths: list[str], tokenizer_json: str) -> tuple[int, int, Cost]:
+    """Tokenizes shards line by line on one thread; (lines, tokens, its cost)."""
+    tokenizer = Tokenizer.from_str(tokenizer_json)
+    documents = [document for path in paths for document in shards.read_shard(path)]
+    lines = [line for document in documents for line in document]
+    tokens, start = 0, (time.perf_counter(), time.process_time())
+    for first in range(0, len(lines), _ROUNDS_OF_LINES):
+        batch = lines[first : first + _ROUNDS_OF_LINES]
+        encodings = tokenizer.encode_batch_fast(batch, add_special_tokens=False)
+        tokens += sum(map(len, encodings))
+    cost = Cost(time.perf_counter() - start[0], time.process_time() - start[1])
+    return len(lines), tokens, cost
+
+
+def _module(name: str, **options: object) -> tuple[Cost, int]:
+    """Runs a script in a process of its own; its cost and peak memory (bytes)."""
+    command = [sys.executable, "-m", name]
+    command += [f"--{option}={value}" for option, value in options.items()]
+    start = time.perf_counter()
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        log = process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise UserError(f"{' '.join(command)} failed:\n{log}")
+    cost = Cost(time.perf_counter() - start, usage.ru_utime + usage.ru_stime)
+    return cost, usage.ru_maxrss * 1024
+
+
+def make_corpus(work_dir: str, num_threads: int) -> tuple[str, str]:
+    """Clean text and vocabulary of a larger bundled corpus; made once."""
+    raw, clean, vocab_dir = (
+        os.path.join(work_dir, name) for name in ("raw.jsonl", "clean", "vocab")
+    )
+    if not files.exists(os.path.join(vocab_dir, manifest.NAME)):
+        logging.info("making a corpus under %s", work_dir)
+        _module("tools.demo.corpus", output=raw, num_threads=num_threads)
+        fields = {"text_field": "text", "group_field": "thread_id"}
+        _module(
+            "data_prep.clean_corpus",
+            input=raw,
+            output_dir=clean,
+            overwrite=True,
+            **fields,
+        )
+        _module(
+            "data_prep.train_vocab",
+            input_dir=clean,
+            output_dir=vocab_dir,
+            vocab_size=2000,
+            overwrite=True,
+        )
+    return clean, vocab_dir
+
+
+def compare(clean: str, vocab_dir: str, output_dir: str, rounds: int) -> str:
+    """Takes both in turns; the report."""
+    entries = manifest.read(clean, "clean_corpus")["files"]
+    paths = [os.path.join(clean, entry["name"]) for entry in entries]
+    tokenizer_json = tokenizer_source.load(vocab_dir).tokenizer_json
+    options = {"input_dir": clean, "vocab_dir": vocab_dir, "output_dir": output_dir}
+    built, encoded, peak = [], [], 0
+    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+        for _ in range(rounds):
+            lines, tokens, cost = pool.apply(encode, (paths, tokenizer_json))
+            encoded.append(cost)
+            cost, memory = _module(
+                "data_prep.build_tfrecords", num_workers=1, overwrite=True, **options
+            )
+            built.append(cost)
+            peak = max(peak, memory)
+    size = sum(entry["bytes"] for entry in entries)
+    report = [f"{size / 1e6:.1f} MB, {lines} lines, {tokens} tokens, {rounds} rounds"]
+    for kind in Cost._fields:
+        alone = statistics.median(getattr(cost, kind) for cost in encoded)
+        whole = statistics.median(getattr(cost, kind) for cost in built)
+        report.append(
+            f"{kind:>4} seconds: encode_batch_fast {alone:.2f} "
+            f"({tokens / alone:,.0f} tokens/s), build_tfrecords {whole:.2f} "
+            f"({tokens / whole:,.0f} tokens/s): ratio {alone / whole:.2f}"
+        )
+    return "\n".join([*report, f"peak memory of build_tfrecords: {peak / 1e6:.0f} MB"])
+
+
+def bench_data() -> None:
+    values = flags.FLAGS
+    clean, vocab_dir = values.input_dir, values.vocab_dir
+    if bool(clean) != bool(vocab_dir):
+        raise UserError("--input_dir and --vocab_dir go together")
+    if not clean:
+        clean, vocab_dir = make_corpus(values.work_dir, values.num_threads)
+    # For both: one thread is compared with one thread.
+    os.environ |= {"TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1"}
+    output_dir = os.path.join(values.work_dir, "tfrecords")
+    print(compare(clean, vocab_dir, output_dir, values.rounds))
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("input_dir", "", "Clean text; default: the bundled corpus.")
+    flags.DEFINE_string("vocab_dir", "", "Its vocabulary, as for build_tfrecords.")
+    flags.DEFINE_string("work_dir", "build/bench", "Folder for what is made.")
+    flags.DEFINE_integer("num_threads", 100_000, "Comment threads of the corpus.", 1)
+    flags.DEFINE_integer("rounds", 3, "Times each is run; the median counts.", 1)
+    cli.run(bench_data)

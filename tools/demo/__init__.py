@@ -1,0 +1,1 @@
+"""The bundled corpus and the demo's closing report."""

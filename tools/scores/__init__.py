@@ -1,0 +1,1 @@
+"""Tables, plots and baselines of fine-tuned models."""

@@ -1,0 +1,54 @@
+"""A pretraining run's checkpoints on a labelled task: which, and how scores went."""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+
+from common import files
+from common.cli import UserError
+from electra_tf.finetune import results
+from electra_tf.finetune.results import Results
+from electra_tf.run_folder import checkpoints
+from tools.scores import page as score_page
+from tools.scores import plots
+from tools.scores import table as score_table
+from tools.scores.plots import Curve
+
+
+def chosen_steps(model_dir: str, wanted: Sequence[int] = ()) -> list[int]:
+    """The steps that are wanted, else the run's milestones and its newest checkpoint.
+
+    Without milestones (keep_checkpoint_every_n_steps is 0) all that are there.
+
+    Raises:
+      UserError: no run is there, or it has no such checkpoint.
+    """
+    config, _ = checkpoints.read_run(model_dir)
+    found = checkpoints.steps(model_dir)
+    if not found or (missing := set(wanted) - set(found)):
+        raise UserError(
+            f"{model_dir} has no checkpoint {sorted(missing) if found else ''}; it has "
+            f"{found}. Name --steps that are there"
+        )
+    every = config.keep_checkpoint_every_n_steps or 1
+    return sorted(wanted or {s for s in found if s % every == 0} | {found[-1]})
+
+
+def write_curve(output_dir: str, found: dict[int, Results]) -> None:
+    """Results by step, as curve.png and, with a table, as curve.html.
+
+    Step 0 stands for random weights.
+    """
+    points = {step: results.summary(result) for step, result in found.items()}
+    first = next(iter(found.values()))
+    title = f"{first.task} {first.metric}, {first.train_rows:,} rows"
+    png = plots.curves([Curve(title, points)])
+    named = [
+        (f"step-{step}", dataclasses.replace(result, model=f"step {step:,}"))
+        for step, result in sorted(found.items())
+    ]
+    table = score_table.build(named, with_published=False)
+    page = score_page.page(title, table, png)
+    with files.atomic_writer(os.path.join(output_dir, "curve.png")) as handle:
+        handle.write(png)
+    files.write_text(os.path.join(output_dir, "curve.html"), page)

@@ -1,0 +1,110 @@
+"""Pictures of scores: models beside each other, and one model over its pretraining."""
+
+import math
+import textwrap
+from typing import Any, NamedTuple
+
+from electra_tf.finetune.results import INITS, Summary
+from tools import pictures
+from tools.scores import table as score_table
+from tools.scores.table import Table
+
+_COLUMNS = 3
+_INCHES_PER_MODEL = 0.26
+_COLOURS = {init: f"C{i}" for i, init in enumerate(INITS)} | {"published": "gray"}
+
+
+class Curve(NamedTuple):
+    """A task's scores over the steps of pretraining."""
+
+    title: str
+    points: dict[int, Summary]  # by step
+
+
+def dots(table: Table) -> bytes:
+    """A PNG with a panel for each column and a line for each model.
+
+    Small dots are seeds; the large one is their mean, with a standard deviation on
+    either side.
+    """
+    pyplot = pictures.pyplot()
+    panels = max(len(table.columns), 1)
+    across = min(panels, _COLUMNS)
+    down = -(-panels // across)
+    height = _INCHES_PER_MODEL * len(table.rows) + 0.9
+    figure, axes = pyplot.subplots(
+        down,
+        across,
+        figsize=(3.2 * across + 4.5, height * down + 0.4),
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    for axis in axes.flat[len(table.columns) :]:
+        axis.set_axis_off()
+    for axis, column in zip(axes.flat, table.columns, strict=False):
+        _draw_column(axis, table, column)
+    present = [i for i in _COLOURS if any(row.init == i for row in table.rows)]
+    shown = [
+        pyplot.Line2D([], [], color=_COLOURS[i], marker="o", ls="") for i in present
+    ]
+    figure.legend(
+        shown,
+        present,
+        loc="outside upper center",
+        ncols=len(present) or 1,
+        frameon=False,
+    )
+    said = [n for n in table.notes if n.startswith(score_table.DIFFERENT_DATA)]
+    if said:
+        lines = [
+            line for note in said for line in textwrap.wrap(note, 40 * across + 30)
+        ]
+        figure.supxlabel("\n".join(lines), fontsize=8)
+    return pictures.png(figure)
+
+
+def _draw_column(axis: Any, table: Table, column: score_table.Column) -> None:
+    for y, row in enumerate(table.rows):
+        if column in row.cells:
+            summary, colour = row.cells[column].summary, _COLOURS[row.init]
+            values = [100 * value for value in summary.by_seed.values()]
+            axis.plot(values, [y] * len(values), ".", color=colour, alpha=0.5, ms=5)
+            sd = 0.0 if math.isnan(summary.sd) else 100 * summary.sd
+            axis.errorbar(100 * summary.mean, y, xerr=sd, fmt="o", color=colour, ms=6)
+    axis.set_title(score_table.title(column, table.columns), fontsize=9)
+    axis.set_yticks(range(len(table.rows)), [row.model for row in table.rows])
+    axis.set_ylim(len(table.rows) - 0.5, -0.5)
+    axis.tick_params(labelsize=8)
+    axis.grid(alpha=0.3)
+
+
+def curves(drawn: list[Curve]) -> bytes:
+    """A PNG with a panel for each task: scores of seeds, their mean and deviation."""
+    pyplot = pictures.pyplot()
+    across = min(len(drawn), _COLUMNS)
+    down = -(-len(drawn) // across)
+    figure, axes = pyplot.subplots(
+        down,
+        across,
+        figsize=(5.0 * across, 3.2 * down),
+        squeeze=False,
+        layout="constrained",
+    )
+    for axis in axes.flat[len(drawn) :]:
+        axis.set_axis_off()
+    for axis, curve in zip(axes.flat, drawn, strict=False):
+        steps = sorted(curve.points)
+        means = [100 * curve.points[step].mean for step in steps]
+        sds = [100 * curve.points[step].sd for step in steps]
+        sds = [0.0 if math.isnan(sd) else sd for sd in sds]
+        for step in steps:
+            values = [100 * value for value in curve.points[step].by_seed.values()]
+            axis.plot([step] * len(values), values, ".", color="C0", alpha=0.5, ms=5)
+        axis.errorbar(steps, means, yerr=sds, fmt="o-", color="C0", capsize=3)
+        axis.set_title(curve.title, fontsize=10)
+        axis.set_xlabel("step of pretraining", fontsize=9)
+        axis.xaxis.set_major_formatter("{x:,.0f}")
+        axis.tick_params(labelsize=8)
+        axis.grid(alpha=0.3)
+    return pictures.png(figure)

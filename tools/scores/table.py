@@ -1,0 +1,274 @@
+"""Models x tasks from many results.json: what to show, and what must be said of it."""
+
+import collections
+import math
+import statistics
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from electra_tf.finetune import results
+from electra_tf.finetune.results import Results, Summary
+from tools.scores import published as published_scores
+
+_ORDER = (*results.INITS, "published")
+DIFFERENT_DATA = "†"
+
+
+class Column(NamedTuple):
+    """What numbers of one column have in common."""
+
+    task: str
+    train_rows: int
+    metric: str
+    split: str
+
+
+class Cell(NamedTuple):
+    """One model on one task."""
+
+    summary: Summary
+    mark: str = ""
+    is_best: bool = False
+
+
+class Row(NamedTuple):
+    """One model on every task it was scored on."""
+
+    model: str
+    init: str  # one of results.INITS, or "published"
+    cells: dict[Column, Cell]
+
+
+class Delta(NamedTuple):
+    """How much better a pretrained model is than random weights."""
+
+    column: Column
+    pretrained: str
+    random: str
+    mean: float
+    by_seed: dict[int, float]  # differences of seeds that both have
+
+
+class Table(NamedTuple):
+    """All that a scoreboard shows."""
+
+    columns: list[Column]
+    rows: list[Row]
+    deltas: list[Delta]
+    notes: list[str]
+
+
+class _Run(NamedTuple):
+    label: str
+    column: Column
+    results: Results
+    summary: Summary
+
+
+def build(found: Iterable[tuple[str, Results]], with_published: bool = True) -> Table:
+    """The table of some runs, named by their folders, in their order."""
+    runs = _labelled(list(found))
+    columns = sorted({run.column for run in runs})
+    different, notes = _different_data(runs, columns)
+    rows: dict[tuple[str, str], dict[Column, Cell]] = {}
+    best = _best(runs)
+    for run in sorted(runs, key=lambda run: _ORDER.index(run.results.init)):
+        mark = DIFFERENT_DATA if run in different else ""
+        is_best = run.summary.mean == best.get(run.column)
+        row = rows.setdefault((run.label, run.results.init), {})
+        row[run.column] = Cell(run.summary, mark, is_best)
+    shown = [Row(label, init, cells) for (label, init), cells in rows.items()]
+    notes += _failures(runs)
+    if with_published and (published := _published(columns)):
+        shown += published
+        notes.append(published_scores.note([row.model for row in published]))
+    return Table(columns, shown, _deltas(runs), notes)
+
+
+def _labelled(found: list[tuple[str, Results]]) -> list[_Run]:
+    """Runs by their models' names; the folder too where a cell would hold two runs."""
+    runs = []
+    for folder, result in found:
+        summary = results.summary(result)
+        column = Column(result.task, result.train_rows, result.metric, summary.split)
+        runs.append((folder, result, column, summary))
+    cells = collections.Counter((r.model, r.init, column) for _, r, column, _ in runs)
+    return [
+        _Run(
+            r.model if cells[r.model, r.init, column] == 1 else f"{r.model} [{folder}]",
+            *(column, r, summary),
+        )
+        for folder, r, column, summary in runs
+    ]
+
+
+def _best(runs: list[_Run]) -> dict[Column, float]:
+    best: dict[Column, float] = {}
+    for run in runs:
+        if math.isfinite(run.summary.mean):
+            best[run.column] = max(best.get(run.column, -math.inf), run.summary.mean)
+    return best
+
+
+def _different_data(
+    runs: list[_Run], columns: list[Column]
+) -> tuple[list[_Run], list[str]]:
+    """Runs whose rows are not those most of a column had, and a sentence for each."""
+    different, notes = [], []
+    for column in columns:
+        by_data = collections.defaultdict(list)
+        for run in runs:
+            if run.column == column:
+                by_data[run.results.data_sha256].append(run)
+        if len(by_data) == 1:
+            continue
+        usual = max(by_data, key=lambda data: len(by_data[data]))
+        said = [
+            f"{' and '.join(repr(run.label) for run in by_data[data])} had {data[:12]}"
+            for data in sorted(by_data, key=lambda data: data != usual)
+        ]
+        notes.append(
+            f"{DIFFERENT_DATA} {title(column, columns)}: not the same rows, so not to "
+            f"be compared ({'; '.join(said)}, by data_sha256)"
+        )
+        different += [run for run in runs if run.column == column]
+        different = [r for r in different if r not in by_data[usual]]
+    return different, notes
+
+
+def _failures(runs: list[_Run]) -> list[str]:
+    return [
+        f"{run.label!r}, {run.column.task}, {run.column.train_rows:,} rows: seed "
+        f"{seed.seed} failed: {seed.error}"
+        for run in runs
+        for seed in run.results.seeds
+        if seed.error is not None
+    ]
+
+
+def _published(columns: list[Column]) -> list[Row]:
+    rows = []
+    for system in published_scores.SYSTEMS:
+        cells = {
+            column: Cell(
+                Summary(
+                    "test",
+                    system.scores[column.task, column.metric],
+                    math.nan,
+                    1,
+                    0,
+                    {},
+                )
+            )
+            for column in columns
+            if (column.task, column.metric) in system.scores
+            and column.split == "test"
+            and published_scores.belongs(column.task, column.train_rows)
+        }
+        if cells:
+            rows.append(Row(system.model, "published", cells))
+    return rows
+
+
+def _deltas(runs: list[_Run]) -> list[Delta]:
+    """Pretrained less random, in each column, of runs that had the same rows."""
+    by_init = {
+        init: sorted(
+            (run for run in runs if run.results.init == init),
+            key=lambda run: (run.column, run.label),
+        )
+        for init in ("pretrained", "random")
+    }
+    return [
+        Delta(
+            a.column,
+            a.label,
+            b.label,
+            a.summary.mean - b.summary.mean,
+            {
+                seed: value - b.summary.by_seed[seed]
+                for seed, value in a.summary.by_seed.items()
+                if math.isfinite(value - b.summary.by_seed.get(seed, math.nan))
+            },
+        )
+        for a in by_init["pretrained"]
+        for b in by_init["random"]
+        if a.column == b.column and a.results.data_sha256 == b.results.data_sha256
+    ]
+
+
+def title(column: Column, columns: list[Column]) -> str:
+    """A column's heading, its rows where the task stands there more than once."""
+    said = [f"{column.task} {column.metric}"]
+    if len({other.train_rows for other in columns if other.task == column.task}) > 1:
+        said.append(f"{column.train_rows:,} rows")
+    if column.split == "dev":
+        said.append("on dev")
+    return ", ".join(said)
+
+
+def cell_text(row: Row, column: Column) -> str:
+    """Mean ± sample standard deviation in percent, and of how many seeds."""
+    if (cell := row.cells.get(column)) is None:
+        return ""
+    summary, text = cell.summary, f"{100 * cell.summary.mean:.2f}"
+    if not math.isfinite(summary.mean):
+        text = "undefined" if summary.succeeded else "failed"
+    if math.isfinite(summary.sd):
+        text += f" ± {100 * summary.sd:.2f}"
+    if row.init in ("pretrained", "random"):
+        failed = f", {summary.failed} failed" if summary.failed else ""
+        text += f" ({summary.succeeded}{failed})"
+    return text + cell.mark
+
+
+def delta_text(delta: Delta) -> str:
+    """The difference in percent points; paired where there are seeds to pair."""
+    values = list(delta.by_seed.values())
+    if not values:
+        unpaired = f"{100 * delta.mean:+.2f} (means; no seed in common)"
+        return unpaired if math.isfinite(delta.mean) else "undefined"
+    text = f"{100 * statistics.fmean(values):+.2f}"
+    if len(values) > 1:
+        text += f" ± {100 * statistics.stdev(values):.2f}"
+    above = sum(value > 0 for value in values)
+    return f"{text} (better with {above} of {len(values)} seeds)"
+
+
+HEADINGS = ("model", "weights")
+DELTA_HEADINGS = ("task", "pretrained", "random", "pretrained - random")
+EXPLANATION = (
+    "Mean ± sample standard deviation in percent (number of seeds). Bold: the best "
+    "measured here. Epochs are chosen on dev; the test rows are scored once."
+)
+
+
+def markdown(table: Table) -> str:
+    """The table, the differences and the notes."""
+    headings = [*HEADINGS, *(title(column, table.columns) for column in table.columns)]
+    rows = []
+    for row in table.rows:
+        texts = [row.model, row.init]
+        for column in table.columns:
+            text, cell = cell_text(row, column), row.cells.get(column)
+            texts.append(f"**{text}**" if cell and cell.is_best else text)
+        rows.append(texts)
+    parts = [_grid(headings, rows), EXPLANATION]
+    if table.deltas:
+        parts.append(_grid([*DELTA_HEADINGS], delta_rows(table)))
+    parts += [f"- {note}" for note in table.notes]
+    return "\n\n".join(parts) + "\n"
+
+
+def delta_rows(table: Table) -> list[list[str]]:
+    return [
+        [title(d.column, table.columns), d.pretrained, d.random, delta_text(d)]
+        for d in table.deltas
+    ]
+
+
+def _grid(headings: list[str], rows: list[list[str]]) -> str:
+    rule = ["---" if i < len(HEADINGS) else "---:" for i in range(len(headings))]
+    lines = [headings, rule, *rows]
+    cells = [[text.replace("|", "\\|") for text in line] for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)

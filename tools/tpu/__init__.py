@@ -1,0 +1,1 @@
+"""What a TPU needs and what a step costs on it."""

@@ -1,0 +1,132 @@
+"""The step that trains as an HLO module, its operations named by parts of the model."""
+
+import contextlib
+import functools
+import math
+import unittest.mock
+from collections.abc import Iterator
+
+import tensorflow as tf
+from tensorflow.compiler.tf2xla.ops import gen_xla_ops
+from tensorflow.python.eager import record
+
+from electra_tf.config import PretrainingConfig
+from electra_tf.model import attention, dropout, encoder, layers
+from electra_tf.optimizer import AdamWeightDecay
+from electra_tf.pretrain import generators, masking
+from electra_tf.pretrain import model as pretraining_model
+from electra_tf.pretrain import step as train_step
+from electra_tf.pretrain.compiled_steps import Trainer
+from electra_tf.pretrain.step import TrainStep
+
+# Where a scope of this name is opened. Scopes nest, and gradients take those of what
+# they differentiate, so every operation is named by the calls it was made in.
+_SCOPES = (
+    (TrainStep, "_mask", "masking"),
+    (masking, "corrupt", "masking"),
+    (masking, "sample", "sampling"),
+    (TrainStep, "apply_gradients", "clipping"),
+    (AdamWeightDecay, "apply", "optimizer"),
+    (generators.MaskedLMGenerator, "__call__", "generator"),
+    (generators.TwoTowerGenerator, "__call__", "generator"),
+    (generators, "masked_lm_output", "token_loss"),
+    (generators.TokenHead, "__call__", "token_head"),
+    (pretraining_model.PretrainingModel, "discriminator_logits", "discriminator"),
+    (pretraining_model.ReplacedTokenHead, "__call__", "replaced_head"),
+    (pretraining_model, "discriminator_output", "replaced_head"),
+    (encoder.Embeddings, "__call__", "embeddings"),
+    (attention.SelfAttention, "__call__", "attention"),
+    (encoder.Layer, "__call__", "layer"),
+    (layers.LayerNorm, "__call__", "layer_norm"),
+    (layers.LayerNorm, "after_residual", "layer_norm"),
+    (encoder, "dropout", "dropout"),
+    (dropout, "random_bits", "dropout"),
+    (layers, "random_bits", "dropout"),
+)
+
+
+@contextlib.contextmanager
+def named_parts() -> Iterator[None]:
+    """What is traced inside has the scopes above in its operations' names."""
+
+    def scoped(function, name):
+        @functools.wraps(function)
+        def call(*args, **kwargs):
+            with tf.name_scope(name):
+                return function(*args, **kwargs)
+
+        return call
+
+    def recorded(op_type, results, tensors, backward_function, **kwargs):
+        # TensorFlow's gradients keep the scope, those of tf.custom_gradient do not.
+        scope = f"gradient_tape/{tf.get_current_name_scope()}/"
+        backward = scoped(backward_function, scope)
+        record_operation(op_type, results, tensors, backward, **kwargs)
+
+    def dense(function):
+        # Several layers hold these: their variable tells which it is.
+        @functools.wraps(function)
+        def call(self, x, *args, **kwargs):
+            with tf.name_scope(self.kernel.name.split("/kernel")[0]):
+                return function(self, x, *args, **kwargs)
+
+        return call
+
+    with contextlib.ExitStack() as stack:
+        for owner, method, name in _SCOPES:
+            wrapped = scoped(getattr(owner, method), name)
+            patch = unittest.mock.patch.object(owner, method, wrapped)
+            stack.enter_context(patch)
+        wrapped = dense(layers.Dense.__call__)
+        patch = unittest.mock.patch.object(layers.Dense, "__call__", wrapped)
+        stack.enter_context(patch)
+        record_operation = record.record_operation
+        stack.enter_context(
+            unittest.mock.patch.object(record, "record_operation", recorded)
+        )
+        yield
+
+
+@contextlib.contextmanager
+def sums_over(replicas: int) -> Iterator[None]:
+    """What is traced inside adds up over so many replicas, as TPUStrategy does."""
+
+    def all_reduce(tensors):
+        groups = [list(range(replicas))]
+        return [
+            gen_xla_ops.xla_all_reduce(x, groups, "Add", "CrossReplica")
+            for x in tensors
+        ]
+
+    with unittest.mock.patch.object(train_step, "all_reduce", all_reduce):
+        yield
+
+
+def num_parameters(config: PretrainingConfig) -> int:
+    """Of all networks; nothing is allocated."""
+    with tf.Graph().as_default():
+        model = pretraining_model.PretrainingModel(config)
+        return sum(math.prod(v.shape) for v in model.named_variables.values())
+
+
+class Exporter:
+    """A config's step on one of some replicas, for any number of rows."""
+
+    def __init__(self, config: PretrainingConfig, replicas: int):
+        """config.compute_dtype must say what it is on the TPU."""
+        self._length, self._replicas = config.max_seq_length, replicas
+        self._strategy = tf.distribute.OneDeviceStrategy("/cpu:0")
+        self._trainer = Trainer(config, self._strategy)
+
+    def hlo(self, rows: int) -> bytes:
+        """The unoptimized HloModuleProto of one update from so many rows."""
+
+        def train_step(batch, step):
+            return self._strategy.run(self._trainer.step, (batch, step))
+
+        shape = [rows, self._length]
+        batch = {name: tf.zeros(shape, tf.int32) for name in masking.Inputs._fields}
+        step = tf.function(train_step, jit_compile=True)
+        with named_parts(), sums_over(self._replicas):
+            write = step.experimental_get_compiler_ir(batch, tf.constant(0, tf.int64))
+        return write(stage="hlo_serialized")
