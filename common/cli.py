@@ -1,8 +1,13 @@
-"""How every script starts and fails, and flags that fill a dataclass."""
+"""How every command starts, explains itself and fails; flags that fill dataclasses."""
 
 import dataclasses
+import inspect
 import platform
+import shutil
 import sys
+import textwrap
+import types
+import typing
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -10,9 +15,11 @@ from absl import app, flags, logging
 
 Settings = TypeVar("Settings")
 
+_HELP = ("-h", "-?", "-help", "--help", "-helpshort", "--helpshort")
+
 
 class UserError(Exception):
-    """Something the user can mend: says what was found, where, and what to do."""
+    """Something the user can fix: says what is wrong, where, and what to do."""
 
 
 def flag(
@@ -21,29 +28,84 @@ def flag(
     choices: Sequence[str] = (),
     at_least: float | None = None,
     at_most: float | None = None,
+    required: bool = False,
 ) -> Any:
-    """A dataclass field that `define_flags` makes a flag of the same name for."""
+    """A dataclass field that is also a flag of the same name; see `run`.
+
+    The field's annotation gives the flag's type: str, int, float, bool, one of these
+    or None, or tuple[str, ...] for values separated by commas.
+    """
     limits = {"lower_bound": at_least, "upper_bound": at_most}
     metadata = {"help": help, "choices": choices, "limits": limits}
+    metadata["required"] = required
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def run(main: Callable[..., None]) -> None:
+    """Runs a command: `main`, whose parameters are dataclasses made of flags.
+
+    Each is filled from the command line. --help lists every flag, grouped by dataclass
+    under the first line of its docstring; `flag` says what a field may be. Refuses
+    stray arguments, logs at INFO unless --verbosity says otherwise, and turns a
+    UserError into one readable message and exit code 1.
+    """
+    parameters = inspect.signature(main).parameters.values()
+    settings_types = [parameter.annotation for parameter in parameters]
+    for settings_type in settings_types:
+        define_flags(settings_type)
+    if settings_types and any(argument in _HELP for argument in sys.argv[1:]):
+        print(help_text(inspect.getmodule(main).__doc__ or "", settings_types))
+        return
+
+    def wrapped(argv: list[str]) -> None:
+        if len(argv) > 1:
+            raise app.UsageError(
+                f"unexpected argument {argv[1]!r}: options are written --name=value, "
+                "and patterns need quotes"
+            )
+        if not flags.FLAGS["verbosity"].present:
+            logging.set_verbosity(logging.INFO)
+        logging.info("Python %s, %s", platform.python_version(), platform.platform())
+        try:
+            main(*map(from_flags, settings_types))
+        except UserError as error:
+            logging.error("%s", error)
+            sys.exit(1)
+
+    app.run(wrapped)
+
+
 def define_flags(settings: type) -> None:
-    """Defines a flag for each field of a dataclass; its default gives the type."""
+    """Defines a flag for each field of a dataclass, once."""
     for field in dataclasses.fields(settings):
-        name, default, help_ = field.name, field.default, field.metadata["help"]
-        if field.metadata["choices"]:
-            flags.DEFINE_enum(name, default, field.metadata["choices"], help_)
-        elif isinstance(default, bool):
-            flags.DEFINE_bool(name, default, help_)
-        elif isinstance(default, int):
-            flags.DEFINE_integer(name, default, help_, **field.metadata["limits"])
-        elif isinstance(default, float):
-            flags.DEFINE_float(name, default, help_, **field.metadata["limits"])
-        elif isinstance(default, tuple):
-            flags.DEFINE_list(name, list(default), help_)
+        name, default, options = field.name, field.default, field.metadata
+        if name in flags.FLAGS:
+            continue
+        kind = _flag_type(field)
+        if options["choices"]:
+            flags.DEFINE_enum(name, default, options["choices"], options["help"])
+        elif kind is bool:
+            flags.DEFINE_bool(name, default, options["help"])
+        elif kind is int:
+            flags.DEFINE_integer(name, default, options["help"], **options["limits"])
+        elif kind is float:
+            flags.DEFINE_float(name, default, options["help"], **options["limits"])
+        elif kind is tuple:
+            flags.DEFINE_list(name, list(default or ()), options["help"])
         else:
-            flags.DEFINE_string(name, default, help_)
+            flags.DEFINE_string(name, default, options["help"])
+        if options["required"]:
+            flags.register_validator(
+                name, bool, f"is needed. {options['help']} --help lists all flags"
+            )
+
+
+def _flag_type(field: dataclasses.Field) -> type:
+    if typing.get_origin(field.type) is tuple:
+        return tuple
+    kinds = {kind for kind in typing.get_args(field.type) or (field.type,)}
+    (kind,) = kinds - {types.NoneType}
+    return kind
 
 
 def from_flags(settings: type[Settings]) -> Settings:
@@ -56,26 +118,38 @@ def from_flags(settings: type[Settings]) -> Settings:
     return settings(**{**values, **lists})
 
 
-def run(main: Callable[[], None]) -> None:
-    """Runs an absl script's `main`.
+def help_text(description: str, settings_types: Sequence[type]) -> str:
+    """What --help prints: the description, then every flag with its default."""
+    width = max(60, min(100, shutil.get_terminal_size((88, 24)).columns))
+    parts = [description.strip()]
+    for settings_type in settings_types:
+        lines = [settings_type.__doc__.strip().splitlines()[0].rstrip(".") + ":"]
+        for field in dataclasses.fields(settings_type):
+            lines += _flag_help(field, width)
+        parts.append("\n".join(lines))
+    parts.append("--verbosity=-1 logs warnings only; --helpfull adds absl's own flags.")
+    return "\n\n".join(parts)
 
-    Refuses stray arguments, logs at INFO unless --verbosity says otherwise, and turns a
-    UserError into one readable message and exit code 1.
-    """
 
-    def wrapped(argv: list[str]) -> None:
-        if len(argv) > 1:
-            raise app.UsageError(
-                f"unexpected argument {argv[1]!r}: options are written --name=value, "
-                "and patterns need quotes"
-            )
-        if not flags.FLAGS["verbosity"].present:
-            logging.set_verbosity(logging.INFO)
-        logging.info("Python %s, %s", platform.python_version(), platform.platform())
-        try:
-            main()
-        except UserError as error:
-            logging.error("%s", error)
-            sys.exit(1)
-
-    app.run(wrapped)
+def _flag_help(field: dataclasses.Field, width: int) -> list[str]:
+    options, default = field.metadata, field.default
+    name, text = f"--{field.name}=", options["help"].rstrip()
+    if options["choices"]:
+        name += "|".join(options["choices"])
+    elif _flag_type(field) is bool:
+        name = f"--[no]{field.name}"
+    else:
+        words = {tuple: "A,B", int: "N", float: "X", str: "TEXT"}
+        name += words[_flag_type(field)]
+    if options["required"]:
+        text += " (required)"
+    elif default not in (None, "", ()):
+        shown = ",".join(default) if isinstance(default, tuple) else default
+        text += f" (default: {str(shown).lower() if shown in (True, False) else shown})"
+    indent = " " * 6
+    wrapped = textwrap.wrap(
+        text, width, initial_indent=indent, subsequent_indent=indent
+    )
+    return textwrap.wrap(name, width, initial_indent="  ", break_long_words=False) + (
+        wrapped
+    )

@@ -9,38 +9,38 @@ The same command again goes on where a killed run stopped.
       --text_field=text --group_field=thread_id
 """
 
+import dataclasses
 import os
 
-from absl import flags
-
 from common import cli
+from common.cli import flag
 from data_prep.clean import pipeline
 from data_prep.clean.settings import CleanSettings
 from data_prep.stages import parallel
 from data_prep.stages.executors import LocalExecutor
 
-_INPUT = flags.DEFINE_list(
-    "input", None, "Files to read: names or quoted patterns, separated by commas."
-)
-_OUTPUT_DIR = flags.DEFINE_string(
-    "output_dir", None, "Folder to write: new, empty, or of the same run before."
-)
-_NUM_WORKERS = flags.DEFINE_integer(
-    "num_workers", os.cpu_count(), "Processes.", lower_bound=1
-)
-_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Remove what --output_dir holds.")
-cli.define_flags(CleanSettings)
-flags.mark_flags_as_required(["input", "output_dir"])
+
+@dataclasses.dataclass(frozen=True)
+class Files:
+    """Files and processes."""
+
+    input: tuple[str, ...] = flag(
+        (), "Files to read: names or quoted patterns.", required=True
+    )
+    output_dir: str = flag(
+        "", "Folder to write: new, empty, or of the same run before.", required=True
+    )
+    num_workers: int = flag(os.cpu_count(), "Processes.", at_least=1)
+    overwrite: bool = flag(False, "Remove what --output_dir holds.")
 
 
-def clean_corpus() -> None:
-    settings = cli.from_flags(CleanSettings)
-    with parallel.Workers(_NUM_WORKERS.value) as workers:
+def clean_corpus(given: Files, settings: CleanSettings) -> None:
+    with parallel.Workers(given.num_workers) as workers:
         pipeline.run(
             settings,
-            _INPUT.value,
-            _OUTPUT_DIR.value,
-            _OVERWRITE.value,
+            given.input,
+            given.output_dir,
+            given.overwrite,
             LocalExecutor(workers),
         )
 

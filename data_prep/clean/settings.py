@@ -23,7 +23,7 @@ PII_TOKENS = {
 
 @dataclasses.dataclass(frozen=True)
 class CleanSettings:
-    """What decides the clean text; the flags of clean_corpus."""
+    """Reading and cleaning: what decides the clean text."""
 
     text_field: str = flag("", "The text's field in .jsonl and .tsv.")
     group_field: str = flag(
