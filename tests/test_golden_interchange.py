@@ -5,8 +5,8 @@ import os
 
 import numpy as np
 import pytest
-from helpers import TESTS
-from test_golden import DIR, initial_value
+from helpers import GOLDEN, TESTS
+from test_golden import initial_value
 
 from electra_tf import config as config_lib
 from electra_tf.export import hf_check, hf_folder, sources
@@ -16,7 +16,7 @@ from electra_tf.weights import parameter_names
 
 RECORDED = TESTS / "golden" / "transformers_4_46_3"
 # A checkpoint of the original with those logits; too large to lie beside the tests.
-ORIGINAL = DIR / "tf1_checkpoint"
+ORIGINAL = GOLDEN / "tf1_checkpoint"
 TOLERANCE = 1e-5
 # Of the two config.json: what says how a checkpoint was made, or of which version.
 NOT_THE_NETWORK = {

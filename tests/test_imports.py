@@ -84,15 +84,11 @@ def _importing(*tops: str) -> list[Import]:
 
 
 def _is_script(path: pathlib.Path) -> bool:
-    """Whether importing the module would define flags."""
-    defining = ("flags.DEFINE", "cli.define_flags")
+    """Whether the module is a command."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    later = (ast.If, ast.FunctionDef, ast.ClassDef)
-    at_import = [n for n in tree.body if not isinstance(n, later)]
     return any(
-        isinstance(node, ast.Call) and ast.unparse(node.func).startswith(defining)
-        for statement in at_import
-        for node in [statement, *(n for n, inside in _walk(statement) if not inside)]
+        isinstance(node, ast.If) and "__main__" in ast.unparse(node.test)
+        for node in tree.body
     )
 
 

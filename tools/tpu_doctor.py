@@ -46,10 +46,10 @@ print(json.dumps({"version": tf.__version__}))
 """
 _START = """
 import json
-from electra_tf import tpu_node, tpu_strategy
+from electra_tf.devices import tpu, tpu_node
 try:
-    devices = tpu_strategy.make_strategy("local").extended.worker_devices
-    print(json.dumps({"type": tpu_strategy.accelerator_type(), "devices": devices}))
+    devices = tpu.make_strategy("local").extended.worker_devices
+    print(json.dumps({"type": tpu.accelerator_type(), "devices": devices}))
 except tpu_node.NotWell as error:
     print(json.dumps({"finding": error.finding}))
 """

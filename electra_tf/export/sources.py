@@ -28,7 +28,7 @@ class SourceFlags:
     model_dir: str = flag("", "A run's folder, made by run_pretraining.")
     step: int = flag(-1, "Checkpoint of --model_dir; default: the newest.", at_least=-1)
     hf_dir: str = flag("", "What convert_to_pytorch wrote: the folders' parent.")
-    tf1_format: str = flag("", "The original's checkpoint: DIR/model.ckpt-1000.")
+    tf1_checkpoint: str = flag("", "The original's checkpoint: DIR/model.ckpt-1000.")
     hparams: str = flag("", "With --tf1_checkpoint: its JSON, or a file that holds it.")
     vocab_file: str = flag("", "With --tf1_checkpoint: its vocab.txt.")
 

@@ -195,7 +195,8 @@ def test_seven_workers_and_compression_give_the_same_records(
 
 def test_records_are_built_without_tensorflow(small, tmp_path):
     program = (
-        "import sys; from data_prep import cli, build_tfrecords as stage;"
+        "import sys; from common import cli;"
+        "from data_prep import build_tfrecords as stage;"
         "sys.argv[0] = 'x'; main = stage.build_tfrecords;"
         "cli.run(lambda: (main(), print('tensorflow' in sys.modules)))"
     )
@@ -229,7 +230,9 @@ def small_records(small, folder, **options) -> dict[str, object]:
 # Dies as if killed, once some shards are built: before or after the last is recorded.
 _DIES = """
 import os, sys
-from data_prep import build_tfrecords, cli, resume
+from common import cli
+from data_prep import build_tfrecords
+from data_prep.stages import resume
 
 recorded, before, *sys.argv[1:] = sys.argv[1:]
 finish, seen = resume.WorkLog.finish, []

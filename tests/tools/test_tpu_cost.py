@@ -19,7 +19,7 @@ _CASES = {
 # libtpu is hidden from the last of them, and shown to the others if it is missing.
 _RUN = """
 import importlib.util, json, sys
-sys.path.insert(0, "tests/data_prep")
+sys.path.insert(0, "tests/helpers")
 import stage_server
 from tools import tpu_cost
 answers = {}

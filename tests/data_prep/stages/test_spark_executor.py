@@ -40,8 +40,8 @@ def test_spark_writes_what_one_process_writes(executor, write, tmp_path, monkeyp
 
 def test_a_large_file_is_shared_by_tasks(write, monkeypatch):
     monkeypatch.setattr(spark_executor, "_TASK_BYTES", 100)
-    reader = pipeline.corpus.Reader("line", slice_bytes=50)
-    (bundle,) = pipeline.corpus.bundles([write("a.txt", "가나다\n" * 90)], 50)
+    reader = pipeline.slices.Reader("line", slice_bytes=50)
+    (bundle,) = pipeline.slices.bundles([write("a.txt", "가나다\n" * 90)], 50)
     turns = spark_executor._turns(bundle)
     assert turns == 10
     names = [

@@ -111,8 +111,8 @@ def test_tpu_that_never_answers_is_given_up():
     """TensorFlow hangs in a thread; the process must end all the same."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"grpc://127.0.0.1:{silent.getsockname()[1]}"
-        code = "from electra_tf import tpu_strategy; tpu_strategy.START_SECONDS = 1; "
-        code += f"tpu_strategy.make_strategy({address!r})"
+        code = "from electra_tf.devices import tpu; tpu.START_SECONDS = 1; "
+        code += f"tpu.make_strategy({address!r})"
         done = subprocess.run(
             [sys.executable, "-c", code],
             env={**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1"},

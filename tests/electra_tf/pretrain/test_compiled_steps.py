@@ -155,7 +155,7 @@ import os, time
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 import tensorflow as tf
 from helpers import tiny
-from electra_tf.trainer import Trainer
+from electra_tf.pretrain.compiled_steps import Trainer
 running = Trainer(tiny.config({"num_hidden_layers": 1}), tf.distribute.get_strategy())
 batches = iter(running.distribute(tiny.varied_batches(0)))
 running.train_steps(batches, 0, 0)

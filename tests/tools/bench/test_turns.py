@@ -8,7 +8,7 @@ from tools.bench import turns
 # A step of "slow" takes fifty times as long as one of "quick", and no processor.
 SCRIPT = """
 import sys, time
-from tools import turns
+from tools.bench import turns
 pause = {"--system=quick": 0.002, "--system=slow": 0.1}[sys.argv[1]]
 turns.serve(lambda count: time.sleep(count * pause))
 """

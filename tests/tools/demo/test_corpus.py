@@ -101,7 +101,7 @@ def test_same_seed_gives_the_same_bytes(tmp_path):
 
 def test_hash_seed_does_not_matter():
     code = (
-        "import zlib; from tools import demo_corpus as d;"
+        "import zlib; from tools.demo import corpus as d;"
         "texts = [r['text'] for r in d.generate(5, 30)];"
         "held = [(h.text, h.wrong_word) for h in d.held_sentences(5, 4)];"
         "print(zlib.crc32(repr((texts, held)).encode()))"
