@@ -84,7 +84,9 @@ def _importing(*tops: str) -> list[Import]:
 
 
 def _is_script(path: pathlib.Path) -> bool:
-    """Whether the module is a command."""
+    """Whether the module is a command, other than a part's own."""
+    if len(path.relative_to(ROOT).parts) > 2:
+        return False
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return any(
         isinstance(node, ast.If) and "__main__" in ast.unparse(node.test)
