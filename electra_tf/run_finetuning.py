@@ -28,6 +28,7 @@ from common import cli, files
 from common.cli import UserError
 from data_prep.stages import manifest
 from electra_tf.devices import strategies
+from electra_tf.devices.flags import Devices
 from electra_tf.finetune import model_folder, protocol, results, start
 from electra_tf.finetune import predict as predictions
 from electra_tf.finetune.data import readers, splits, tasks
@@ -90,7 +91,7 @@ _LABEL_SEPARATOR = flags.DEFINE_string(
 _METRIC = flags.DEFINE_string("metric", "", "Chooses the epoch of --task=custom.")
 _INPUT = flags.DEFINE_string("input", "", "With --mode=predict: .tsv, .jsonl or .txt.")
 _OUTPUT = flags.DEFINE_string("output", "", "With --mode=predict: .tsv or .jsonl.")
-cli.define_flags(strategies.Devices)
+cli.define_flags(Devices)
 cli.define_flags(Settings)
 flags.mark_flags_as_required(["init_from"])
 
@@ -129,7 +130,7 @@ def train() -> None:
     )
     dataset = splits.load(task, _DATA_DIR.value, _TRAIN_ROWS.value)
     begin = start.read(_INIT_FROM.value, _INIT_VOCAB.value, _INIT_STEP.value)
-    strategy = cli.from_flags(strategies.Devices).make_strategy()
+    strategy = cli.from_flags(Devices).make_strategy()
     if strategies.is_chief(strategy):
         _prepare_output_dir(_OUTPUT_DIR.value)
     run = protocol.Run(
@@ -182,7 +183,7 @@ def predict() -> None:
     begin = time.monotonic()
     predictor = predictions.Predictor(
         model_dir,
-        cli.from_flags(strategies.Devices).make_strategy(),
+        cli.from_flags(Devices).make_strategy(),
         cli.from_flags(Settings).predict_batch_size,
     )
     with files.atomic_writer(_OUTPUT.value) as handle:

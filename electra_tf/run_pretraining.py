@@ -34,6 +34,7 @@ from data_prep.vocab import vocabulary
 from electra_tf import config_files
 from electra_tf.config import PretrainingConfig
 from electra_tf.devices import strategies
+from electra_tf.devices.flags import Devices
 from electra_tf.pretrain import compiled_steps, input_pipeline, loop, run_log
 from electra_tf.run_folder import checkpoints
 from electra_tf.weights import initialise
@@ -76,7 +77,7 @@ _INIT_STEP = flags.DEFINE_integer(
 _INIT_VOCAB = flags.DEFINE_string(
     "init_vocab", None, "vocab.txt of --init_from, if it is not beside the weights."
 )
-cli.define_flags(strategies.Devices)
+cli.define_flags(Devices)
 flags.mark_flags_as_required(["data_dir", "model_dir"])
 
 # EX_TEMPFAIL of sysexits.h: the same command again goes on.
@@ -102,7 +103,7 @@ def run_pretraining() -> None:
     settings = _settings()
     data = input_pipeline.read_manifest(_DATA_DIR.value, settings)
     logging.info("TensorFlow %s", tf.__version__)
-    strategy = cli.from_flags(strategies.Devices).make_strategy()
+    strategy = cli.from_flags(Devices).make_strategy()
     strategies.check_data_dir(strategy, _DATA_DIR.value)
     strategies.check_batch_sizes(
         strategy,

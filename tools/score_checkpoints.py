@@ -15,6 +15,7 @@ from absl import flags, logging
 from common import cli
 from common.cli import UserError
 from electra_tf.devices import strategies
+from electra_tf.devices.flags import Devices
 from electra_tf.finetune import protocol, start
 from electra_tf.finetune.data import splits, tasks
 from electra_tf.finetune.settings import Settings
@@ -34,7 +35,7 @@ _TRAIN_ROWS = flags.DEFINE_integer(
     "train_rows", 0, "Train on so many rows; 0: on all.", lower_bound=0
 )
 _RANDOM_INIT = flags.DEFINE_bool("random_init", True, "Score random weights as step 0.")
-cli.define_flags(strategies.Devices)
+cli.define_flags(Devices)
 cli.define_flags(Settings)
 flags.mark_flags_as_required(["model_dir", "task", "data_dir", "output_dir"])
 
@@ -57,7 +58,7 @@ def score_checkpoints() -> None:
         _MODEL_DIR.value,
     )
     steps = over_training.chosen_steps(model_dir, _numbers(_STEPS))
-    strategy = cli.from_flags(strategies.Devices).make_strategy()
+    strategy = cli.from_flags(Devices).make_strategy()
     settings = protocol.resolved(cli.from_flags(Settings), task, strategy)
     dataset = splits.load(task, _DATA_DIR.value, _TRAIN_ROWS.value)
     name = os.path.basename(model_dir.rstrip("/"))

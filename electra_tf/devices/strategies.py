@@ -1,6 +1,5 @@
 """Which devices train: one value, `--strategy`, names the tf.distribute strategy."""
 
-import dataclasses
 import functools
 import json
 import os
@@ -9,28 +8,12 @@ from collections.abc import Callable, Iterable
 import tensorflow as tf
 from absl import logging
 
-from common.cli import UserError, flag
+from common.cli import UserError
 from electra_tf.devices import tpu as tpu_strategy
+from electra_tf.devices.flags import STRATEGIES
 
 # What a host reads: its batches, an element a replica in turn.
 HostBatches = Callable[[tf.distribute.InputContext], tf.data.Dataset]
-
-STRATEGIES = ("auto", "cpu", "gpu", "mirrored", "multiworker", "tpu")
-
-
-@dataclasses.dataclass(frozen=True)
-class Devices:
-    """Which devices compute; flags of the scripts that train."""
-
-    strategy: str = flag(
-        "auto", "Devices: auto takes what there is.", choices=STRATEGIES
-    )
-    tpu: str = flag("", "A TPU's name or address; 'local' on a TPU VM.")
-    tpu_zone: str = flag("", "The zone of a TPU given by name.")
-    gcp_project: str = flag("", "The project of such a TPU.")
-
-    def make_strategy(self) -> tf.distribute.Strategy:
-        return make_strategy(*dataclasses.astuple(self))
 
 
 def make_strategy(

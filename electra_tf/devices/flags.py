@@ -1,0 +1,26 @@
+"""The flags that choose the devices; importing them needs no TensorFlow."""
+
+import dataclasses
+from typing import Any
+
+from common.cli import flag
+
+STRATEGIES = ("auto", "cpu", "gpu", "mirrored", "multiworker", "tpu")
+
+
+@dataclasses.dataclass(frozen=True)
+class Devices:
+    """Devices."""
+
+    strategy: str = flag(
+        "auto", "Devices to run on; auto takes the best there are.", choices=STRATEGIES
+    )
+    tpu: str = flag("", "A TPU's name or address; 'local' on a TPU VM.")
+    tpu_zone: str = flag("", "Zone of a TPU given by name.")
+    gcp_project: str = flag("", "Project of a TPU given by name.")
+
+    def make_strategy(self) -> Any:
+        """As `strategies.make_strategy`, which imports TensorFlow."""
+        from electra_tf.devices import strategies
+
+        return strategies.make_strategy(*dataclasses.astuple(self))
