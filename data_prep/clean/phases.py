@@ -39,8 +39,11 @@ def finish(work: Work, name: str, paths: Sequence[str], **payload: Any) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Keys:
-    """The keys of all parts in one phase, and where its repeats go."""
+class KeyFiles:
+    """The keys of all parts in one phase, and where its repeats go.
+
+    An executor sees it as `executors.Keys`.
+    """
 
     work: Work
     phase: str
@@ -49,6 +52,10 @@ class Keys:
 
     def piece_name(self, partition: int) -> str:
         return f"{self.phase}-repeats-{partition:04d}"
+
+    @property
+    def num_parts(self) -> int:
+        return len(self.parts)
 
     @property
     def paths(self) -> list[str]:
@@ -60,8 +67,15 @@ class Keys:
             for partition in range(self.num_partitions)
         ]
 
-    def write(self, partition: int, repeats: dedup.Repeats) -> None:
-        """Writes a partition's repeats, by part and by first part."""
+    def read(self, part: int) -> tuple[np.ndarray, np.ndarray]:
+        rows = dedup.read_keys(self.paths[part])
+        return rows["key"], rows["item"]
+
+    def write_repeats(
+        self, partition: int, keys: np.ndarray, parts: np.ndarray, items: np.ndarray
+    ) -> None:
+        """Writes the repeats among a partition's rows, by part and by first part."""
+        repeats = dedup.repeats_of(keys, parts, items)
         paths = []
         for by in ("part", "first_part"):
             paths.append(self.repeats_paths(by)[partition])
@@ -69,32 +83,31 @@ class Keys:
         frequent = repeats.most_frequent
         finish(self.work, self.piece_name(partition), paths, most_frequent=frequent)
 
-    def find(self, partition: int) -> None:
-        """Finds a partition's repeats in the files of all parts' keys."""
+    def find_repeats(self, partition: int) -> None:
+        """Writes a partition's repeats, unless an earlier run did."""
         if not self.work.log.done(self.piece_name(partition)):
-            count = self.num_partitions
-            found = dedup.find_repeats(self.paths, partition, count)
-            self.write(partition, found)
+            rows = dedup.read_partition(self.paths, partition, self.num_partitions)
+            self.write_repeats(partition, *rows)
 
-    def read(self, by: str, part: int) -> np.ndarray:
+    def read_repeats(self, by: str, part: int) -> np.ndarray:
         return dedup.read_repeats(self.repeats_paths(by), len(self.parts), part)
 
 
-def _sort_keys(keys: Keys, part: str, count: int) -> list[tuple]:
+def _sort_keys(keys: KeyFiles, part: str, count: int) -> list[tuple]:
     if not keys.work.settings.sort_field:
         return [()] * count
     return list(map(tuple, files.read_json(keys.work.path("group", part + ".sort"))))
 
 
-def _moved_path(keys: Keys, part: str) -> str:
+def _moved_path(keys: KeyFiles, part: str) -> str:
     return keys.work.path("moved", part)
 
 
-def move(keys: Keys, index: int) -> None:
+def move(keys: KeyFiles, index: int) -> None:
     work, part = keys.work, keys.parts[index]
     if work.log.done(f"moved-{part}"):
         return
-    repeats = keys.read("part", index)
+    repeats = keys.read_repeats("part", index)
     documents = shards.from_text(text_of(work, "clean", part))
     path = _moved_path(keys, part)
     sort_keys = _sort_keys(keys, part, len(documents))
@@ -102,7 +115,7 @@ def move(keys: Keys, index: int) -> None:
     finish(work, f"moved-{part}", [path + ".rows", path + ".json"])
 
 
-def join(keys: Keys, index: int) -> None:
+def join(keys: KeyFiles, index: int) -> None:
     work, part = keys.work, keys.parts[index]
     if work.log.done(f"group-{part}"):
         return
@@ -111,8 +124,8 @@ def join(keys: Keys, index: int) -> None:
         index,
         documents,
         _sort_keys(keys, part, len(documents)),
-        leaving=keys.read("part", index),
-        arriving=keys.read("first_part", index),
+        leaving=keys.read_repeats("part", index),
+        arriving=keys.read_repeats("first_part", index),
         moved_paths=[_moved_path(keys, name) for name in keys.parts],
     )
     path = work.path("group", part + ".txt")
@@ -143,13 +156,13 @@ def write_keys(work: Work, source: str, phase: str, part: str) -> int:
     return len(keys)
 
 
-def drop(keys: Keys, source: str, index: int) -> None:
+def drop(keys: KeyFiles, source: str, index: int) -> None:
     """Writes what is left of a part without its duplicates."""
     work, part = keys.work, keys.parts[index]
     if work.log.done(f"{keys.phase}-{part}"):
         return
     text = text_of(work, source, part)
-    items = np.unique(keys.read("part", index)["item"]).tolist()
+    items = np.unique(keys.read_repeats("part", index)["item"]).tolist()
     if by_line(work, keys.phase):
         kept, units = shards.without_lines(text, items), shards.lines(text)
     else:

@@ -132,7 +132,7 @@ def _check_anything_left(work: Work, parts: Sequence[str]) -> None:
 
 def _group(work: Work, executor: Executor, parts: tuple[str, ...]) -> None:
     documents = sum(done["documents"] for done in phases.records(work, "clean", parts))
-    keys = phases.Keys(work, "group", parts, repeats.num_partitions(documents))
+    keys = phases.KeyFiles(work, "group", parts, repeats.num_partitions(documents))
     executor.find_repeats("finding groups", keys)
     indices = range(len(parts))
     executor.map("passing records on", functools.partial(phases.move, keys), indices)
@@ -144,7 +144,7 @@ def _deduplicate(
 ) -> None:
     write = functools.partial(phases.write_keys, work, source, phase)
     counts = executor.map(f"hashing ({phase})", write, parts)
-    keys = phases.Keys(work, phase, parts, repeats.num_partitions(sum(counts)))
+    keys = phases.KeyFiles(work, phase, parts, repeats.num_partitions(sum(counts)))
     executor.find_repeats(f"finding {phase} duplicates", keys)
     drop = functools.partial(phases.drop, keys, source)
     executor.map(f"dropping {phase} duplicates", drop, range(len(parts)))

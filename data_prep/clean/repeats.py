@@ -120,8 +120,10 @@ class Repeats:
     most_frequent: list[tuple[int, int, int]]
 
 
-def find_repeats(paths: Sequence[str], partition: int, count: int) -> Repeats:
-    """The repeats of one of `count` partitions of the keys of all parts.
+def read_partition(
+    paths: Sequence[str], partition: int, count: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(keys, parts, items) [n] of one of `count` partitions of the keys of all parts.
 
     Args:
       paths: files of `write_keys`, in the order of the parts.
@@ -133,7 +135,7 @@ def find_repeats(paths: Sequence[str], partition: int, count: int) -> Repeats:
     ]
     parts = np.repeat(np.arange(len(rows), dtype=np.uint32), list(map(len, rows)))
     joined = np.concatenate([np.empty(0, _KEY_ROW), *rows])
-    return repeats_of(joined["key"], parts, joined["item"])
+    return joined["key"], parts, joined["item"]
 
 
 def repeats_of(keys: np.ndarray, parts: np.ndarray, items: np.ndarray) -> Repeats:

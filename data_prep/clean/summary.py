@@ -121,7 +121,7 @@ def _most_frequent(
     if "exact" not in done:
         return []
     count = sum(done["num_keys"] for done in phases.records(work, "exact-keys", parts))
-    keys = phases.Keys(work, "exact", tuple(parts), repeats.num_partitions(count))
+    keys = phases.KeyFiles(work, "exact", tuple(parts), repeats.num_partitions(count))
     found = []
     for partition in range(keys.num_partitions):
         found += work.log.done(keys.piece_name(partition))["most_frequent"]

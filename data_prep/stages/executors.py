@@ -6,11 +6,37 @@ A phase is a picklable function over items; where it runs does not change its ou
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
+import numpy as np
+
 from common import files
 from common.progress import Progress
-from data_prep.clean.phases import Keys
 from data_prep.raw.slices import Bundle, Part, Reader
 from data_prep.stages import parallel
+
+
+class Keys(Protocol):
+    """Keys of the items of all parts, cut into partitions by key; picklable.
+
+    An item whose key an earlier item has repeats it; a partition's repeats are found
+    and written on their own.
+    """
+
+    @property
+    def num_parts(self) -> int: ...
+
+    @property
+    def num_partitions(self) -> int: ...
+
+    def read(self, part: int) -> tuple[np.ndarray, np.ndarray]:
+        """(keys, uint64; numbers of their items in the part), in input order."""
+
+    def find_repeats(self, partition: int) -> None:
+        """Reads a partition's keys from the files of all parts; writes its repeats."""
+
+    def write_repeats(
+        self, partition: int, keys: np.ndarray, parts: np.ndarray, items: np.ndarray
+    ) -> None:
+        """Writes the repeats among a partition's rows; equal keys in input order."""
 
 
 class Executor(Protocol):
@@ -36,7 +62,7 @@ class Executor(Protocol):
         """[function(part)], names of the parts of all bundles, in order."""
 
     def find_repeats(self, name: str, keys: Keys) -> None:
-        """Sees to it that the repeats of all partitions of the keys are written."""
+        """Writes the repeats of every partition of the keys."""
 
 
 class LocalExecutor:
@@ -78,4 +104,4 @@ class LocalExecutor:
         return names
 
     def find_repeats(self, name: str, keys: Keys) -> None:
-        self.map(name, keys.find, range(keys.num_partitions))
+        self.map(name, keys.find_repeats, range(keys.num_partitions))

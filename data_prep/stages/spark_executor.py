@@ -19,9 +19,8 @@ import numpy as np
 from common import files
 from common.cli import UserError
 from common.progress import Progress
-from data_prep.clean import repeats
-from data_prep.clean.phases import Keys
 from data_prep.raw.slices import Bundle, Part, Reader
+from data_prep.stages.executors import Keys
 
 _POLL_SECONDS = 1.0
 # Tasks that share one large file: each reads it, and cleans every n-th part of it.
@@ -90,7 +89,7 @@ class SparkExecutor:
     def find_repeats(self, name: str, keys: Keys) -> None:
         count = keys.num_partitions
         rows = (
-            self._spark.range(len(keys.parts), numPartitions=len(keys.parts))
+            self._spark.range(keys.num_parts, numPartitions=keys.num_parts)
             .mapInArrow(functools.partial(_read_keys, keys), _KEYS)
             .repartition(count, "key")
             .sortWithinPartitions("key", "part", "item")
@@ -98,7 +97,7 @@ class SparkExecutor:
         )
         written = {row.partition for row in self._run(name, count, rows.collect)}
         for partition in set(range(count)) - written:  # that no key fell into
-            keys.write(partition, repeats.repeats_of(*np.empty((3, 0), np.uint64)))
+            keys.write_repeats(partition, *np.empty((3, 0), np.uint64))
 
     def _run(self, name: str, total: int, action: Callable[[], Any]) -> Any:
         """Runs an action while its finished tasks are shown."""
@@ -148,11 +147,11 @@ def _read_keys(keys: Keys, batches: Iterator) -> Iterator:
 
     for batch in batches:
         for part in batch.column(0).to_pylist():
-            rows = repeats.read_keys(keys.paths[part])
+            values, items = keys.read(part)
             columns = [
-                pyarrow.array(rows["key"].view(np.int64)),
-                pyarrow.array(np.full(len(rows), part, np.int32)),
-                pyarrow.array(rows["item"].astype(np.int32)),
+                pyarrow.array(values.view(np.int64)),
+                pyarrow.array(np.full(len(values), part, np.int32)),
+                pyarrow.array(items.astype(np.int32)),
             ]
             names = ["key", "part", "item"]
             yield pyarrow.RecordBatch.from_arrays(columns, names)
@@ -170,6 +169,6 @@ def _write_repeats(keys: Keys, batches: Iterator) -> Iterator:
     if columns:
         partition = TaskContext.get().partitionId()
         joined = (np.concatenate(column) for column in zip(*columns, strict=True))
-        keys.write(partition, repeats.repeats_of(*joined))
+        keys.write_repeats(partition, *joined)
         array = pyarrow.array([partition], pyarrow.int32())
         yield pyarrow.RecordBatch.from_arrays([array], ["partition"])

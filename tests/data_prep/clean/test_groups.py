@@ -37,7 +37,7 @@ def joined(folder, parts, is_sorted) -> list[list[str]]:
         hashes = [groups.group_key(g, str(part), i) for i, (g, _) in enumerate(records)]
         keys.append(str(folder / f"{part}.keys"))
         repeats.write_keys(keys[-1], np.array(hashes, np.uint64))
-    rows = repeats.find_repeats(keys, 0, 1).rows
+    rows = repeats.repeats_of(*repeats.read_partition(keys, 0, 1)).rows
     moved = [str(folder / f"moved{part}") for part in range(len(parts))]
     for part, path in enumerate(moved):
         leaving = rows[rows["part"] == part]

@@ -37,7 +37,8 @@ def test_repeats_are_those_of_a_dict(tmp_path_factory, parts, num_partitions):
         dedup.write_keys(path, np.array([spread(v) for v in values], np.uint64))
     found, frequent = set(), []
     for partition in range(num_partitions):
-        repeats = dedup.find_repeats(paths, partition, num_partitions)
+        rows = dedup.read_partition(paths, partition, num_partitions)
+        repeats = dedup.repeats_of(*rows)
         found |= set(map(tuple, repeats.rows.tolist()))
         frequent += repeats.most_frequent
         for by in ("part", "first_part"):
