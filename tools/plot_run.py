@@ -1,154 +1,41 @@
-"""Curves of one or several runs, for people who look rather than read.
+"""Runs' curves: training as lines, evaluation on held-out records as points.
 
-Lines are training, points evaluation on held-out records. A .html holds the picture
-and the last values of each run in one file.
+A .html file also has each run's last values and warnings.
 
   python -m tools.plot_run --model_dir=runs/a,runs/b --output=runs.html
 """
 
-import math
-import os
-from typing import Any
+import dataclasses
 
-import numpy as np
-from absl import flags, logging
+from absl import logging
 
 from common import cli, files
-from common.cli import UserError
-from electra_tf.pretrain import run_log
-from tools import pictures
-from tools.run_page import KINDS, Run, page
-
-_MODEL_DIR = flags.DEFINE_list(
-    "model_dir", None, "Folders of runs, with commas between them."
-)
-_OUTPUT = flags.DEFINE_string("output", None, "File to write: .png or .html.")
-flags.mark_flags_as_required(["model_dir", "output"])
-
-# A panel each, three in a row; those that no run has are left out.
-_CURVES = (
-    "loss",
-    "masked_lm_loss",
-    "disc_loss",
-    "masked_lm_accuracy",
-    "sampled_masked_lm_accuracy",
-    "replaced_rate",
-    "disc_auc",
-    "disc_precision",
-    "disc_recall",
-    "learning_rate",
-    "grad_norm",
-    "tokens_per_second",
-)
-_COLUMNS = 3
-_PANEL_INCHES = (5.0, 2.6)
-_STYLES = {
-    "train": {"linestyle": "-", "linewidth": 1.0},
-    "eval": {"linestyle": "", "marker": "o", "markersize": 4.0},
-}
+from common.cli import UserError, flag
 
 
-def read_run(model_dir: str) -> Run:
-    """A run's log by kind: train, eval and warning.
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Files."""
 
-    Raises:
-      UserError: there is no log, or nothing in it yet.
-    """
-    path = os.path.join(model_dir, run_log.METRICS_FILE)
-    if not files.exists(path):
-        raise UserError(
-            f"{path} does not exist: --model_dir takes folders that "
-            "run_pretraining wrote, with commas between them"
-        )
-    log = run_log.read_log(path)
-    run = {kind: [r for r in log if r["kind"] == kind] for kind in (*KINDS, "warning")}
-    if not any(run[kind] for kind in KINDS):
-        raise UserError(f"{path} holds no numbers yet: run_pretraining is at its start")
-    return run
-
-
-def names(model_dirs: list[str]) -> list[str]:
-    """The folders' last parts, or the folders themselves where those repeat."""
-    folders = [model_dir.rstrip("/") for model_dir in model_dirs]
-    last = [os.path.basename(folder) for folder in folders]
-    return last if len(set(last)) == len(last) else folders
-
-
-def points(run: Run, kind: str, name: str) -> tuple[list[int], list[float]]:
-    """Steps and values of a metric, where the log has it."""
-    records = [record for record in run[kind] if name in record]
-    return [r["step"] for r in records], [r[name] for r in records]
-
-
-def plot(runs: dict[str, Run]) -> bytes:
-    """A PNG with a panel for each metric and a colour for each run."""
-    pyplot = pictures.pyplot()
-    curves = [name for name in _CURVES if _values(runs, name)]
-    rows = -(-len(curves) // _COLUMNS)
-    width, height = _PANEL_INCHES
-    figure, axes = pyplot.subplots(
-        rows,
-        _COLUMNS,
-        figsize=(width * _COLUMNS, height * rows + 0.4),
-        sharex=True,
-        squeeze=False,
-        layout="constrained",
+    model_dir: tuple[str, ...] = flag(
+        (), "Folders of runs, separated by commas.", required=True
     )
-    for axis in axes.flat:
-        axis.set_axis_off()
-    for axis, name in zip(axes.flat, curves, strict=False):
-        _draw(axis, runs, name)
-    shown = [pyplot.Line2D([], [], color=f"C{i}", lw=3) for i in range(len(runs))]
-    shown += [pyplot.Line2D([], [], color="gray", **_STYLES[kind]) for kind in KINDS]
-    labels = [*runs, "training", "held-out records"]
-    figure.legend(
-        shown, labels, loc="outside upper center", ncols=len(shown), frameon=False
-    )
-    figure.supxlabel("step", fontsize=9)
-    return pictures.png(figure)
+    output: str = flag("", "File to write: .png or .html.", required=True)
 
 
-def _draw(axis: Any, runs: dict[str, Run], name: str) -> None:
-    for number, run in enumerate(runs.values()):
-        for kind in KINDS:
-            axis.plot(*points(run, kind, name), color=f"C{number}", **_STYLES[kind])
-    axis.set_axis_on()
-    axis.set_title(name, fontsize=10)
-    axis.set_ylim(limits(_values(runs, name)))
-    axis.xaxis.set_major_formatter("{x:,.0f}")
-    axis.ticklabel_format(axis="y", scilimits=(-4, 5))
-    axis.tick_params(labelsize=8, labelbottom=True)
-    axis.grid(alpha=0.3)
-
-
-def _values(runs: dict[str, Run], name: str) -> list[list[float]]:
-    """The finite values of each run that has any."""
-    found = [[v for k in KINDS for v in points(r, k, name)[1]] for r in runs.values()]
-    finite = [[v for v in values if math.isfinite(v)] for values in found]
-    return [values for values in finite if values]
-
-
-def limits(values: list[list[float]]) -> tuple[float, float]:
-    """The part of the axis that some runs need: the first steps of a long run or a lone
-    spike do not flatten all that follows."""
-    low = min(np.percentile(run, 1) for run in values)
-    high = max(np.percentile(run, 99) for run in values)
-    margin = 0.06 * (high - low) or 0.1 * abs(high) or 1.0
-    return float(low - margin), float(high + margin)
-
-
-def plot_run() -> None:
-    output = _OUTPUT.value
+def plot_run(settings: Settings) -> None:
+    output, model_dirs = settings.output, settings.model_dir
     if not output.endswith((".png", ".html")):
         raise UserError(f"--output={output} must end in .png or .html")
-    model_dirs = _MODEL_DIR.value
     if len(set(model_dirs)) < len(model_dirs):
         raise UserError(f"--model_dir={','.join(model_dirs)} names a folder twice")
-    logs = [read_run(model_dir) for model_dir in model_dirs]
-    runs = dict(zip(names(model_dirs), logs, strict=True))
-    png = plot(runs)
-    is_page = output.endswith(".html")
-    content = page(runs, png).encode("utf-8") if is_page else png
+    from tools import run_page  # imports TensorFlow
+
+    logs = [run_page.read_run(model_dir) for model_dir in model_dirs]
+    runs = dict(zip(run_page.names(model_dirs), logs, strict=True))
+    content = run_page.plot(runs)
+    if output.endswith(".html"):
+        content = run_page.page(runs, content).encode("utf-8")
     with files.atomic_writer(output) as handle:
         handle.write(content)
     logging.info("%s shows %s", output, ", ".join(runs))

@@ -1,72 +1,163 @@
-"""A page of one file: curves of runs, their last values, and their warnings."""
+"""Curves and last values of pretraining runs, as a picture and as an HTML page."""
 
-import base64
-import html
+import math
+import os
 from typing import Any
+
+import numpy as np
+
+from common import files, html_page
+from common.cli import UserError
+from common.html_page import Heading, Notice, Number, Picture, Table
+from electra_tf.pretrain import run_log
+from tools import pictures
 
 KINDS = ("train", "eval")
 
 # A run's lines of metrics.jsonl by kind: those of KINDS, and "warning".
 Run = dict[str, list[dict[str, Any]]]
 
-_PAGE = """<!DOCTYPE html>
-<html><head><meta charset="utf-8"><title>{title}</title><style>
-body {{ font-family: sans-serif; }}
-img {{ max-width: 100%; }}
-table {{ border-collapse: collapse; }}
-th, td {{ border-bottom: 1px solid #ddd; padding: 2px 12px; text-align: right; }}
-td:first-child {{ text-align: left; }}
-</style></head><body>
-<h1>{title}</h1>
-{image}
-<h2>Last values</h2>
-<table>
-{table}
-</table>
-<h2>Warnings</h2>
-{warnings}
-</body></html>
-"""
+# Metrics that get a panel, if some run has them.
+_CURVES = (
+    "loss",
+    "masked_lm_loss",
+    "disc_loss",
+    "masked_lm_accuracy",
+    "sampled_masked_lm_accuracy",
+    "replaced_rate",
+    "disc_auc",
+    "disc_precision",
+    "disc_recall",
+    "learning_rate",
+    "grad_norm",
+    "tokens_per_second",
+)
+_COLUMNS = 3
+_PANEL_INCHES = (5.0, 2.6)
+_STYLES = {
+    "train": {"linestyle": "-", "linewidth": 1.0},
+    "eval": {"linestyle": "", "marker": "o", "markersize": 4.0},
+}
+
+
+def read_run(model_dir: str) -> Run:
+    """A run's log.
+
+    Raises:
+      UserError: there is no log, or it has no metrics yet.
+    """
+    path = os.path.join(model_dir, run_log.METRICS_FILE)
+    if not files.exists(path):
+        raise UserError(
+            f"{path} does not exist: --model_dir takes folders that "
+            "run_pretraining wrote, separated by commas"
+        )
+    log = run_log.read_log(path)
+    run = {kind: [r for r in log if r["kind"] == kind] for kind in (*KINDS, "warning")}
+    if not any(run[kind] for kind in KINDS):
+        raise UserError(
+            f"{path} has no metrics yet: wait for the first line of the log"
+        )
+    return run
+
+
+def names(model_dirs: list[str]) -> list[str]:
+    """The folders' last parts, or the folders themselves where those repeat."""
+    folders = [model_dir.rstrip("/") for model_dir in model_dirs]
+    last = [os.path.basename(folder) for folder in folders]
+    return last if len(set(last)) == len(last) else folders
+
+
+def points(run: Run, kind: str, name: str) -> tuple[list[int], list[float]]:
+    """Steps and values of a metric, where the log has it."""
+    records = [record for record in run[kind] if name in record]
+    return [r["step"] for r in records], [r[name] for r in records]
+
+
+def plot(runs: dict[str, Run]) -> bytes:
+    """A PNG with a panel for each metric and a colour for each run."""
+    pyplot = pictures.pyplot()
+    curves = [name for name in _CURVES if _values(runs, name)]
+    rows = -(-len(curves) // _COLUMNS)
+    width, height = _PANEL_INCHES
+    figure, axes = pyplot.subplots(
+        rows,
+        _COLUMNS,
+        figsize=(width * _COLUMNS, height * rows + 0.4),
+        sharex=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for axis, name in zip(axes.flat, curves, strict=False):
+        _draw(axis, runs, name)
+    shown = [pyplot.Line2D([], [], color=f"C{i}", lw=3) for i in range(len(runs))]
+    shown += [pyplot.Line2D([], [], color="gray", **_STYLES[kind]) for kind in KINDS]
+    labels = [*runs, "training", "held-out records"]
+    figure.legend(
+        shown, labels, loc="outside upper center", ncols=len(shown), frameon=False
+    )
+    figure.supxlabel("step", fontsize=9)
+    return pictures.png(figure)
+
+
+def _draw(axis: Any, runs: dict[str, Run], name: str) -> None:
+    for number, run in enumerate(runs.values()):
+        for kind in KINDS:
+            axis.plot(*points(run, kind, name), color=f"C{number}", **_STYLES[kind])
+    axis.set_axis_on()
+    axis.set_title(name, fontsize=10)
+    axis.set_ylim(limits(_values(runs, name)))
+    axis.xaxis.set_major_formatter("{x:,.0f}")
+    axis.ticklabel_format(axis="y", scilimits=(-4, 5))
+    axis.tick_params(labelsize=8, labelbottom=True)
+    axis.grid(alpha=0.3)
+
+
+def _values(runs: dict[str, Run], name: str) -> list[list[float]]:
+    """The finite values of each run that has any."""
+    found = [[v for k in KINDS for v in points(r, k, name)[1]] for r in runs.values()]
+    finite = [[v for v in values if math.isfinite(v)] for values in found]
+    return [values for values in finite if values]
+
+
+def limits(values: list[list[float]]) -> tuple[float, float]:
+    """The axis' range: a run's most extreme 1 % at either end does not widen it."""
+    low = min(np.percentile(run, 1) for run in values)
+    high = max(np.percentile(run, 99) for run in values)
+    margin = 0.06 * (high - low) or 0.1 * abs(high) or 1.0
+    return float(low - margin), float(high + margin)
 
 
 def page(runs: dict[str, Run], png: bytes) -> str:
-    """One HTML file: the picture, each run's last values, and what it warned of."""
-    image = base64.b64encode(png).decode("ascii")
-    return _PAGE.format(
-        title=html.escape(", ".join(runs)),
-        image=f'<img alt="curves" src="data:image/png;base64,{image}">',
-        table=_table(runs),
-        warnings=_warnings(runs),
-    )
-
-
-def _table(runs: dict[str, Run]) -> str:
-    """A row for each metric, a column for the last line of each kind of each run."""
-    last = [
-        (f"{name}, {kind}, step {run[kind][-1]['step']:,}", run[kind][-1])
-        for name, run in runs.items()
-        for kind in KINDS
-        if run[kind]
-    ]
-    metrics = dict.fromkeys(name for _, record in last for name in record)
-    rows = [_row("th", ["", *(heading for heading, _ in last)])]
-    for name in metrics:
-        if name not in ("kind", "step"):
-            numbers = [record.get(name) for _, record in last]
-            shown = ["" if n is None else f"{n:,.5g}" for n in numbers]
-            rows.append(_row("td", [name, *shown]))
-    return "\n".join(rows)
-
-
-def _row(tag: str, cells: list[str]) -> str:
-    shown = "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells)
-    return f"<tr>{shown}</tr>"
-
-
-def _warnings(runs: dict[str, Run]) -> str:
-    said = [
-        f"{name}, step {record['step']:,}: {record['text']}"
+    """The HTML file: the picture, each run's last values and its warnings."""
+    warnings = [
+        Notice(f"{name}, step {record['step']:,}: {record['text']}")
         for name, run in runs.items()
         for record in run["warning"]
     ]
-    return "\n".join(f"<p>{html.escape(sentence)}</p>" for sentence in said)
+    parts = [Picture(png, "curves"), Heading("Last values"), _last_values(runs)]
+    parts += [Heading("Warnings"), *(warnings or ["none"])]
+    return html_page.page(", ".join(runs), parts)
+
+
+def _last_values(runs: dict[str, Run]) -> Table:
+    """A row for each metric, a column for the last line of each kind of each run."""
+    last = {
+        f"{name}, {kind}, step {run[kind][-1]['step']:,}": run[kind][-1]
+        for name, run in runs.items()
+        for kind in KINDS
+        if run[kind]
+    }
+    metrics = dict.fromkeys(name for record in last.values() for name in record)
+    rows = [
+        (name, *(_number(record.get(name)) for record in last.values()))
+        for name in metrics
+        if name not in ("kind", "step")
+    ]
+    return Table(("", *last), rows)
+
+
+def _number(value: float | None) -> Number:
+    return Number("" if value is None else f"{value:,.5g}")

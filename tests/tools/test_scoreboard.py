@@ -76,11 +76,12 @@ def test_page_holds_table_differences_and_picture():
     assert "<title>Sco&lt;res</title>" in page
     assert "<small>" not in page
     assert (
-        '<tr class="pretrained"><td>&lt;small&gt;</td><td>pretrained</td>'
-        "<td><b>85.00 ± 7.07 (2)</b></td></tr>"
+        "<tr><td>&lt;small&gt;</td><td>pretrained</td>"
+        '<td class="number"><b>85.00 ± 7.07 (2)</b></td></tr>'
     ) in page
-    assert "<td>words</td><td>baseline</td><td>50.00</td>" in page
-    assert "<td>+20.00 ± 0.00 (better with 2 of 2 seeds)</td>" in page
+    cell = '<td class="number">{}</td>'.format
+    assert f"<td>words</td><td>baseline</td>{cell('50.00')}" in page
+    assert cell("+20.00 ± 0.00 (better with 2 of 2 seeds)") in page
     assert 'src="data:image/png;base64,iVBORw=="' in page
 
 

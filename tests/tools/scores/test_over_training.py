@@ -49,8 +49,9 @@ def test_curve_and_its_table_are_written(tmp_path):
     over_training.write_curve(str(tmp_path), found)
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
     page = (tmp_path / "curve.html").read_text()
-    assert "<td>step 10</td><td>pretrained</td><td>60.50 ± 0.71 (2)</td>" in page
-    assert "<td><b>80.00 ± 0.71 (2)</b></td>" in page
-    assert "<td>step 0</td><td>random</td><td>50.00 (1, 1 failed)</td>" in page
+    number = '<td class="number">{}</td>'.format
+    assert "<td>step 10</td><td>pretrained</td>" + number("60.50 ± 0.71 (2)") in page
+    assert number("<b>80.00 ± 0.71 (2)</b>") in page
+    assert "<td>step 0</td><td>random</td>" + number("50.00 (1, 1 failed)") in page
     assert page.index("step 10<") < page.index("step 20<") < page.index("step 30<")
     assert "published" not in page.split("</style>")[1]
