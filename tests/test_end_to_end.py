@@ -571,7 +571,7 @@ def _no_gpu(work: pathlib.Path) -> Mistake:
 def _unequal_pieces(work: pathlib.Path) -> Mistake:
     model_dir = work / "unequal"
     argv = _trainer(work, model_dir, gradient_accumulation_steps=3)
-    said = ["train_batch_size=8", "3 accumulation steps", "say 6 or 9"]
+    said = ["train_batch_size=8", "3 accumulation steps", "use 6 or 9"]
     return Mistake(argv, said, model_dir)
 
 

@@ -1,31 +1,39 @@
-"""Models x tasks of many runs: mean and deviation of seeds, baselines, published ones.
+"""A table of models and tasks: mean and deviation over seeds, beside published scores.
 
 python -m tools.scoreboard --runs='runs/*/*' --output=scores.html
 """
 
-from absl import flags, logging
+import dataclasses
+
+from absl import logging
 
 from common import cli, files
-from common.cli import UserError
+from common.cli import UserError, flag
 from electra_tf.finetune import results
 from electra_tf.finetune.results import RESULTS_FILE
 from tools.scores import page, plots
 from tools.scores import table as score_table
 
-_RUNS = flags.DEFINE_list(
-    "runs", None, f"Patterns of folders that hold {RESULTS_FILE}, with commas between."
-)
-_OUTPUT = flags.DEFINE_string("output", None, "File to write: .md, .html or .png.")
-_PUBLISHED = flags.DEFINE_bool("published", True, "Show what systems published, too.")
-flags.mark_flags_as_required(["runs", "output"])
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Runs and output."""
+
+    runs: tuple[str, ...] = flag(
+        (),
+        f"Patterns of folders with {RESULTS_FILE}, separated by commas.",
+        required=True,
+    )
+    output: str = flag("", "File to write: .md, .html or .png.", required=True)
+    published: bool = flag(True, "Also show the scores that systems published.")
 
 
-def scoreboard() -> None:
-    output = _OUTPUT.value
+def scoreboard(settings: Settings) -> None:
+    output = settings.output
     if not output.endswith((".md", ".html", ".png")):
         raise UserError(f"--output={output} must end in .md, .html or .png")
-    found = results.read_all(_RUNS.value)
-    table = score_table.build(found, _PUBLISHED.value)
+    runs = results.read_all(settings.runs)
+    table = score_table.build(runs, settings.published)
     if output.endswith(".md"):
         content = score_table.markdown(table).encode("utf-8")
     else:
@@ -34,7 +42,7 @@ def scoreboard() -> None:
             content = page.page("Scores", table, content).encode("utf-8")
     with files.atomic_writer(output) as handle:
         handle.write(content)
-    logging.info("%s shows %d runs", output, len(found))
+    logging.info("%s shows %d runs", output, len(runs))
 
 
 if __name__ == "__main__":

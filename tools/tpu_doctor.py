@@ -1,43 +1,28 @@
-"""What is installed for TPUs, how the TPU is, and the command that mends what is not.
+"""Checks the packages for TPUs and the TPU; prints the command that fixes a problem.
 
   python -m tools.tpu_doctor --bucket=gs://bucket/run                # on a TPU VM
   python -m tools.tpu_doctor --tpu=NAME --tpu_zone=europe-west4-a    # a TPU elsewhere
-  python -m tools.tpu_doctor --tpu=none                              # packages alone
+  python -m tools.tpu_doctor --tpu=none                              # packages only
 
-Exit code 1 if anything does not fit. --configure_tpu_version first has the TPU of that
-name run the TensorFlow that is installed here.
+Exit code 1: something needs a fix.
 """
 
+import dataclasses
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 
-from absl import flags
-
 from common import cli, files
+from common.cli import flag
 from electra_tf.devices import tpu_node
 from electra_tf.devices.tpu_node import Finding
 from tools.tpu import packages
 
-_TPU = flags.DEFINE_string(
-    "tpu",
-    "local",
-    "'local': this TPU VM's; or a name, or grpc://host:port; 'none': packages alone.",
-)
-_TPU_ZONE = flags.DEFINE_string("tpu_zone", "", "The zone of a TPU given by name.")
-_GCP_PROJECT = flags.DEFINE_string("gcp_project", "", "The project of such a TPU.")
-_BUCKET = flags.DEFINE_string(
-    "bucket", "", "A folder, such as gs://bucket/run, to write one byte to and read."
-)
-_CONFIGURE_TPU_VERSION = flags.DEFINE_bool(
-    "configure_tpu_version", False, "Give the TPU this TensorFlow's version."
-)
-
-# The start of a pod may take most of it.
+# Starting a pod may take most of this time.
 ANSWER_SECONDS = 900
-# GiB of each device as TensorFlow counts them, from Google's data sheets.
+# GiB of a device as TensorFlow counts devices, from Google's data sheets.
 MEMORY_GIB = {"v2": 8, "v3": 16, "v4": 32, "v5litepod": 16, "v5p": 95, "v6e": 32}
 
 _IMPORT = """
@@ -55,47 +40,66 @@ except tpu_node.NotWell as error:
 """
 
 
-def findings() -> Iterator[Finding]:
-    tpu = _TPU.value
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What to check."""
+
+    tpu: str = flag(
+        "local",
+        "'local': this TPU VM's TPU; a TPU's name or grpc://host:port; or 'none': "
+        "packages only.",
+    )
+    tpu_zone: str = flag("", "Zone of a TPU given by name.")
+    gcp_project: str = flag("", "Project of a TPU given by name.")
+    bucket: str = flag(
+        "", "Folder, such as gs://bucket/run, to write one byte to and read it back."
+    )
+    configure_tpu_version: bool = flag(
+        False, "First switch the TPU given by name to the TensorFlow installed here."
+    )
+
+
+def findings(settings: Settings) -> Iterator[Finding]:
+    tpu = settings.tpu
     yield from packages.findings(on_tpu_vm=tpu in ("local", "none"))
     imported = tensorflow_import()
     yield imported
-    if tpu == "local" and not imported.mend:
+    if tpu == "local" and not imported.fix:
         yield from local_tpu()
     elif tpu not in ("local", "none"):
-        yield from named_tpu(tpu)
-    if _BUCKET.value and not imported.mend:
-        yield bucket(_BUCKET.value)
+        yield from named_tpu(settings)
+    if settings.bucket and not imported.fix:
+        yield bucket(settings.bucket)
 
 
 def tensorflow_import() -> Finding:
-    """Whether TensorFlow can be imported: with a wrong libtpu the process aborts."""
-    found = _in_new_process(_IMPORT)
-    if "error" not in found:
-        return Finding("import tensorflow", found["version"])
-    mend = "rm -rf .venv-tpu && make setup-tpu; away from Google Cloud also: "
-    mend += "export TPU_SKIP_MDS_QUERY=1"
-    return Finding("import tensorflow", found["error"], mend)
+    """Whether TensorFlow can be imported; a wrong libtpu aborts the process."""
+    answer = _in_new_process(_IMPORT)
+    if "error" not in answer:
+        return Finding("import tensorflow", answer["version"])
+    fix = "rm -rf .venv-tpu && make setup-tpu; outside Google Cloud also: "
+    fix += "export TPU_SKIP_MDS_QUERY=1"
+    return Finding("import tensorflow", answer["error"], fix)
 
 
 def local_tpu() -> Iterator[Finding]:
-    """Starts this machine's TPU, in a process that then lets go of it."""
-    found = _in_new_process(_START)
-    if "finding" in found:
-        yield Finding(*found["finding"])
-    elif "error" in found:
-        yield Finding("TPU", found["error"], "sudo reboot, if it has worked before")
+    """Starts this machine's TPU, in a process that releases it when it ends."""
+    answer = _in_new_process(_START)
+    if "finding" in answer:
+        yield Finding(*answer["finding"])
+    elif "error" in answer:
+        yield Finding("TPU", answer["error"], "if it worked before: sudo reboot")
     else:
-        kind = found["type"]
-        yield Finding("TPU", f"{kind}, {len(found['devices'])} devices")
+        kind = answer["type"]
+        yield Finding("TPU", f"{kind}, {len(answer['devices'])} devices")
         memory = MEMORY_GIB.get(kind.split("-")[0], "? ")
         yield Finding("memory", f"{memory} GiB a device")
         event = tpu_node.metadata("instance/maintenance-event")
-        yield Finding("maintenance", event or "not known")
+        yield Finding("maintenance", event or "unknown")
 
 
 def _in_new_process(code: str) -> dict:
-    """What the code prints last, as JSON; {"error": ...} if it dies or hangs."""
+    """The JSON of the code's last line; {"error": ...} if it fails or hangs."""
     command = [sys.executable, "-c", code]
     try:
         done = subprocess.run(
@@ -105,17 +109,17 @@ def _in_new_process(code: str) -> dict:
         return {"error": f"no answer in {ANSWER_SECONDS} s"}
     if done.returncode == 0:
         return json.loads(done.stdout.splitlines()[-1])
-    said = done.stderr.strip().splitlines() or ["no message"]
-    return {"error": f"ends with exit code {done.returncode}: {said[-1][:300]}"}
+    lines = done.stderr.strip().splitlines() or ["no message"]
+    return {"error": f"ends with exit code {done.returncode}: {lines[-1][:300]}"}
 
 
-def named_tpu(tpu: str) -> Iterator[Finding]:
-    """How the TPU of this name is, after it was given this TensorFlow, if asked to."""
+def named_tpu(settings: Settings) -> Iterator[Finding]:
+    """The state of a TPU given by name; first switches its version, if asked to."""
     version = packages.tensorflow_version()
     try:
-        node = tpu_node.Node(tpu, _TPU_ZONE.value, _GCP_PROJECT.value)
-        yield Finding("TPU", f"{tpu} {node.accelerator_type()}")
-        if _CONFIGURE_TPU_VERSION.value:
+        node = tpu_node.Node(settings.tpu, settings.tpu_zone, settings.gcp_project)
+        yield Finding("TPU", f"{settings.tpu} {node.accelerator_type()}")
+        if settings.configure_tpu_version:
             node.set_version(version)
         yield from node.findings(version)
     except tpu_node.NotWell as error:
@@ -123,25 +127,27 @@ def named_tpu(tpu: str) -> Iterator[Finding]:
 
 
 def bucket(path: str) -> Finding:
-    """Writes an object of one byte, reads it and removes it."""
+    """Writes an object of one byte, reads it back and removes it."""
     target = os.path.join(path, f"tpu_doctor-{os.getpid()}")
     try:
         files.makedirs(path)
         files.write_text(target, "1")
         read = files.read_text(target)
         files.remove(target)
-    # Each file system has errors of its own; that there is none for gs:// is one, too.
+    # Each file system has errors of its own, as has a missing one for gs://.
     except Exception as error:
         reason = str(error).splitlines()[0][:300]
-        return Finding("bucket", f"{path}: {reason}", _mend_bucket(path, str(error)))
+        return Finding("bucket", f"{path}: {reason}", _bucket_fix(path, str(error)))
     if read != "1":
-        return Finding("bucket", f"{path}: {read!r}, not '1', is read", "use another")
-    return Finding("bucket", f"{path} can be written, read and removed from")
+        return Finding(
+            "bucket", f"{path}: wrote '1', read {read!r}", "use another bucket"
+        )
+    return Finding("bucket", f"{path} can be written, read and deleted from")
 
 
-def _mend_bucket(path: str, error: str) -> str:
+def _bucket_fix(path: str, error: str) -> str:
     name = "/".join(path.split("/")[:3])
-    mends = {
+    fixes = {
         "not implemented": "pip install tensorflow-io-gcs-filesystem",
         "404": f"gcloud storage buckets create {name} --location=REGION_OF_THE_TPU",
         "403": f"gcloud storage buckets add-iam-policy-binding {name} --role="
@@ -149,19 +155,19 @@ def _mend_bucket(path: str, error: str) -> str:
         "needs --scopes=cloud-platform when it is created",
         "401": "gcloud auth application-default login",
     }
-    found = [mend for words, mend in mends.items() if words in error]
-    return found[0] if found else f"gcloud storage ls {name} says more"
+    fitting = [fix for words, fix in fixes.items() if words in error]
+    return fitting[0] if fitting else f"for details: gcloud storage ls {name}"
 
 
-def tpu_doctor() -> None:
-    wrong = 0
-    for subject, found, mend in findings():
-        wrong += bool(mend)
-        print(f"{'NOT OK' if mend else 'OK':6}  {subject:28}  {found}", flush=True)
-        if mend:
-            print(f"        {'to mend it':28}  {mend}", flush=True)
-    print(f"{wrong} to mend" if wrong else "all fits")
-    if wrong:
+def tpu_doctor(settings: Settings) -> None:
+    problems = 0
+    for subject, status, fix in findings(settings):
+        problems += bool(fix)
+        print(f"{'NOT OK' if fix else 'OK':6}  {subject:28}  {status}", flush=True)
+        if fix:
+            print(f"        {'fix':28}  {fix}", flush=True)
+    print(f"problems: {problems}")
+    if problems:
         sys.exit(1)
 
 

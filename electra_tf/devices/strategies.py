@@ -30,9 +30,9 @@ def make_strategy(
       tpu_zone, gcp_project: where a TPU of that name is, if not here.
 
     Raises:
-      UserError: the device asked for is not there.
+      UserError: there is no such device.
     """
-    name = _found(tpu) if name == "auto" else name
+    name = best_strategy(tpu) if name == "auto" else name
     if name == "multiworker":
         return _multi_worker_strategy()
     if name == "tpu":
@@ -45,15 +45,16 @@ def make_strategy(
         raise UserError(f"--strategy={name}: choose {', '.join(STRATEGIES)}")
     if not tf.config.list_physical_devices("GPU"):
         raise UserError(
-            f"--strategy={name}, but TensorFlow sees no GPU: nvidia-smi shows any?"
+            f"--strategy={name}, but TensorFlow sees no GPU: check that nvidia-smi "
+            "lists a GPU"
         )
     if name == "mirrored":
         return tf.distribute.MirroredStrategy()
     return tf.distribute.OneDeviceStrategy("/gpu:0")
 
 
-def _found(tpu: str) -> str:
-    """What "auto" means here."""
+def best_strategy(tpu: str) -> str:
+    """The strategy that "auto" stands for on this machine."""
     if len(_workers()) > 1:
         return "multiworker"
     if tpu or tpu_strategy.is_here():
@@ -62,7 +63,9 @@ def _found(tpu: str) -> str:
     if gpus:
         return "mirrored" if gpus > 1 else "gpu"
     if tpu_strategy.chips():
-        logging.warning("TPU chips are here unused: --tpu=local says why")
+        logging.warning(
+            "TPU chips were found but cannot be used; run with --tpu=local for details"
+        )
     return "cpu"
 
 
@@ -73,7 +76,7 @@ def _workers() -> list[str]:
         cluster = json.loads(text).get("cluster", {})
         return [*cluster.get("chief", []), *cluster.get("worker", [])]
     except (ValueError, AttributeError) as error:
-        raise UserError(f"TF_CONFIG is not the JSON it should be: {text}") from error
+        raise UserError(f"TF_CONFIG is not valid JSON: {text}") from error
 
 
 def _multi_worker_strategy() -> tf.distribute.Strategy:
@@ -81,24 +84,24 @@ def _multi_worker_strategy() -> tf.distribute.Strategy:
         raise UserError(
             "--strategy=multiworker needs TF_CONFIG, on every machine: "
             '{"cluster": {"worker": ["host1:port", "host2:port"]}, '
-            '"task": {"type": "worker", "index": 0}}, with the machine\'s own index'
+            '"task": {"type": "worker", "index": 0}}, with each machine\'s own index'
         )
     logging.info("waiting for the workers %s", ", ".join(_workers()))
     return tf.distribute.MultiWorkerMirroredStrategy()
 
 
 def distribute(strategy: tf.distribute.Strategy, batches: HostBatches) -> Iterable:
-    """Batches as the strategy's replicas take them."""
+    """The batches, distributed to the strategy's replicas."""
     if isinstance(strategy, tf.distribute.OneDeviceStrategy):
-        # The iterator that would copy them ahead is tuned, and its end waits for that:
-        # as long as it was read, up to a minute (as in input_pipeline.keep_ready). A
-        # batch is a few hundred kB: a GPU hardly waits for its copy.
+        # Destroying the prefetching iterator blocks until tf.data's tuner wakes, up to
+        # a minute (as in input_pipeline.keep_ready). A batch is a few hundred kB: a
+        # GPU hardly waits for its copy.
         return batches(tf.distribute.InputContext())
     return strategy.distribute_datasets_from_function(batches)
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process is the one that writes files."""
+    """Whether this process writes the files."""
     resolver = strategy.cluster_resolver
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return True
@@ -132,7 +135,7 @@ def is_tpu(strategy: tf.distribute.Strategy) -> bool:
 
 
 def resolve_dtype(strategy: tf.distribute.Strategy, compute_dtype: str) -> str:
-    """What "auto" means on these devices: TPUs multiply in bfloat16 in any case."""
+    """The dtype of "auto" on these devices; TPUs always multiply in bfloat16."""
     if compute_dtype != "auto":
         return compute_dtype
     return "bfloat16" if is_tpu(strategy) else "float32"
@@ -157,7 +160,7 @@ def check_reads_here(strategy: tf.distribute.Strategy) -> None:
     """Refuses a TPU given by name where this process makes the batches.
 
     Raises:
-      UserError: says where to run instead.
+      UserError: names the machine to run on instead.
     """
     if _is_tpu_elsewhere(strategy):
         raise UserError(
@@ -214,6 +217,6 @@ def check_batch_size(
         nearest = {size // parts * parts, (size // parts + 1) * parts} - {0}
         raise UserError(
             f"{name}={size} is the batch of all {replicas} replicas together and "
-            f"must be a multiple of {replicas} replicas{times}: say "
+            f"must be a multiple of {replicas} replicas{times}: use "
             f"{' or '.join(map(str, sorted(nearest)))}"
         )

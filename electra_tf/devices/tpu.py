@@ -13,7 +13,7 @@ from absl import logging
 from electra_tf.devices import tpu_node
 
 LOCAL = "local"
-# A pod needs minutes to start. One that is unwell hangs for ever, without an error.
+# A pod takes minutes to start; a broken one hangs without an error.
 START_SECONDS = 600
 
 Result = TypeVar("Result")
@@ -40,8 +40,7 @@ def make_strategy(
       zone, project: where a TPU of that name is, if not here.
 
     Raises:
-      NotWell: the TPU is not there, not well, runs another version, or does not
-        answer.
+      NotWell: the TPU is missing, unhealthy, of another version, or silent.
     """
     if tpu == LOCAL:
         _check_local()
@@ -51,10 +50,10 @@ def make_strategy(
     try:
         resolver = within(START_SECONDS, lambda: _started(tpu, zone, project))
     except (TimeoutError, ValueError, RuntimeError, tf.errors.OpError) as error:
-        look = f"python -m tools.tpu_doctor --tpu={tpu} says more; a TPU that hangs or "
-        look += "was used by a process that died often needs: sudo reboot"
+        fix = f"for details: python -m tools.tpu_doctor --tpu={tpu}; a TPU that hangs "
+        fix += "or whose last process was killed often needs: sudo reboot"
         reason = f"does not start ({type(error).__name__}: {error})"
-        raise _not_well(tpu, reason, look) from error
+        raise _not_well(tpu, reason, fix) from error
     return tf.distribute.TPUStrategy(resolver)
 
 
@@ -63,29 +62,28 @@ def _check_local() -> None:
         raise _not_well(
             LOCAL,
             "this machine has none (no /dev/accel*, no /dev/vfio/N)",
-            "say this on a TPU VM, or --tpu=NAME --tpu_zone=ZONE --gcp_project=PROJECT",
+            "run this on a TPU VM, or pass --tpu=NAME --tpu_zone=ZONE "
+            "--gcp_project=PROJECT",
         )
     if tf.config.list_physical_devices("TPU_SYSTEM"):
         return
-    kill = (
-        f"kill {' '.join(_holders())}" if _holders() else "see sudo lsof -w /dev/accel*"
-    )
+    kill = f"kill {' '.join(_holders())}" if _holders() else "sudo lsof -w /dev/accel*"
     raise _not_well(
         LOCAL,
-        f"TensorFlow {tf.__version__} does not see {', '.join(chips())}: it is not the "
-        "package tensorflow-tpu, or another process holds them",
+        f"TensorFlow {tf.__version__} does not see {', '.join(chips())}: the package "
+        "is not tensorflow-tpu, or another process holds the chips",
         f"make setup-tpu; or {kill}",
     )
 
 
 def _holders() -> list[str]:
-    """Process ids, this user's alone, that have the chips open."""
-    found = set()
+    """Ids of this user's processes that have the chips open."""
+    processes = set()
     for handle in glob.glob("/proc/[0-9]*/fd/*"):
         with contextlib.suppress(OSError):  # another user's, or closed meanwhile
             if os.readlink(handle) in chips():
-                found.add(handle.split("/")[2])
-    return sorted(found, key=int)
+                processes.add(handle.split("/")[2])
+    return sorted(processes, key=int)
 
 
 def _started(tpu: str, zone: str, project: str):
@@ -99,15 +97,15 @@ def _started(tpu: str, zone: str, project: str):
     return resolver
 
 
-def _not_well(tpu: str, found: str, mend: str) -> tpu_node.NotWell:
-    return tpu_node.NotWell(tpu_node.Finding(f"TPU {tpu}", found, mend))
+def _not_well(tpu: str, status: str, fix: str) -> tpu_node.NotWell:
+    return tpu_node.NotWell(tpu_node.Finding(f"TPU {tpu}", status, fix))
 
 
 def within(seconds: float, call: Callable[[], Result]) -> Result:
-    """The call's result; one that hangs is left behind in a thread.
+    """The call's result; a call that hangs is left running in a thread.
 
     Raises:
-      TimeoutError: it took longer. Besides, what the call raises.
+      TimeoutError: it took longer. Also raises what the call raises.
     """
     results: list[Result] = []
     errors: list[BaseException] = []
@@ -129,6 +127,6 @@ def within(seconds: float, call: Callable[[], Result]) -> Result:
 
 
 def accelerator_type() -> str:
-    """This TPU VM's, such as "v3-8"; "tpu" where nobody says."""
-    said = os.environ.get("TPU_ACCELERATOR_TYPE", "")
-    return said or tpu_node.metadata("instance/attributes/accelerator-type") or "tpu"
+    """This TPU VM's, such as "v3-8"; "tpu" if unknown."""
+    name = os.environ.get("TPU_ACCELERATOR_TYPE", "")
+    return name or tpu_node.metadata("instance/attributes/accelerator-type") or "tpu"

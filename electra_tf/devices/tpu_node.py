@@ -1,4 +1,4 @@
-"""A TPU node: what Google Cloud says of it, and what to do about that.
+"""The state of a TPU node according to Google Cloud, and how to fix what is wrong.
 
 Asks the Cloud TPU API through cloud-tpu-client, and the metadata server of the machine.
 TensorFlow is not imported, so that this works where it does not.
@@ -14,36 +14,34 @@ from typing import NamedTuple
 
 from common.cli import UserError
 
-# A request that takes longer is taken for no answer.
+# A request that takes longer has failed.
 ANSWER_SECONDS = 10
 
 _HINTS = {
     "HttpError 403": "the account needs the role roles/tpu.viewer, and the project the "
     "API: gcloud services enable tpu.googleapis.com",
-    "HttpError 404": "no node of this name is there: gcloud compute tpus tpu-vm list "
-    "--zone=ZONE lists what is",
+    "HttpError 404": "there is no node of this name: gcloud compute tpus tpu-vm list "
+    "--zone=ZONE lists them",
     "ApplicationDefaultCredentials": "gcloud auth application-default login",
-    "urlopen error": "away from Google Cloud nothing says where the node is: give "
-    "--tpu_zone= and --gcp_project=",
+    "urlopen error": "the node's place is unknown outside Google Cloud: pass "
+    "--tpu_zone=... and --gcp_project=...",
 }
 
 
 class Finding(NamedTuple):
-    """What was found of one thing, and the command that mends it, if one is needed."""
+    """The state of one thing, and what to do or run if it is wrong."""
 
     subject: str
-    found: str
-    mend: str = ""
+    status: str
+    fix: str = ""
 
 
 class NotWell(UserError):
-    """A TPU cannot be used; `finding` says why, and what to do."""
+    """A TPU cannot be used; `finding` says why and how to fix it."""
 
     def __init__(self, finding: Finding):
         self.finding = finding
-        super().__init__(
-            f"{finding.subject}: {finding.found}. To mend it: {finding.mend}"
-        )
+        super().__init__(f"{finding.subject}: {finding.status}. Fix: {finding.fix}")
 
 
 class Node:
@@ -58,9 +56,9 @@ class Node:
         try:
             from cloud_tpu_client import Client
         except ImportError as error:
-            mend = "pip install 'korean-electra-tf[tpu]' && pip install --no-deps "
-            mend += "cloud-tpu-client==0.10"
-            raise NotWell(Finding("cloud-tpu-client", f"{error}", mend)) from error
+            fix = "pip install 'korean-electra-tf[tpu]' && pip install --no-deps "
+            fix += "cloud-tpu-client==0.10"
+            raise NotWell(Finding("cloud-tpu-client", f"{error}", fix)) from error
         self.name = name
         self._options = f" --zone={zone}" * bool(zone)
         self._options += f" --project={project}" * bool(project)
@@ -68,25 +66,26 @@ class Node:
             self._client = Client(name, zone or None, project or None)
 
     def findings(self, tensorflow_version: str) -> list[Finding]:
-        """State, health, version and addresses; the first that is wrong comes last.
+        """State, health, version and addresses, up to the first that is wrong.
 
         Raises:
           NotWell: the API cannot be asked, or does not know the node.
         """
-        found = []
+        findings = []
         with self._asking():
             if self._client.api_available():
-                found = [self._state(), self._health()]
-            if all(not finding.mend for finding in found):
-                found.append(self._version(tensorflow_version))
-                found += self._endpoints()
-        return found
+                findings = [self._state(), self._health()]
+            if not any(finding.fix for finding in findings):
+                findings.append(self._version(tensorflow_version))
+                findings += self._endpoints()
+        return findings
 
     def check(self, tensorflow_version: str) -> None:
-        """Raises NotWell for what `findings` says must be mended."""
+        """Raises NotWell for the first of `findings` that needs a fix."""
         for finding in self.findings(tensorflow_version):
-            if finding.mend:
-                raise NotWell(finding._replace(subject=self._said(finding.subject)))
+            if finding.fix:
+                subject = self._qualified(finding.subject)
+                raise NotWell(finding._replace(subject=subject))
 
     def set_version(self, tensorflow_version: str) -> None:
         """Has every worker run this TensorFlow; waits for those that restart.
@@ -109,41 +108,41 @@ class Node:
         if state == "READY":
             return Finding("state", state)
         if state in ("PREEMPTED", "TERMINATED"):
-            mend = f"{self._gcloud('delete')}; create it again (docs/tpu-vm.md); then "
-            return Finding("state", state, mend + "the same command goes on")
+            fix = f"{self._gcloud('delete')}; create it again (docs/tpu-vm.md), then "
+            return Finding("state", state, fix + "run the same command: it resumes")
         if state == "STOPPED":
             return Finding("state", state, self._gcloud("start"))
-        look = self._gcloud("describe") + " --format='value(state)'"
-        return Finding("state", state, f"wait until it is READY: {look}")
+        describe = self._gcloud("describe") + " --format='value(state)'"
+        return Finding("state", state, f"wait until it is READY: {describe}")
 
     def _health(self) -> Finding:
         health = self._client.health() or "HEALTH_UNSPECIFIED"
-        if health in ("HEALTHY", "HEALTH_UNSPECIFIED"):  # old nodes never say
+        if health in ("HEALTHY", "HEALTH_UNSPECIFIED"):  # old nodes do not report it
             return Finding("health", health)
         symptoms = [s.get("symptomType", "?") for s in self._client.symptoms() or []]
-        found = ", ".join([health, *symptoms])
+        status = ", ".join([health, *symptoms])
         if health == "UNHEALTHY_MAINTENANCE":
-            look = self._gcloud("describe") + " --format='value(health)'"
-            return Finding("health", found, f"wait until it is HEALTHY: {look}")
+            describe = self._gcloud("describe") + " --format='value(health)'"
+            return Finding("health", status, f"wait until it is HEALTHY: {describe}")
         restart = f"{self._gcloud('stop')} && {self._gcloud('start')}"
-        return Finding("health", found, restart)
+        return Finding("health", status, restart)
 
     def _version(self, tensorflow_version: str) -> Finding:
         """Compares TensorFlow's minor version with the node's.
 
-        Images such as tpu-ubuntu2204-base bring no TensorFlow and have none to compare.
+        Images such as tpu-ubuntu2204-base come without TensorFlow: nothing to compare.
         """
         runtime = self._runtime_version()
         theirs = re.search(r"\d+\.\d+", runtime)
         ours = re.match(r"\d+\.\d+", tensorflow_version)
         if not theirs or theirs[0] == ours[0]:
             return Finding("runtime version", runtime or "unknown")
-        place = f"--tpu={self.name}" + self._options.replace("--zone", "--tpu_zone")
-        place = place.replace("--project", "--gcp_project")
+        options = f"--tpu={self.name}" + self._options.replace("--zone", "--tpu_zone")
+        options = options.replace("--project", "--gcp_project")
         return Finding(
             "runtime version",
             f"{runtime}, but TensorFlow here is {tensorflow_version}",
-            f"python -m tools.tpu_doctor {place} --configure_tpu_version",
+            f"python -m tools.tpu_doctor {options} --configure_tpu_version",
         )
 
     def _runtime_version(self) -> str:
@@ -152,12 +151,12 @@ class Node:
         except OSError:
             if self._client.api_available():
                 raise
-            return ""  # an address may well have no such service beside it
+            return ""  # an address need not serve its version
 
     def _endpoints(self) -> list[Finding]:
         return [_reachable(e) for e in self._client.network_endpoints()]
 
-    def _said(self, subject: str) -> str:
+    def _qualified(self, subject: str) -> str:
         return f"TPU {self.name}, {subject}"
 
     def _gcloud(self, verb: str) -> str:
@@ -165,7 +164,7 @@ class Node:
 
     @contextlib.contextmanager
     def _asking(self) -> Iterator[None]:
-        """Waits ANSWER_SECONDS for each answer; whatever goes wrong is a UserError."""
+        """Waits ANSWER_SECONDS for each answer; any failure is a UserError."""
         before = socket.getdefaulttimeout()
         socket.setdefaulttimeout(ANSWER_SECONDS)
         try:
@@ -175,14 +174,14 @@ class Node:
         except Exception as error:
             text = " ".join(f"{type(error).__name__}: {error}".split())[:500]
             hints = [hint for words, hint in _HINTS.items() if words in text]
-            mend = hints[0] if hints else self._gcloud("describe") + " says more"
-            raise NotWell(Finding(self._said("API"), text, mend)) from error
+            fix = hints[0] if hints else f"for details: {self._gcloud('describe')}"
+            raise NotWell(Finding(self._qualified("API"), text, fix)) from error
         finally:
             socket.setdefaulttimeout(before)
 
 
 def _reachable(endpoint: dict[str, str]) -> Finding:
-    """TensorFlow itself would try for ever, without a word."""
+    """Checked here because TensorFlow would retry silently forever."""
     address = endpoint["ipAddress"], int(endpoint["port"])
     where = "{}:{}".format(*address)
     try:
@@ -191,14 +190,14 @@ def _reachable(endpoint: dict[str, str]) -> Finding:
         return Finding(
             "address",
             f"{where} does not answer: {error}",
-            "start this on a machine of the TPU's own network and zone, and see that "
-            "no firewall rule is between: gcloud compute firewall-rules list",
+            "run this on a machine in the TPU's network and zone, and check that no "
+            "firewall rule blocks it: gcloud compute firewall-rules list",
         )
     return Finding("address", f"{where} answers")
 
 
 def metadata(path: str) -> str:
-    """What the metadata server of this machine says; empty where there is none.
+    """An entry of this machine's metadata server; empty if there is no server.
 
     Args:
       path: such as "instance/attributes/accelerator-type".

@@ -36,7 +36,7 @@ def doctor(cloud, tmp_path):
 def test_all_fits(cloud, doctor, tmp_path):
     done = doctor(*MINE, f"--bucket={tmp_path}/new/folder")
     rows = [line.split(None, 2) for line in done.stdout.splitlines()]
-    assert rows[-1] == ["all", "fits"], done.stdout + done.stderr
+    assert rows[-1] == ["problems:", "0"], done.stdout + done.stderr
     found = {subject: value for _, subject, value in rows[:-1]}
     assert found["TPU"] == "mine v3-8"
     assert found["state"] == "READY"
@@ -44,7 +44,7 @@ def test_all_fits(cloud, doctor, tmp_path):
     assert found["runtime"] == "version               tpu-ubuntu2204-base"
     assert found["address"] == f"{cloud.host} answers"
     assert found["import"] == "tensorflow             of this test"
-    assert found["bucket"].endswith("can be written, read and removed from")
+    assert found["bucket"].endswith("can be written, read and deleted from")
     assert files.listdir(f"{tmp_path}/new/folder") == []
     assert done.returncode == 0
 
@@ -57,7 +57,7 @@ def test_tpu_of_another_version_is_configured(cloud, doctor):
     assert done.returncode == 1
     assert f"2.15.0, but TensorFlow here is {version}" in done.stdout
     assert f"tools.tpu_doctor {' '.join(MINE)} --configure_tpu_version" in done.stdout
-    assert done.stdout.endswith("1 to mend\n")
+    assert done.stdout.endswith("problems: 1\n")
     done = doctor(*MINE, "--configure_tpu_version")
     assert done.returncode == 0, done.stdout + done.stderr
     assert cloud.configured == [f"{version} restartType=ifNeeded"]
@@ -92,7 +92,7 @@ def test_tensorflow_that_aborts_is_survived(doctor, tmp_path):
 
 
 def test_machine_without_a_tpu(monkeypatch):
-    answer = {"finding": ["TPU local", "this machine has none", "say this elsewhere"]}
+    answer = {"finding": ["TPU local", "this machine has none", "run this elsewhere"]}
     monkeypatch.setattr(tpu_doctor, "_in_new_process", lambda code: answer)
     assert list(tpu_doctor.local_tpu()) == [tuple(answer["finding"])]
 
@@ -116,7 +116,7 @@ def test_start_without_a_tpu_is_reported():
 
 
 @pytest.mark.parametrize(
-    ("error", "mend"),
+    ("error", "fix"),
     [
         ("File system scheme 'gs' not implemented", "tensorflow-io-gcs-filesystem"),
         ("HTTP response code 404", "gcloud storage buckets create gs://b --location="),
@@ -125,12 +125,12 @@ def test_start_without_a_tpu_is_reported():
     ],
     ids=str,
 )
-def test_bucket_that_cannot_be_written(monkeypatch, error, mend):
+def test_bucket_that_cannot_be_written(monkeypatch, error, fix):
     def fail(path, text):
         raise UserError(error)
 
     monkeypatch.setattr(files, "makedirs", lambda path: None)
     monkeypatch.setattr(files, "write_text", fail)
     found = tpu_doctor.bucket("gs://b/run")
-    assert found.found == f"gs://b/run: {error}"
-    assert re.search(mend, found.mend)
+    assert found.status == f"gs://b/run: {error}"
+    assert re.search(fix, found.fix)

@@ -1,8 +1,8 @@
-"""The TPU's compiler on any machine: HLO -> the compiled module and its needs.
+"""Runs the TPU's compiler on any machine: HLO -> the compiled module and its costs.
 
-libtpu carries the compiler, jax reaches it without a device. `compile_module` runs it
-in a process of its own: beside TensorFlow there would be two runtimes in one, and a
-module that the compiler cannot take may end the process.
+libtpu has the compiler, and jax can call it without a device. `compile_module` runs it
+in a process of its own, because TensorFlow has another runtime and because a module
+that the compiler rejects may abort the process.
 """
 
 import importlib.util
@@ -16,17 +16,17 @@ from typing import Any, NamedTuple
 
 from common.cli import UserError
 
-# Neither metadata server nor chips are asked for, and others may load the library too.
+# Skips the metadata server; lets several processes load the library.
 _ENVIRONMENT = {"TPU_SKIP_MDS_QUERY": "1", "ALLOW_MULTIPLE_LIBTPU_LOAD": "1"}
 _TOO_MUCH = re.compile(r"\(([\d.]+)([KMGT])\) exceeds available HBM")
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
 class Compiled(NamedTuple):
-    """What the compiler made of a step, for one core."""
+    """A compiled step and its costs, for one core."""
 
     text: str  # optimized HLO, with the compiler's cycle estimates
-    hbm_bytes: int  # arguments, results that are not updates of them, temporaries
+    hbm_bytes: int  # arguments, results that are not updates of arguments, temporaries
     flops: float
     bytes_accessed: float
 
@@ -56,13 +56,13 @@ def compile_module(
 
     Args:
       hlo: an unoptimized HloModuleProto, of one replica.
-      replicas: how many devices run it, and add up what it reduces.
-      topology: in libtpu's words, such as "v3:2x2".
-      chip_config: likewise; "megacore" makes one device of a chip's two cores.
+      replicas: the number of devices that run it together.
+      topology: libtpu's name, such as "v3:2x2".
+      chip_config: libtpu's name; "megacore" makes one device of a chip's two cores.
 
     Raises:
       DoesNotFitError: the core's memory is too small.
-      UserError: the compiler ended with another error.
+      UserError: the compiler failed for another reason.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "module")
@@ -82,7 +82,7 @@ def _error(stderr: str, topology: str) -> Exception:
     too_much = _TOO_MUCH.search(stderr)
     if too_much:
         return DoesNotFitError(float(too_much[1]) * _UNITS[too_much[2]])
-    return UserError(f"the compiler for {topology} ended with: {stderr[-2000:]}")
+    return UserError(f"the compiler for {topology} failed: {stderr[-2000:]}")
 
 
 def _compile(path: str, replicas: int, topology: str, chip_config: str) -> None:
@@ -115,33 +115,33 @@ def _compile(path: str, replicas: int, topology: str, chip_config: str) -> None:
 
 
 def _as_for_a_tpu(module: Any) -> None:
-    """What TensorFlow's bridge writes otherwise for a TPU than for the CPU it ran on.
+    """Changes what TensorFlow's bridge wrote for the CPU to what it writes for a TPU.
 
-    Its copies have no form in StableHLO; the compiler makes those it needs itself. For
-    CPUs the bridge chooses Philox, for TPUs the default: the chip's own generator,
+    Its copies have no StableHLO form, and the compiler adds those that it needs. The
+    bridge chooses Philox for CPUs, and for TPUs the default: the chip's own generator,
     whose state is the key and one word of the counter.
     """
     from jax._src.lib.mlir import ir
     from jax._src.lib.mlir.dialects import hlo
 
-    found: dict[str, list] = {"mhlo.copy": [], "stablehlo.rng_bit_generator": []}
+    by_name: dict[str, list] = {"mhlo.copy": [], "stablehlo.rng_bit_generator": []}
 
     def collect(operation: Any) -> Any:
-        found.get(operation.name, []).append(operation)
+        by_name.get(operation.name, []).append(operation)
         return ir.WalkResult.ADVANCE
 
     module.operation.walk(collect)
-    for copy in found["mhlo.copy"]:
+    for copy in by_name["mhlo.copy"]:
         copy.results[0].replace_all_uses_with(copy.operands[0])
         copy.erase()
     default = hlo.RngAlgorithmAttr.get("DEFAULT")
-    for philox in found["stablehlo.rng_bit_generator"]:
+    for philox in by_name["stablehlo.rng_bit_generator"]:
         with ir.InsertionPoint(philox), philox.location:
             state = hlo.slice(philox.operands[0], *(_indices(i) for i in (0, 2, 1)))
             state_after, bits = philox.results
             drawn = hlo.RngBitGeneratorOp(state.type, bits.type, default, state)
         bits.replace_all_uses_with(drawn.results[1])
-        state_after.replace_all_uses_with(philox.operands[0])  # no one draws from it
+        state_after.replace_all_uses_with(philox.operands[0])  # nothing draws from it
         philox.erase()
 
 

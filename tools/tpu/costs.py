@@ -1,4 +1,4 @@
-"""A training step's costs on a TPU, compiled for as many batch sizes as are asked."""
+"""What a training step costs on a TPU: compiles it for any batch size, as a table."""
 
 import dataclasses
 import time
@@ -10,7 +10,7 @@ from absl import logging
 from common.cli import UserError
 from electra_tf.config import PretrainingConfig
 from electra_tf.pretrain import flops
-from tools.tpu import compiler, report, step
+from tools.tpu import compiler, operations, step
 from tools.tpu.topology import Topology
 
 # Weights and the optimizer's two slots, float32.
@@ -21,14 +21,14 @@ class StepCosts:
     """A config's step on one topology; each number of rows is compiled once."""
 
     def __init__(self, config: PretrainingConfig, topology: Topology, top: int = 10):
-        """`top` operations are listed; config.compute_dtype is not "auto"."""
+        """Lists `top` operations; config.compute_dtype must not be "auto"."""
         self._config, self._topology, self._top = config, topology, top
         self._parameters = step.num_parameters(config)
         self._exporter: step.Exporter | None = None
         self._known: dict[int, dict[str, Any]] = {}
 
     def at(self, rows: int) -> dict[str, Any]:
-        """The report's values with so many rows a core."""
+        """The costs with so many rows a core; tpu_cost prints them as JSON."""
         if rows not in self._known:
             self._known[rows] = self._setting(rows) | self._needs(rows)
         return self._known[rows]
@@ -64,19 +64,21 @@ class StepCosts:
     def _compiled(self, rows: int) -> compiler.Compiled:
         device = self._topology.chip.compiled_for
         replicas = self._topology.compiled_replicas
-        logging.info("compiling %d rows for %s, some minutes", rows, device[0])
+        logging.info("compiling %d rows for %s; takes some minutes", rows, device[0])
         self._exporter = self._exporter or step.Exporter(self._config, replicas)
         hlo = self._exporter.hlo(rows)
         compiled = compiler.compile_module(hlo, replicas, *device)
-        unsuitable = report.unsuitable(compiled.text)
+        unsuitable = operations.unsuitable(compiled.text)
         if unsuitable:
-            raise UserError(f"the step holds what a TPU cannot run: {unsuitable}")
+            raise UserError(
+                f"a TPU cannot run these operations of the step: {unsuitable}"
+            )
         return compiled
 
     def _values(self, rows: int, compiled: compiler.Compiled) -> dict[str, Any]:
         config, topology, chip = self._config, self._topology, self._topology.chip
-        found = report.operations(compiled.text)
-        summary = report.summary(found)
+        parsed = operations.parse(compiled.text)
+        summary = operations.summary(parsed)
         seconds = summary["estimated_cycles"] / chip.clock_hz
         one = dataclasses.replace(config, train_batch_size=rows)
         model_flops = flops.train_step_flops(one)
@@ -97,7 +99,7 @@ class StepCosts:
             "all_reduce_seconds": topology.all_reduce_seconds(4 * self._parameters),
             "unestimated_seconds": unestimated / chip.hbm_bytes_per_second,
             **summary,
-            "top_operations": report.top_operations(found, self._top),
+            "top_operations": operations.costliest(parsed, self._top),
         }
 
 
@@ -114,3 +116,63 @@ def largest_multiple_of_8(fits: Callable[[int], bool], start: int) -> int:
         middle = (low + high) // 16 * 8
         low, high = (middle, high) if fits(middle) else (low, middle)
     return low
+
+
+def table(values: dict[str, Any]) -> str:
+    """The values of `StepCosts.at` as text."""
+    lines = [
+        f"{values['topology']}: {values['replicas']} replicas, "
+        f"{values['rows_per_core']} rows each, {values['compute_dtype']}, "
+        f"{values['parameters']:,} parameters",
+        f"  HBM per core      {values['hbm_gib_per_core']:.4g} GiB of "
+        f"{values['hbm_gib']}: {'fits' if values['fits'] else 'DOES NOT FIT'}",
+    ]
+    if "estimated_cycles" in values:
+        lines += _speed(values) + _shares(values) + _costliest(values)
+    return "\n".join(lines)
+
+
+def _speed(values: dict[str, Any]) -> list[str]:
+    unestimated = ", ".join(
+        f"{kind} writes {size:.3g} GB"
+        for kind, size in values["unestimated_gb"].items()
+    )
+    lines = [
+        f"  arithmetic        {values['tflop_per_core']:.3g} TFLOP per core, of which "
+        f"the model needs {values['model_tflop_per_core']:.3g}",
+        f"  memory traffic    {values['gb_moved_per_core']:.4g} GB per core",
+        f"  estimated step    {values['estimated_seconds']:.3g} s "
+        f"({values['estimated_cycles']:,} cycles)",
+        f"  share of peak     {values['mfu']:.1%} of "
+        f"{values['peak_tflops']:.1f} TFLOP/s",
+        f"  steps per day     {values['steps_per_day']:,.0f}",
+        f"  whole run         {values['days']:.3g} days for "
+        f"{values['num_train_steps']:,} steps",
+        f"  all-reduces       {values['all_reduces']}, not estimated; at the links' "
+        f"bandwidth at least {values['all_reduce_seconds']:.3g} s more",
+        f"  not estimated     {unestimated or 'nothing'}; at least "
+        f"{values['unestimated_seconds']:.3g} s more",
+    ]
+    if values["loops"]:
+        lines.append(
+            f"  counted once      {values['loops']} loops, so a step takes longer"
+        )
+    return lines
+
+
+def _shares(values: dict[str, Any]) -> list[str]:
+    total = values["estimated_cycles"]
+    return ["", f"  {'part':<20}{'share':>7}{'seconds':>10}{'cycles':>16}"] + [
+        f"  {part:<20}{cycles / total:>7.1%}"
+        f"{values['estimated_seconds'] * cycles / total:>10.3g}{cycles:>16,}"
+        for part, cycles in values["breakdown"].items()
+    ]
+
+
+def _costliest(values: dict[str, Any]) -> list[str]:
+    return ["", "  costliest operations"] + [
+        f"  {operation['cycles'] / values['estimated_cycles']:>6.1%} "
+        f"{operation['count']:>3} x {operation['kind']} {operation['shape'][:60]} "
+        f"{operation['name'][-70:]}"
+        for operation in values["top_operations"]
+    ]

@@ -1,4 +1,4 @@
-"""The packages that TPUs need: what is installed, and what does not fit."""
+"""The packages that TPUs need: which are installed in a fitting version."""
 
 import pathlib
 import platform
@@ -12,32 +12,32 @@ from common.cli import UserError
 from electra_tf.devices.tpu_node import Finding
 
 ROOT = pathlib.Path(__file__).parents[2]
-# File -> how pip is to install what it names.
+# File -> how to install its packages.
 _REQUIREMENTS = {
     "requirements-tpu.txt": "pip install",
     "requirements-tpu-nodeps.txt": "pip install --no-deps",
 }
-# Not for the connection to a TPU elsewhere: plain tensorflow can do that, too.
+# Not needed to connect to a TPU elsewhere: plain tensorflow does that, too.
 _ONLY_ON_TPU_VMS = ("tensorflow-tpu", "libtpu", "tensorflow-text")
 
 
 def findings(on_tpu_vm: bool) -> Iterator[Finding]:
-    """Python, and each line of the requirements files."""
+    """Findings on Python and on each line of the requirements files."""
     fits = (3, 10) <= sys.version_info[:2] <= (3, 12)
-    mend = "" if fits else "make setup-tpu PYTHON=python3.11"
-    yield Finding("Python", platform.python_version(), mend)
+    fix = "" if fits else "make setup-tpu PYTHON=python3.11"
+    yield Finding("Python", platform.python_version(), fix)
     for name, pip in _REQUIREMENTS.items():
         for requirement in requirements(ROOT / name):
             if on_tpu_vm or requirement.name not in _ONLY_ON_TPU_VMS:
                 yield _finding(requirement, pip)
     plain = installed("tensorflow")
     if on_tpu_vm and plain and installed("tensorflow-tpu"):
-        found = f"{plain} lies over the files of tensorflow-tpu"
-        yield Finding("tensorflow", found, "rm -rf .venv-tpu && make setup-tpu")
+        status = f"{plain} has overwritten files of tensorflow-tpu"
+        yield Finding("tensorflow", status, "rm -rf .venv-tpu && make setup-tpu")
 
 
 def requirements(path: pathlib.Path) -> list[Requirement]:
-    """Those of a requirements file that this Python needs."""
+    """The requirements of a file that apply to this Python."""
     lines = path.read_text(encoding="utf-8").splitlines()
     texts = [line.partition("#")[0].strip() for line in lines]
     wanted = [Requirement(text) for text in texts if text]
@@ -48,8 +48,8 @@ def _finding(wanted: Requirement, pip: str) -> Finding:
     version = installed(wanted.name)
     if version and wanted.specifier.contains(version, prereleases=True):
         return Finding(wanted.name, version)
-    found = f"{version}, not {wanted.specifier}" if version else "is missing"
-    return Finding(wanted.name, found, f"{pip} '{wanted}'")
+    status = f"{version}, not {wanted.specifier}" if version else "is missing"
+    return Finding(wanted.name, status, f"{pip} '{wanted}'")
 
 
 def installed(name: str) -> str:
@@ -61,12 +61,12 @@ def installed(name: str) -> str:
 
 
 def tensorflow_version() -> str:
-    """The version of TensorFlow, whichever package it comes from.
+    """The version of TensorFlow, from either package.
 
     Raises:
-      UserError: there is none.
+      UserError: neither is installed.
     """
     version = installed("tensorflow-tpu") or installed("tensorflow")
     if not version:
-        raise UserError("TensorFlow is not installed: make setup-tpu, on a TPU VM")
+        raise UserError("TensorFlow is not installed: make setup-tpu (on a TPU VM)")
     return version

@@ -1,4 +1,4 @@
-"""Slices of TPUs under Google's names, and what their makers say of the chips."""
+"""Slices of TPUs by Google's names, and the published figures of their chips."""
 
 import re
 from typing import NamedTuple
@@ -7,16 +7,16 @@ from common.cli import UserError
 
 
 class Chip(NamedTuple):
-    """One generation; a device is what TensorFlow counts as one replica's.
+    """One generation; a device is what TensorFlow counts as one replica.
 
-    Clocks are those at which the compiler's cycles give the chip's published peak.
+    Clocks: those at which the compiler's cycles give the chip's published peak.
     Memory, bandwidth and links: Google Cloud's pages of the generations, and Jouppi et
     al. 2020, "A Domain-Specific Supercomputer for Training Deep Neural Networks".
     """
 
-    compiled_for: tuple[str, str]  # a host's slice and its chips, in libtpu's words
-    smallest: int  # sizes of slices are its multiples
-    counted_per_device: int  # by how much a device counts in a slice's size
+    compiled_for: tuple[str, str]  # libtpu's names of a host's slice and chips
+    smallest: int  # the sizes of slices are multiples of it
+    counted_per_device: int  # a device's part of a slice's size
     devices_per_chip: int
     hbm_gib: int  # of a device
     clock_hz: float
@@ -24,7 +24,7 @@ class Chip(NamedTuple):
     link_bytes_per_second: float  # between two chips, in one direction
 
 
-# Of the slices that are compiled for.
+# In the slices that steps are compiled for.
 _CHIPS_PER_HOST = 4
 _V5E = Chip(("v5e:2x2", ""), 1, 1, 1, 16, 1500e6, 819e9, 50e9)
 _CHIPS = {
@@ -45,7 +45,7 @@ class Topology(NamedTuple):
 
     @property
     def compiled_replicas(self) -> int:
-        """How many devices the step is compiled for: one host's, or a single one."""
+        """The devices that the step is compiled for: one host's, or a single one."""
         on_host = _CHIPS_PER_HOST * self.chip.devices_per_chip
         return on_host if self.replicas >= on_host else 1
 
@@ -60,15 +60,15 @@ class Topology(NamedTuple):
             near = {rows * self.replicas, (rows + 1) * self.replicas} - {0}
             raise UserError(
                 f"train_batch_size={train_batch_size} is not a multiple of the "
-                f"{self.replicas} replicas of {self.name}: say "
+                f"{self.replicas} replicas of {self.name}: use "
                 f"{' or '.join(map(str, sorted(near)))}"
             )
         return rows
 
     def all_reduce_seconds(self, num_bytes: float) -> float:
-        """The least time that adding up the gradients takes between the chips.
+        """The least time for adding up the gradients of all chips.
 
-        Each chip sends 2 (n - 1) / n of them, half over each of two links.
+        Each chip sends 2 (n - 1) / n of the bytes, half over each of two links.
         """
         chips = self.replicas / self.chip.devices_per_chip
         sent = 2 * (chips - 1) / chips * num_bytes
@@ -79,13 +79,13 @@ def parse(name: str) -> Topology:
     """The slice of this name.
 
     Raises:
-      UserError: there is none.
+      UserError: there is no such slice.
     """
     match = re.fullmatch(r"(v\w+)-(\d+)", name)
     chip = _CHIPS.get(match[1]) if match else None
     if chip is None:
         raise UserError(
-            f"--topology={name}: known are {', '.join(_CHIPS)}, each with a size, such "
+            f"--topology={name}: choose one of {', '.join(_CHIPS)} with a size, such "
             "as v3-8 or v5e-4"
         )
     size = int(match[2])

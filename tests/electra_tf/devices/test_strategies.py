@@ -42,7 +42,7 @@ def machine(monkeypatch):
 )
 def test_auto_takes_what_there_is(machine, devices, tpu, expected):
     machine(**devices)
-    assert strategies._found(tpu) == expected
+    assert strategies.best_strategy(tpu) == expected
 
 
 def test_one_device_reads_its_batches_itself():
@@ -82,15 +82,15 @@ def test_workers_must_be_named(machine, monkeypatch):
     with pytest.raises(UserError, match='needs TF_CONFIG.*"cluster"'):
         strategies.make_strategy("multiworker")
     monkeypatch.setenv("TF_CONFIG", "{cluster}")
-    with pytest.raises(UserError, match="TF_CONFIG is not the JSON"):
+    with pytest.raises(UserError, match="TF_CONFIG is not valid JSON"):
         strategies.make_strategy("auto")
 
 
 def test_chips_that_tensorflow_does_not_see_are_mentioned(machine, monkeypatch, caplog):
     machine(chips=True)
     monkeypatch.setattr(tpu_strategy, "is_here", lambda: False)
-    assert strategies._found("") == "cpu"
-    assert "--tpu=local says why" in caplog.text
+    assert strategies.best_strategy("") == "cpu"
+    assert "run with --tpu=local for details" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -144,13 +144,13 @@ def test_one_process_is_the_chief_and_asks_itself(cpu):
     [
         ((256, 64, 1), None),
         ((256, 64, 4), None),
-        ((100, 64, 1), r"train_batch_size=100 .* 8 replicas: say 96 or 104"),
+        ((100, 64, 1), r"train_batch_size=100 .* 8 replicas: use 96 or 104"),
         (
             (96, 64, 8),
-            r"train_batch_size=96 .*8 replicas x 8 accumulation.*: say 64 or 128",
+            r"train_batch_size=96 .*8 replicas x 8 accumulation.*: use 64 or 128",
         ),
-        ((64, 60, 4), r"eval_batch_size=60 .* 8 replicas: say 56 or 64"),
-        ((4, 64, 1), r"train_batch_size=4 .*: say 8$"),
+        ((64, 60, 4), r"eval_batch_size=60 .* 8 replicas: use 56 or 64"),
+        ((4, 64, 1), r"train_batch_size=4 .*: use 8$"),
     ],
     ids=str,
 )

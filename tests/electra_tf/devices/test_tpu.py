@@ -101,7 +101,7 @@ def test_process_that_holds_the_chips_is_named(devices, tmp_path):
     chip.touch()
     devices([str(chip)], seen=False)
     assert not tpu_strategy.is_here()
-    with pytest.raises(tpu_node.NotWell, match="make setup-tpu; or see sudo lsof"):
+    with pytest.raises(tpu_node.NotWell, match="make setup-tpu; or sudo lsof"):
         tpu_strategy.make_strategy("local")
     with chip.open(), pytest.raises(tpu_node.NotWell, match=f"or kill {os.getpid()}$"):
         tpu_strategy.make_strategy("local")

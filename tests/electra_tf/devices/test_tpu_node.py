@@ -25,13 +25,13 @@ def node(cloud, monkeypatch) -> tpu_node.Node:
 
 def test_a_node_that_is_well_needs_nothing(cloud, node):
     found = node.findings("2.20.0")
-    assert [(each.subject, each.found) for each in found] == [
+    assert [(each.subject, each.status) for each in found] == [
         ("state", "READY"),
         ("health", "HEALTHY"),
         ("runtime version", "tpu-ubuntu2204-base"),
         ("address", f"{cloud.host} answers"),
     ]
-    assert not any(each.mend for each in found)
+    assert not any(each.fix for each in found)
     node.check("2.20.0")
     assert node.accelerator_type() == "v3-8"
 
@@ -41,11 +41,11 @@ def test_a_node_that_is_well_needs_nothing(cloud, node):
     [
         (
             {"state": "PREEMPTED"},
-            r"TPU mine, state: PREEMPTED. To mend it: gcloud compute tpus tpu-vm delete"
+            r"TPU mine, state: PREEMPTED. Fix: gcloud compute tpus tpu-vm delete"
             r" mine --zone=some-zone --project=some-project; create it again",
         ),
         ({"state": "TERMINATED"}, "tpu-vm delete mine"),
-        ({"state": "STOPPED"}, "STOPPED. To mend it: gcloud compute .* start mine"),
+        ({"state": "STOPPED"}, "STOPPED. Fix: gcloud compute .* start mine"),
         ({"state": "REPAIRING"}, "wait until it is READY: gcloud .* describe mine"),
         (
             {
@@ -57,7 +57,7 @@ def test_a_node_that_is_well_needs_nothing(cloud, node):
         ({"health": "UNHEALTHY_MAINTENANCE"}, "wait until it is HEALTHY"),
         (
             {"tensorflowVersion": "tpu-vm-tf-2.17.1-pjrt"},
-            "tpu-vm-tf-2.17.1-pjrt, but TensorFlow here is 2.20.0. To mend it: "
+            "tpu-vm-tf-2.17.1-pjrt, but TensorFlow here is 2.20.0. Fix: "
             "python -m tools.tpu_doctor --tpu=mine --tpu_zone=some-zone "
             "--gcp_project=some-project --configure_tpu_version",
         ),
@@ -105,7 +105,7 @@ def test_zone_and_project_come_from_the_metadata_server(cloud, node, monkeypatch
     monkeypatch.setattr(cloud_tpu_client.client, endpoint, f"http://{cloud.host}")
     tpu_node.Node("mine").check("2.20.0")
     monkeypatch.setattr(cloud_tpu_client.client, endpoint, "http://127.0.0.1:1")
-    with pytest.raises(tpu_node.NotWell, match="give --tpu_zone= and --gcp_project="):
+    with pytest.raises(tpu_node.NotWell, match="pass --tpu_zone=... and --gcp"):
         tpu_node.Node("mine")
 
 

@@ -85,3 +85,51 @@ def test_largest_multiple_of_8(most, start):
     assert found == most // 8 * 8
     assert all(rows % 8 == 0 for rows in asked)
     assert len(asked) == len(set(asked)) < 20
+
+
+def test_table_of_a_step_that_fits():
+    values = {
+        "estimated_cycles": 2500,
+        "loops": 0,
+        "all_reduces": 1,
+        "unestimated_gb": {"rng-bit-generator": 0.0021},
+        "breakdown": {"copies": 1574, "feed-forward": 926},
+        "topology": "v3-8",
+        "replicas": 8,
+        "rows_per_core": 32,
+        "compute_dtype": "bfloat16",
+        "parameters": 123_456_789,
+        "fits": True,
+        "hbm_gib": 16,
+        "hbm_gib_per_core": 8.25,
+        "tflop_per_core": 11.4567,
+        "model_tflop_per_core": 11.0,
+        "gb_moved_per_core": 120.0,
+        "estimated_seconds": 0.4,
+        "peak_tflops": 61.5,
+        "mfu": 0.447,
+        "steps_per_day": 216_000,
+        "num_train_steps": 1_500_000,
+        "days": 6.944,
+        "all_reduce_seconds": 0.004,
+        "unestimated_seconds": 0.0,
+        "top_operations": [
+            {
+                "part": "feed-forward",
+                "kind": "fusion",
+                "name": "layer_N/dense",
+                "shape": "(f32[64], bf16[8,32])",
+                "count": 2,
+                "cycles": 800,
+            }
+        ],
+    }
+    text = step_costs.table(values)
+    assert "8.25 GiB of 16: fits" in text
+    assert "0.4 s (2,500 cycles)" in text
+    assert "6.94 days for 1,500,000 steps" in text
+    assert "rng-bit-generator writes 0.0021 GB" in text
+    assert "copies                63.0%" in text
+    assert "2 x fusion (f32[64]" in text
+    assert "loops" not in text
+    assert "3 loops, so a step takes longer" in step_costs.table(values | {"loops": 3})

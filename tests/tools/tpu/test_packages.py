@@ -71,20 +71,20 @@ def versions(monkeypatch):
     return installed
 
 
-def to_mend(on_tpu_vm: bool = True) -> list[tuple[str, str]]:
+def to_fix(on_tpu_vm: bool = True) -> list[tuple[str, str]]:
     found = packages.findings(on_tpu_vm)
-    return [(each.subject, each.mend) for each in found if each.mend]
+    return [(each.subject, each.fix) for each in found if each.fix]
 
 
 def test_what_fits_needs_nothing(versions):
-    assert to_mend() == []
+    assert to_fix() == []
     assert packages.tensorflow_version() == "2.20.0"
 
 
 def test_each_misfit_comes_with_its_command(versions):
     versions.update(libtpu="0.0.38", tensorflow="2.21.0")
     del versions["tensorflow-text"]
-    assert to_mend() == [
+    assert to_fix() == [
         ("libtpu", "pip install 'libtpu<=0.0.30,>=0.0.20'"),
         ("tensorflow-text", "pip install --no-deps 'tensorflow-text==2.20.1'"),
         ("tensorflow", "rm -rf .venv-tpu && make setup-tpu"),
@@ -94,9 +94,9 @@ def test_each_misfit_comes_with_its_command(versions):
 def test_plain_tensorflow_will_do_for_a_tpu_elsewhere(versions):
     for name in ("tensorflow-tpu", "libtpu", "tensorflow-text"):
         del versions[name]
-    assert len(to_mend()) == 3
+    assert len(to_fix()) == 3
     with pytest.raises(UserError, match="TensorFlow is not installed: make setup-tpu"):
         packages.tensorflow_version()
     versions["tensorflow"] = "2.21.0"
-    assert to_mend(on_tpu_vm=False) == []
+    assert to_fix(on_tpu_vm=False) == []
     assert packages.tensorflow_version() == "2.21.0"

@@ -29,9 +29,9 @@ def test_unknown_slices_are_refused(name, told):
 def test_rows():
     topology = tpu_topology.parse("v3-8")
     assert topology.rows(256) == 32
-    with pytest.raises(UserError, match="say 96 or 104"):
+    with pytest.raises(UserError, match="use 96 or 104"):
         topology.rows(100)
-    with pytest.raises(UserError, match="say 8$"):
+    with pytest.raises(UserError, match="use 8$"):
         topology.rows(4)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tools.tpu import report
+from tools.tpu import operations
 
 _ENTRY = """HloModule a_train_step, is_scheduled=true
 
@@ -26,7 +26,7 @@ ENTRY %main.0 (XLA_Args.0: f32[2000,64]) -> (f32[2000,64]) {
 
 
 def test_cycles_are_added_by_part():
-    summary = report.summary(report.operations(_ENTRY))
+    summary = operations.summary(operations.parse(_ENTRY))
     assert summary["estimated_cycles"] == 2500  # not those of a computation called
     assert summary["breakdown"] == {
         "copies": 1574,
@@ -40,7 +40,7 @@ def test_cycles_are_added_by_part():
 
 
 def test_operations_alike_in_all_layers_are_one():
-    first, second, *_ = report.top_operations(report.operations(_ENTRY), 3)
+    first, second, *_ = operations.costliest(operations.parse(_ENTRY), 3)
     assert (first["kind"], first["cycles"]) == ("copy", 1574)
     assert (second["count"], second["cycles"]) == (2, 800)
     assert second["shape"] == "(f32[64], /*index=1*/bf16[8,32])"
@@ -60,12 +60,12 @@ def test_operations_alike_in_all_layers_are_one():
     ],
 )
 def test_part(name, part):
-    assert report.Operation("fusion", name, "f32[]", 1).part == part
+    assert operations.Operation("fusion", name, "f32[]", 1).part == part
 
 
 def test_result_bytes():
     shape = "(f32[64], /*index=1*/bf16[8,32], pred[10], u32[])"
-    assert report.Operation("fusion", "", shape, 1).result_bytes == 256 + 512 + 14
+    assert operations.Operation("fusion", "", shape, 1).result_bytes == 256 + 512 + 14
 
 
 def test_a_loop_is_told():
@@ -73,7 +73,7 @@ def test_a_loop_is_told():
         '  %while.1 = (s32[]) while(%tuple.1), condition=%c, body=%b, x="estimated"\n'
     )
     text = _ENTRY.replace("  ROOT %tuple.2", loop + "  ROOT %tuple.2")
-    assert report.summary(report.operations(text))["loops"] == 1
+    assert operations.summary(operations.parse(text))["loops"] == 1
 
 
 @pytest.mark.parametrize(
@@ -89,41 +89,6 @@ def test_a_loop_is_told():
     ],
 )
 def test_what_a_tpu_cannot_run_is_found(line, found):
-    assert report.unsuitable(_ENTRY) == []
+    assert operations.unsuitable(_ENTRY) == []
     text = _ENTRY.replace("  ROOT %tuple.2", f"  {line}\n  ROOT %tuple.2")
-    assert report.unsuitable(text) == [found]
-
-
-def test_table():
-    found = report.operations(_ENTRY)
-    values = report.summary(found) | {
-        "topology": "v3-8",
-        "replicas": 8,
-        "rows_per_core": 32,
-        "compute_dtype": "bfloat16",
-        "parameters": 123_456_789,
-        "fits": True,
-        "hbm_gib": 16,
-        "hbm_gib_per_core": 8.25,
-        "tflop_per_core": 11.4567,
-        "model_tflop_per_core": 11.0,
-        "gb_moved_per_core": 120.0,
-        "estimated_seconds": 0.4,
-        "peak_tflops": 61.5,
-        "mfu": 0.447,
-        "steps_per_day": 216_000,
-        "num_train_steps": 1_500_000,
-        "days": 6.944,
-        "all_reduce_seconds": 0.004,
-        "unestimated_seconds": 0.0,
-        "top_operations": report.top_operations(found, 2),
-    }
-    text = report.table(values)
-    assert "8.25 GiB of 16: fits" in text
-    assert "0.4 s (2,500 cycles)" in text
-    assert "6.94 days for 1,500,000 steps" in text
-    assert "rng-bit-generator writes 0.0021 GB" in text
-    assert "copies                63.0%" in text
-    assert "2 x fusion (f32[64]" in text
-    assert "loops" not in text
-    assert "3 loops: it takes longer" in report.table(values | {"loops": 3})
+    assert operations.unsuitable(text) == [found]
