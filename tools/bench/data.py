@@ -1,12 +1,13 @@
-"""How fast records are built, against the tokenizer alone on one thread.
+"""Times build_tfrecords beside the tokenizer alone, each on one thread.
 
-Runs `data_prep.build_tfrecords --num_workers=1` as users do, start-up included, and in
-another process, in turns, `tokenizers`' encode_batch_fast over the same lines, reading
-and start-up not counted. The ratio of the two times is that of their tokens per second.
+Runs `data_prep.build_tfrecords --num_workers=1` as users do, start-up included, and by
+turns encode_batch_fast of `tokenizers` on the same lines, without reading and start-up.
+The ratio of the two times is also that of their tokens per second.
 
   python -m tools.bench.data --input_dir=W/clean --vocab_dir=W/vocab
 """
 
+import dataclasses
 import multiprocessing
 import os
 import statistics
@@ -15,15 +16,15 @@ import sys
 import time
 from typing import NamedTuple
 
-from absl import flags, logging
+from absl import logging
 from tokenizers import Tokenizer
 
 from common import cli, files
-from common.cli import UserError
+from common.cli import UserError, flag
 from data_prep.stages import manifest, shards
 from data_prep.vocab import tokenizer_source
 
-_ROUNDS_OF_LINES = 1_000
+_LINES_PER_CALL = 1_000
 
 
 class Cost(NamedTuple):
@@ -34,13 +35,13 @@ class Cost(NamedTuple):
 
 
 def encode(paths: list[str], tokenizer_json: str) -> tuple[int, int, Cost]:
-    """Tokenizes shards line by line on one thread; (lines, tokens, its cost)."""
+    """Tokenizes shards on one thread; (number of lines, of tokens, cost)."""
     tokenizer = Tokenizer.from_str(tokenizer_json)
     documents = [document for path in paths for document in shards.read_shard(path)]
     lines = [line for document in documents for line in document]
     tokens, start = 0, (time.perf_counter(), time.process_time())
-    for first in range(0, len(lines), _ROUNDS_OF_LINES):
-        batch = lines[first : first + _ROUNDS_OF_LINES]
+    for first in range(0, len(lines), _LINES_PER_CALL):
+        batch = lines[first : first + _LINES_PER_CALL]
         encodings = tokenizer.encode_batch_fast(batch, add_special_tokens=False)
         tokens += sum(map(len, encodings))
     cost = Cost(time.perf_counter() - start[0], time.process_time() - start[1])
@@ -48,7 +49,7 @@ def encode(paths: list[str], tokenizer_json: str) -> tuple[int, int, Cost]:
 
 
 def _module(name: str, **options: object) -> tuple[Cost, int]:
-    """Runs a script in a process of its own; its cost and peak memory (bytes)."""
+    """Runs a command; its cost and peak memory in bytes."""
     command = [sys.executable, "-m", name]
     command += [f"--{option}={value}" for option, value in options.items()]
     start = time.perf_counter()
@@ -63,7 +64,7 @@ def _module(name: str, **options: object) -> tuple[Cost, int]:
 
 
 def make_corpus(work_dir: str, num_threads: int) -> tuple[str, str]:
-    """Clean text and vocabulary of a larger bundled corpus; made once."""
+    """Clean text and vocabulary of the bundled corpus; made only once."""
     raw, clean, vocab_dir = (
         os.path.join(work_dir, name) for name in ("raw.jsonl", "clean", "vocab")
     )
@@ -89,7 +90,7 @@ def make_corpus(work_dir: str, num_threads: int) -> tuple[str, str]:
 
 
 def compare(clean: str, vocab_dir: str, output_dir: str, rounds: int) -> str:
-    """Takes both in turns; the report."""
+    """Runs both sides by turns and reports their times."""
     entries = manifest.read(clean, "clean_corpus")["files"]
     paths = [os.path.join(clean, entry["name"]) for entry in entries]
     tokenizer_json = tokenizer_source.load(vocab_dir).tokenizer_json
@@ -117,23 +118,30 @@ def compare(clean: str, vocab_dir: str, output_dir: str, rounds: int) -> str:
     return "\n".join([*report, f"peak memory of build_tfrecords: {peak / 1e6:.0f} MB"])
 
 
-def bench_data() -> None:
-    values = flags.FLAGS
-    clean, vocab_dir = values.input_dir, values.vocab_dir
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Corpus and measurement."""
+
+    input_dir: str = flag("", "Folder of clean_corpus (default: the bundled corpus).")
+    vocab_dir: str = flag("", "Folder of its vocabulary, as for build_tfrecords.")
+    work_dir: str = flag("build/bench", "Folder for records and the bundled corpus.")
+    num_threads: int = flag(
+        100_000, "Comment threads of the bundled corpus.", at_least=1
+    )
+    rounds: int = flag(3, "Runs of each side; the median counts.", at_least=1)
+
+
+def bench_data(settings: Settings) -> None:
+    clean, vocab_dir = settings.input_dir, settings.vocab_dir
     if bool(clean) != bool(vocab_dir):
         raise UserError("--input_dir and --vocab_dir go together")
     if not clean:
-        clean, vocab_dir = make_corpus(values.work_dir, values.num_threads)
-    # For both: one thread is compared with one thread.
+        clean, vocab_dir = make_corpus(settings.work_dir, settings.num_threads)
+    # Both sides use one thread.
     os.environ |= {"TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1"}
-    output_dir = os.path.join(values.work_dir, "tfrecords")
-    print(compare(clean, vocab_dir, output_dir, values.rounds))
+    output_dir = os.path.join(settings.work_dir, "tfrecords")
+    print(compare(clean, vocab_dir, output_dir, settings.rounds))
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("input_dir", "", "Clean text; default: the bundled corpus.")
-    flags.DEFINE_string("vocab_dir", "", "Its vocabulary, as for build_tfrecords.")
-    flags.DEFINE_string("work_dir", "build/bench", "Folder for what is made.")
-    flags.DEFINE_integer("num_threads", 100_000, "Comment threads of the corpus.", 1)
-    flags.DEFINE_integer("rounds", 3, "Times each is run; the median counts.", 1)
     cli.run(bench_data)

@@ -1,13 +1,14 @@
-"""What benchmarks set against each other: steps of one config, ours and PyTorch's.
+"""The systems that benchmarks compare: steps of one config, ours and PyTorch's.
 
-Each system is made once in a process of its own; what is returned runs some steps and
-returns when they are done. Fine-tuning reads train_batch_size and max_seq_length of the
-config, and the sizes of its discriminator.
+Each function sets a system up and returns what runs a number of steps. Fine-tuning
+reads the config's train_batch_size and max_seq_length, and its discriminator's sizes.
 """
 
 import dataclasses
 import os
 import tempfile
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -25,24 +26,14 @@ from electra_tf.finetune.networks import FinetuningModel
 from electra_tf.finetune.settings import Settings
 from electra_tf.finetune.training import Finetuner
 from electra_tf.pretrain.compiled_steps import Trainer
-from tools.bench.turns import Steps
+from tools.bench.side_by_side import Steps
 
 _RECORDS = 1_000
 _LABELS = 2
-_SIDE = 2048
-
-
-def limit_threads(count: int) -> None:
-    """Of TensorFlow and PyTorch, before either computes; 0 leaves them as they are."""
-    if not count:
-        return
-    tf.config.threading.set_intra_op_parallelism_threads(count)
-    tf.config.threading.set_inter_op_parallelism_threads(count)
-    os.environ["OMP_NUM_THREADS"] = str(count)  # PyTorch is not imported yet
 
 
 def _random_ids(config: PretrainingConfig, rows: int) -> np.ndarray:
-    """int [rows, L]: full rows, which both systems compute in full in any case."""
+    """int [rows, L]: rows without padding."""
     length, size = config.max_seq_length, config.discriminator().vocab_size
     rng = np.random.RandomState(0)
     ids = rng.randint(len(SPECIAL_TOKENS), size, [rows, length])
@@ -50,8 +41,8 @@ def _random_ids(config: PretrainingConfig, rows: int) -> np.ndarray:
     return ids
 
 
-def ours(config: PretrainingConfig, compute_dtype: str) -> Steps:
-    """The trainer's own compiled steps, which read records from a file."""
+def our_pretraining(config: PretrainingConfig, compute_dtype: str) -> Steps:
+    """The trainer's compiled steps, which read records from a file."""
     config = dataclasses.replace(config, compute_dtype=compute_dtype)
     running = Trainer(config, strategies.make_strategy("cpu"))
     path = os.path.join(tempfile.mkdtemp(), example.file_name(0, 1))
@@ -77,8 +68,8 @@ def ours(config: PretrainingConfig, compute_dtype: str) -> Steps:
     return run
 
 
-def pytorch(config: PretrainingConfig, autocast: bool) -> Steps:
-    """The same objective by transformers and PyTorch, eager; input costs it nothing."""
+def pytorch_pretraining(config: PretrainingConfig, compute_dtype: str) -> Steps:
+    """The same objective by transformers and PyTorch, eager; input costs nothing."""
     import torch
     import transformers
 
@@ -89,7 +80,6 @@ def pytorch(config: PretrainingConfig, autocast: bool) -> Steps:
     generator.electra.embeddings = electra.electra.embeddings
     generator.tie_weights()
     parameters = list({*electra.parameters(), *generator.parameters()})
-    optimizer = torch.optim.AdamW(parameters, lr=1e-4, eps=1e-6)
     ids = torch.from_numpy(_random_ids(config, config.train_batch_size))
     slots = config.max_predictions_per_seq
 
@@ -112,9 +102,19 @@ def pytorch(config: PretrainingConfig, autocast: bool) -> Steps:
         )
         return config.gen_weight * mlm + config.disc_weight * replaced
 
+    return _pytorch_updates(parameters, loss, compute_dtype)
+
+
+def _pytorch_updates(
+    parameters: list, loss: Callable[[], Any], compute_dtype: str
+) -> Steps:
+    import torch
+
+    optimizer = torch.optim.AdamW(parameters, lr=1e-4, eps=1e-6)
+
     def run(count: int) -> None:
         for _ in range(count):
-            with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            with _autocast(compute_dtype):
                 value = loss()
             value.backward()
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -124,6 +124,13 @@ def pytorch(config: PretrainingConfig, autocast: bool) -> Steps:
                 raise ValueError("the loss is not finite")
 
     return run
+
+
+def _autocast(compute_dtype: str) -> Any:
+    import torch
+
+    enabled = compute_dtype == "bfloat16"
+    return torch.autocast("cpu", torch.bfloat16, enabled=enabled)
 
 
 def _finetuner(config: PretrainingConfig, compute_dtype: str) -> Finetuner:
@@ -176,29 +183,14 @@ def _classifier(config: PretrainingConfig):
     return transformers.ElectraForSequenceClassification(sizes), inputs
 
 
-def pytorch_finetuning(config: PretrainingConfig, autocast: bool) -> Steps:
+def pytorch_finetuning(config: PretrainingConfig, compute_dtype: str) -> Steps:
     """The same update, eager; input costs it nothing."""
-    import torch
-
     network, inputs = _classifier(config)
     parameters = list(network.train().parameters())
-    optimizer = torch.optim.AdamW(parameters, lr=1e-4, eps=1e-6)
-
-    def run(count: int) -> None:
-        for _ in range(count):
-            with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-                loss = network(**inputs).loss
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-            optimizer.step()
-            optimizer.zero_grad()
-            if not np.isfinite(loss.item()):
-                raise ValueError("the loss is not finite")
-
-    return run
+    return _pytorch_updates(parameters, lambda: network(**inputs).loss, compute_dtype)
 
 
-def pytorch_prediction(config: PretrainingConfig, autocast: bool) -> Steps:
+def pytorch_prediction(config: PretrainingConfig, compute_dtype: str) -> Steps:
     import torch
 
     network, inputs = _classifier(config)
@@ -208,7 +200,7 @@ def pytorch_prediction(config: PretrainingConfig, autocast: bool) -> Steps:
     def run(count: int) -> None:
         with torch.inference_mode():
             for _ in range(count):
-                with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+                with _autocast(compute_dtype):
                     network(**inputs).logits.float().numpy()
 
     return run
@@ -223,14 +215,3 @@ def _electra_config(network: TransformerConfig, embedding_size: int):
         embedding_size=embedding_size,
         layer_norm_eps=1e-12,
     )
-
-
-def matrix_products(dtype: str) -> Steps:
-    """Products of two large square matrices: `product_flops` each."""
-    a = tf.cast(tf.random.normal([_SIDE, _SIDE]), dtype)
-    product = tf.function(lambda: tf.reduce_max(tf.matmul(a, a)))
-    return lambda count: [product().numpy() for _ in range(count)] and None
-
-
-def product_flops() -> float:
-    return 2.0 * _SIDE**3

@@ -1,70 +1,70 @@
-"""A training step on this machine's CPU, beside transformers and PyTorch.
+"""Times a training step on this machine's CPU, beside transformers and PyTorch.
 
-The systems run in processes of their own and take turns, a few steps at a time. Where
-others use the cores too, --threads=1 and the processor's seconds are fairer:
-PyTorch's threads wait for each other at every operation.
+The systems run in processes of their own and take turns, a few steps at a time. If
+other programs use the cores too, compare with --threads=1 and by CPU seconds: PyTorch's
+threads wait for each other at every operation.
 
   python -m tools.bench.train --config=configs/electra_small.toml \\
-      --hparams='{"train_batch_size": 32, "vocab_size": 30000}' --steps=3 --rounds=5
+      --hparams='{"train_batch_size": 32, "vocab_size": 30000}' --steps=3
 """
 
+import dataclasses
 import json
 
-from absl import flags
-
 from common import cli
+from common.cli import flag
 from electra_tf import config_files
 from electra_tf.config import PretrainingConfig
 from electra_tf.pretrain import flops
-from tools.bench import systems, turns
-from tools.bench.turns import Seconds
+from tools.bench import side_by_side
+from tools.bench.side_by_side import Seconds, Steps, Turns
 
-_CONFIG = flags.DEFINE_string(
-    "config", "configs/electra_small.toml", "A preset: configs/*.toml."
-)
-_HPARAMS = flags.DEFINE_string(
-    "hparams",
-    '{"train_batch_size": 32, "vocab_size": 30000}',
-    "Changes to the preset: a JSON object, or a file that holds one.",
-)
-_STEPS = flags.DEFINE_integer("steps", 3, "Steps of a system's turn.", lower_bound=1)
-_ROUNDS = flags.DEFINE_integer("rounds", 5, "Turns of each system.", lower_bound=1)
-_THREADS = flags.DEFINE_integer(
-    "threads", 0, "Threads of each system; 0: as many as cores."
-)
-_SYSTEM = flags.DEFINE_string("system", "", "Used by the script itself.")
-
-_SYSTEMS = {
-    "ours float32": lambda config: systems.ours(config, "float32"),
-    "PyTorch float32": lambda config: systems.pytorch(config, False),
-    "ours bfloat16": lambda config: systems.ours(config, "bfloat16"),
-    "PyTorch bfloat16": lambda config: systems.pytorch(config, True),
-    "peak float32": lambda _: systems.matrix_products("float32"),
-    "peak bfloat16": lambda _: systems.matrix_products("bfloat16"),
-}
+_SIDE = 2048
+PRODUCT_FLOPS = 2.0 * _SIDE**3
+_DTYPES = ("float32", "bfloat16")
+_SYSTEMS = [
+    f"{name} {dtype}" for dtype in _DTYPES for name in ("ours", "PyTorch", "peak")
+]
 
 
-def _config() -> PretrainingConfig:
-    return config_files.load(_CONFIG.value, _HPARAMS.value)
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """Network."""
+
+    config: str = flag("configs/electra_small.toml", "A preset: configs/*.toml.")
+    hparams: str = flag(
+        '{"train_batch_size": 32, "vocab_size": 30000}',
+        "Changes to the preset: a JSON object, or a file with one.",
+    )
 
 
-def measure() -> dict[str, Seconds]:
-    """System -> medians of a step's seconds."""
-    command = [
-        *("-m", "tools.bench.train", f"--config={_CONFIG.value}"),
-        *(f"--hparams={_HPARAMS.value}", f"--threads={_THREADS.value}"),
-    ]
-    return turns.measure(command, list(_SYSTEMS), _STEPS.value, _ROUNDS.value)
+def matrix_products(dtype: str) -> Steps:
+    """Products of two large square matrices, of PRODUCT_FLOPS each."""
+    import tensorflow as tf
+
+    a = tf.cast(tf.random.normal([_SIDE, _SIDE]), dtype)
+    product = tf.function(lambda: tf.reduce_max(tf.matmul(a, a)))
+    return lambda count: [product().numpy() for _ in range(count)] and None
+
+
+def _steps(system: str, config: PretrainingConfig) -> Steps:
+    from tools.bench import systems
+
+    name, dtype = system.split()
+    if name == "peak":
+        return matrix_products(dtype)
+    make = systems.our_pretraining if name == "ours" else systems.pytorch_pretraining
+    return make(config, dtype)
 
 
 def report(seconds: dict[str, Seconds], config: PretrainingConfig) -> str:
-    """The table people read, then one line of JSON."""
+    """A table, then one line of JSON."""
     tokens = config.train_batch_size * config.max_seq_length
     needed = flops.train_step_flops(config)
     lines = [f"{needed / 1e9:.0f} GFLOP a step of {tokens} tokens"]
-    found = {"gflop": needed / 1e9}
-    for dtype in ("float32", "bfloat16"):
-        products = needed / systems.product_flops()
+    values = {"gflop": needed / 1e9}
+    for dtype in _DTYPES:
+        products = needed / PRODUCT_FLOPS
         ours, theirs, peak = (
             seconds[f"{name} {dtype}"] for name in ("ours", "PyTorch", "peak")
         )
@@ -79,17 +79,20 @@ def report(seconds: dict[str, Seconds], config: PretrainingConfig) -> str:
             f"{ours[1] / theirs[1]:.2f}; matrix products alone {floor:.3f} s "
             f"({needed / floor / 1e9:.0f} GFLOP/s)"
         )
-        found[dtype] = {"ours": ours, "pytorch": theirs, "floor": floor}
-    return "\n".join([*lines, json.dumps(found)])
+        values[dtype] = {"ours": ours, "pytorch": theirs, "floor": floor}
+    return "\n".join([*lines, json.dumps(values)])
 
 
-def main() -> None:
-    if _SYSTEM.value:
-        systems.limit_threads(_THREADS.value)
-        turns.serve(_SYSTEMS[_SYSTEM.value](_config()))
-    else:
-        print(report(measure(), _config()))
+def bench_train(network: Network, turns: Turns) -> None:
+    config = config_files.load(network.config, network.hparams)
+    if turns.system:
+        side_by_side.limit_threads(turns.threads)
+        side_by_side.serve(_steps(turns.system, config))
+        return
+    command = side_by_side.command("tools.bench.train", network, turns)
+    seconds = side_by_side.measure(command, _SYSTEMS, turns.steps, turns.rounds)
+    print(report(seconds, config))
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(bench_train)

@@ -1,12 +1,12 @@
-"""Seeded synthetic Korean comment threads: the bundled corpus of the demo run.
+"""Makes the demo's corpus: synthetic Korean comment threads.
 
-Sentences come from the small grammar in `tools.demo.grammar`, in which a topic
-predicts the aspects people mention and an aspect predicts its predicates, so that a
-tiny model can learn within minutes which word belongs where. A little of the noise of
-real comment sections is then added, so that every cleaning rule has work to do.
+Sentences come from the small grammar in `tools.demo.grammar`. A topic predicts the
+aspects people mention and an aspect predicts its predicates, so a tiny model learns
+within minutes which word belongs where. Some noise of real comments is added, so that
+every cleaning rule has work to do.
 
-One sentence in fifty is reserved by a checksum of its text: `generate` never emits
-such a sentence and `held_sentences` returns no other, whatever the seeds.
+One sentence in fifty is reserved by a checksum of its text, for every seed: `generate`
+never yields a reserved sentence, and `held_sentences` yields nothing else.
 """
 
 import dataclasses
@@ -20,9 +20,10 @@ import unicodedata
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from absl import flags, logging
+from absl import logging
 
 from common import cli
+from common.cli import flag
 from tools.demo import grammar
 
 DEFAULT_NUM_THREADS = 14_100
@@ -35,7 +36,7 @@ _ALL_TEMPLATES = grammar.TEMPLATES + grammar.SECOND_TEMPLATES
 
 @dataclasses.dataclass(frozen=True)
 class HeldSentence:
-    """A clean sentence that `generate` never emits, with one of its words as target."""
+    """A clean sentence that `generate` never yields, with one word as the target."""
 
     text: str  # Words joined by single spaces, without punctuation.
     word_index: int  # Of the target, in `text.split()`.
@@ -45,7 +46,7 @@ class HeldSentence:
 
 @dataclasses.dataclass(frozen=True)
 class _Voice:
-    """What stays the same within one comment."""
+    """The choices that hold for a whole comment."""
 
     domain: str
     topic: str
@@ -144,7 +145,7 @@ def is_reserved(sentence: str) -> bool:
 
 
 def _draw_free(rng: random.Random, voice: _Voice, template: str) -> str:
-    """Draws until no ending part of the sentence is, by itself, a reserved one."""
+    """Draws until no ending of the sentence is itself a reserved sentence."""
     while True:
         words = _draw(rng, voice, template).split()
         starts = range(len(words) - 3)  # No sentence has fewer than four words.
@@ -249,31 +250,34 @@ def _wrong_words(voice: _Voice, slot: str) -> list[str]:
 def held_sentences(
     seed: int, count: int, predicate: Callable[[HeldSentence], bool] | None = None
 ) -> list[HeldSentence]:
-    """Draws distinct reserved sentences; predicates and aspects are targets in turn.
+    """Draws distinct reserved sentences; targets are predicates and aspects by turns.
 
-    Only those that `predicate` accepts count; a ValueError says they are too few.
+    Skips those that `predicate` rejects.
+
+    Raises:
+      ValueError: too few were found.
     """
     rng = random.Random(f"held {seed}")
-    found: dict[str, HeldSentence] = {}
+    by_text: dict[str, HeldSentence] = {}
     for _ in range(_MAX_DRAWS_PER_HELD * count + 1):
-        if len(found) == count:
-            return list(found.values())
+        if len(by_text) == count:
+            return list(by_text.values())
         voice = _new_voice(rng, *rng.choice(_TOPICS))
         template = rng.choice(grammar.TEMPLATES)
         text = _draw(rng, voice, template)
-        if is_reserved(text) and text not in found:
-            target = ("pred", "aspect")[len(found) % 2]
+        if is_reserved(text) and text not in by_text:
+            target = ("pred", "aspect")[len(by_text) % 2]
             places = enumerate(template.split())
             index = rng.choice([i for i, slot in places if slot == target])
             wrong_word = rng.choice(_wrong_words(voice, target))
             held = HeldSentence(text, index, _fillers(text.split(), index), wrong_word)
             if predicate is None or predicate(held):
-                found[text] = held
-    raise ValueError(f"Only {len(found)} of {count} held sentences were found.")
+                by_text[text] = held
+    raise ValueError(f"Only {len(by_text)} of {count} held sentences were found.")
 
 
 def write_jsonl(records: Iterable[dict], path: str) -> int:
-    """Writes a file that appears only once complete; returns the number of records."""
+    """Writes a file that appears when it is complete; returns the number of records."""
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
     with open(f"{path}.tmp", "w", encoding="utf-8", newline="\n") as output:
@@ -282,16 +286,21 @@ def write_jsonl(records: Iterable[dict], path: str) -> int:
     return len(lines)
 
 
-def main() -> None:
-    path, threads = flags.FLAGS.output, flags.FLAGS.num_threads
-    records = write_jsonl(generate(flags.FLAGS.seed, threads), path)
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Corpus."""
+
+    output: str = flag("build/demo/raw.jsonl", "JSONL file to write.")
+    seed: int = flag(0, "Another seed makes another corpus.")
+    num_threads: int = flag(DEFAULT_NUM_THREADS, "Comment threads.", at_least=1)
+
+
+def make_corpus(settings: Settings) -> None:
+    path, threads = settings.output, settings.num_threads
+    records = write_jsonl(generate(settings.seed, threads), path)
     size = os.path.getsize(path)
     logging.info("%s: %d records, %d threads, %d bytes", path, records, threads, size)
 
 
 if __name__ == "__main__":
-    # Defined only here: importing the module must not claim such common flag names.
-    flags.DEFINE_string("output", "build/demo/raw.jsonl", "The JSONL file to write.")
-    flags.DEFINE_integer("seed", 0, "Chooses the corpus.")
-    flags.DEFINE_integer("num_threads", DEFAULT_NUM_THREADS, "Threads to write.", 1)
-    cli.run(main)
+    cli.run(make_corpus)

@@ -1,39 +1,35 @@
-"""Shows that the demo's models work: what they fill in, and what they find odd.
+"""Shows that the demo's models work: the words they fill in and those they find odd.
 
-Uses the exported folders as anyone would, with transformers alone, on sentences of the
-bundled corpus's grammar that the training text never held.
+Loads the exported folders with transformers, and asks about sentences of the demo's
+grammar that were not in the training text.
 
   python -m tools.demo.report --work_dir=build/demo
 """
 
-import json
+import dataclasses
 import os
 from typing import Any
 
-import matplotlib
 import numpy as np
-import torch
-import transformers
-from absl import flags, logging
+from absl import logging
 
 from common import cli, files
-from common.cli import UserError
-from electra_tf.pretrain.run_log import METRICS_FILE
+from common.cli import UserError, flag
 from electra_tf.weights.parameter_names import DISCRIMINATOR, GENERATOR
 from tools.demo import corpus
 
-matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402  (after the backend is chosen)
+Run = dict[str, list[dict[str, Any]]]  # as in tools.run_page, which is slow to import
 
 _NUM_HELD = 10
-_WANTED = 8
-_CURVES = ("loss", "masked_lm_loss", "disc_loss", "disc_auc")
+_EXPECTED = 8
 
 
 class Models:
     """The two exported folders and their tokenizer."""
 
     def __init__(self, folder: str):
+        import transformers
+
         generator, discriminator = (
             os.path.join(folder, kind) for kind in (GENERATOR, DISCRIMINATOR)
         )
@@ -52,6 +48,8 @@ class Models:
         self, words: list[str], index: int, count: int
     ) -> list[tuple[str, float]]:
         """The generator's best tokens for one hidden word, with probabilities."""
+        import torch
+
         masked = [*words[:index], self.tokenizer.mask_token, *words[index + 1 :]]
         batch = self.tokenizer(" ".join(masked), return_tensors="pt")
         position = batch["input_ids"][0].tolist().index(self.tokenizer.mask_token_id)
@@ -64,7 +62,9 @@ class Models:
     def token_scores(
         self, words: list[str]
     ) -> tuple[list[tuple[str, float]], list[float]]:
-        """P(replaced) of every token, and of every word (that of its worst token)."""
+        """P(replaced) of every token and of every word: its most suspect token's."""
+        import torch
+
         pieces = [self.tokenizer.tokenize(word) for word in words]
         batch = self.tokenizer(" ".join(words), return_tensors="pt")
         with torch.no_grad():
@@ -76,7 +76,7 @@ class Models:
 
 
 def examine(models: Models, held: list[corpus.HeldSentence]) -> dict[str, int]:
-    """Counts over held sentences; shows the first ones in full."""
+    """Counts right answers over held sentences; prints the first three."""
     counts = {"filler": 0, "replaced": 0}
     for number, sentence in enumerate(held):
         words, index = sentence.text.split(), sentence.word_index
@@ -96,23 +96,15 @@ def _shown(pairs: list[tuple[str, float]]) -> str:
     return "  ".join(f"{token} {value:.2f}" for token, value in pairs)
 
 
-def read_metrics(model_dir: str) -> dict[str, list[dict[str, Any]]]:
-    """metrics.jsonl by kind: train, eval.
+def evaluations(model_dir: str, run: Run) -> list[dict[str, Any]]:
+    """The evaluations of a run's log.
 
     Raises:
-      UserError: training never finished an evaluation there.
+      UserError: those of the start and the end are missing.
     """
-    path = os.path.join(model_dir, METRICS_FILE)
-    if not files.exists(path):
-        raise UserError(f"{path} does not exist: run_pretraining writes it")
-    text = files.read_text(path)
-    lines = [json.loads(line) for line in text.splitlines()]
-    kinds = {
-        kind: [r for r in lines if r["kind"] == kind] for kind in ("train", "eval")
-    }
-    if len(kinds["eval"]) < 2:
-        raise UserError(f"{model_dir} holds no evaluation of the start and the end")
-    return kinds
+    if len(run["eval"]) < 2:
+        raise UserError(f"{model_dir} has no evaluation of the start and the end")
+    return run["eval"]
 
 
 def print_evaluation(evaluations: list[dict[str, Any]]) -> None:
@@ -124,24 +116,20 @@ def print_evaluation(evaluations: list[dict[str, Any]]) -> None:
             print(f"{name:28} {first[name]:10.4f} {value:10.4f}")
 
 
-def plot(metrics: dict[str, list[dict[str, Any]]], path: str) -> None:
-    """Loss curves and AUC over the steps, training and evaluation."""
-    figure, axes = pyplot.subplots(1, len(_CURVES), figsize=(16, 3.5))
-    for axis, name in zip(axes, _CURVES, strict=True):
-        for kind, style in (("train", "-"), ("eval", "o")):
-            points = [(r["step"], r[name]) for r in metrics[kind]]
-            axis.plot(*zip(*points, strict=True), style, label=kind)
-        axis.set(title=name, xlabel="step")
-        axis.grid(alpha=0.3)
-    axes[0].legend()
-    figure.tight_layout()
-    figure.savefig(path, dpi=100)
-    pyplot.close(figure)
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Folder."""
+
+    work_dir: str = flag("build/demo", "Folder of a finished demo run.")
 
 
-def main() -> None:
-    work_dir = flags.FLAGS.work_dir
-    metrics = read_metrics(os.path.join(work_dir, "model"))
+def report(settings: Settings) -> None:
+    from tools import run_page  # imports TensorFlow
+
+    work_dir = settings.work_dir
+    model_dir = os.path.join(work_dir, "model")
+    run = run_page.read_run(model_dir)
+    evaluated = evaluations(model_dir, run)
     models = Models(os.path.join(work_dir, "hf"))
     held = corpus.held_sentences(
         seed=0,
@@ -149,19 +137,18 @@ def main() -> None:
         predicate=lambda s: models.is_token(s.text.split()[s.word_index]),
     )
     counts = examine(models, held)
-    print_evaluation(metrics["eval"])
+    print_evaluation(evaluated)
     curves = os.path.join(work_dir, "curves.png")
-    plot(metrics, curves)
+    with files.atomic_writer(curves) as handle:
+        handle.write(run_page.plot({"demo": run}))
     print(f"\ncurves: {curves}")
     print(f"generator's first filler is grammatical: {counts['filler']} of {len(held)}")
     print(
         f"replaced word has the highest score:     {counts['replaced']} of {len(held)}"
     )
-    if min(counts.values()) < _WANTED:
-        logging.warning("expected at least %d of %d of each", _WANTED, len(held))
+    if min(counts.values()) < _EXPECTED:
+        logging.warning("expected at least %d of %d of each", _EXPECTED, len(held))
 
 
 if __name__ == "__main__":
-    # Defined only here: importing the module must not claim such common flag names.
-    flags.DEFINE_string("work_dir", "build/demo", "Folder of a finished demo run.")
-    cli.run(main)
+    cli.run(report)

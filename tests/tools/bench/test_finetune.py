@@ -1,4 +1,4 @@
-"""The systems that bench_finetune compares run, and its report divides rightly."""
+"""The systems that bench.finetune compares run, and its report divides rightly."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 
 from electra_tf import config as config_lib
 from tools.bench import finetune, systems
-from tools.bench.turns import Seconds
+from tools.bench.side_by_side import Seconds
 
 CONFIG = config_lib.from_dict(
     {
@@ -31,8 +31,8 @@ def test_each_system_runs(dtype):
     pytest.importorskip("transformers")
     systems.our_finetuning(CONFIG, dtype)(2)
     systems.our_prediction(CONFIG, dtype)(2)
-    systems.pytorch_finetuning(CONFIG, dtype == "bfloat16")(2)
-    systems.pytorch_prediction(CONFIG, dtype == "bfloat16")(2)
+    systems.pytorch_finetuning(CONFIG, dtype)(2)
+    systems.pytorch_prediction(CONFIG, dtype)(2)
 
 
 def test_report():

@@ -1,4 +1,4 @@
-"""The systems that bench_train compares run, and its report divides rightly."""
+"""The systems that bench.train compares run, and its report divides rightly."""
 
 import json
 
@@ -28,9 +28,9 @@ CONFIG = config_lib.from_dict(
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_each_system_trains(dtype):
     pytest.importorskip("transformers")
-    systems.ours(CONFIG, dtype)(2)
-    systems.pytorch(CONFIG, dtype == "bfloat16")(2)
-    systems.matrix_products(dtype)(1)
+    systems.our_pretraining(CONFIG, dtype)(2)
+    systems.pytorch_pretraining(CONFIG, dtype)(2)
+    train.matrix_products(dtype)(1)
 
 
 def test_report():
@@ -44,4 +44,4 @@ def test_report():
     assert "ours / PyTorch 0.25, of all cores 0.25" in table[3]
     needed = json.loads(values)["gflop"] * 1e9
     floor = json.loads(values)["float32"]["floor"]
-    assert floor == pytest.approx(needed * 0.5 / systems.product_flops())
+    assert floor == pytest.approx(needed * 0.5 / train.PRODUCT_FLOPS)

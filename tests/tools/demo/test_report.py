@@ -1,7 +1,4 @@
-"""The demo's report: reading metrics, counting answers, drawing curves."""
-
-import json
-import pathlib
+"""The demo's report: evaluations and counted answers."""
 
 import pytest
 
@@ -9,18 +6,10 @@ from common.cli import UserError
 from tools.demo import report
 from tools.demo.corpus import HeldSentence
 
-PNG = b"\x89PNG\r\n\x1a\n"
-
 
 def _record(kind: str, step: int, **values: float) -> dict:
     names = ("loss", "masked_lm_loss", "disc_loss", "disc_auc")
     return {"kind": kind, "step": step, **dict.fromkeys(names, 0.5), **values}
-
-
-def _write(folder: pathlib.Path, records: list[dict]) -> str:
-    text = "".join(json.dumps(record) + "\n" for record in records)
-    (folder / report.METRICS_FILE).write_text(text)
-    return str(folder)
 
 
 RECORDS = [
@@ -31,30 +20,20 @@ RECORDS = [
 ]
 
 
-def test_metrics_are_read_by_kind_in_order(tmp_path):
-    metrics = report.read_metrics(_write(tmp_path, RECORDS))
-    assert [record["step"] for record in metrics["train"]] == [5, 10]
-    assert [record["loss"] for record in metrics["eval"]] == [41.5, 30.25]
+def _run(records: list[dict]) -> dict[str, list[dict]]:
+    return {k: [r for r in records if r["kind"] == k] for k in ("train", "eval")}
+
+
+def test_evaluations_are_in_order():
+    evaluations = report.evaluations("model", _run(RECORDS))
+    assert [record["loss"] for record in evaluations] == [41.5, 30.25]
 
 
 @pytest.mark.parametrize("records", [[], RECORDS[:3]], ids=["empty", "no last eval"])
-def test_metrics_of_an_unfinished_run_are_refused(tmp_path, records):
-    with pytest.raises(UserError, match="no evaluation of the start and the end") as e:
-        report.read_metrics(_write(tmp_path, records))
-    assert str(tmp_path) in str(e.value)
-
-
-def test_a_folder_without_a_run_is_refused(tmp_path):
-    with pytest.raises(UserError, match=str(tmp_path)):
-        report.read_metrics(str(tmp_path))
-
-
-def test_plot_writes_a_png(tmp_path):
-    metrics = report.read_metrics(_write(tmp_path, RECORDS))
-    path = tmp_path / "curves.png"
-    report.plot(metrics, str(path))
-    assert path.read_bytes().startswith(PNG)
-    assert path.stat().st_size > 10_000
+def test_metrics_of_an_unfinished_run_are_refused(records):
+    message = "some/model has no evaluation of the start and the end"
+    with pytest.raises(UserError, match=message):
+        report.evaluations("some/model", _run(records))
 
 
 def test_evaluation_table_shows_first_and_last(capsys):

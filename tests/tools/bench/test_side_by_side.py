@@ -3,19 +3,19 @@
 import pytest
 
 from common.cli import UserError
-from tools.bench import turns
+from tools.bench import side_by_side
 
 # A step of "slow" takes fifty times as long as one of "quick", and no processor.
 SCRIPT = """
 import sys, time
-from tools.bench import turns
+from tools.bench import side_by_side
 pause = {"--system=quick": 0.002, "--system=slow": 0.1}[sys.argv[1]]
-turns.serve(lambda count: time.sleep(count * pause))
+side_by_side.serve(lambda count: time.sleep(count * pause))
 """
 
 
 def test_seconds_are_of_a_step():
-    found = turns.measure(["-c", SCRIPT], ["quick", "slow"], steps=2, rounds=3)
+    found = side_by_side.measure(["-c", SCRIPT], ["quick", "slow"], steps=2, rounds=3)
     assert list(found) == ["quick", "slow"]
     assert found["quick"].clock < 0.1 <= found["slow"].clock
     assert found["slow"].cpu < 0.1
@@ -23,4 +23,4 @@ def test_seconds_are_of_a_step():
 
 def test_a_system_that_ends_is_named():
     with pytest.raises(UserError, match="strange ended"):
-        turns.measure(["-c", SCRIPT], ["strange"], steps=1, rounds=1)
+        side_by_side.measure(["-c", SCRIPT], ["strange"], steps=1, rounds=1)

@@ -1,0 +1,121 @@
+"""Compares systems that run in processes of their own and take turns.
+
+Other load on the machine then slows all of them alike; the median of the turns counts.
+A benchmark runs itself again for each system with --system=NAME, to `serve` it.
+"""
+
+import dataclasses
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from common.cli import UserError, flag
+
+Steps = Callable[[int], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Turns:
+    """Measurement."""
+
+    steps: int = flag(5, "Steps of a system's turn.", at_least=1)
+    rounds: int = flag(5, "Turns of each system.", at_least=1)
+    threads: int = flag(0, "Threads of each system (0: as many as cores).", at_least=0)
+    system: str = flag("", "For internal use: run this system as told on stdin.")
+
+
+class Seconds(NamedTuple):
+    """Time of a step."""
+
+    clock: float
+    cpu: float  # of all cores together
+
+
+def limit_threads(count: int) -> None:
+    """Limits TensorFlow and PyTorch, before either computes (0: no limit)."""
+    if not count:
+        return
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(count)
+    tf.config.threading.set_inter_op_parallelism_threads(count)
+    os.environ["OMP_NUM_THREADS"] = str(count)  # PyTorch is not imported yet
+
+
+def serve(run: Steps) -> None:
+    """Runs as many steps as each line of stdin says; answers with their seconds."""
+    run(2)  # compiles and warms up
+    print("ready", flush=True)
+    for line in sys.stdin:
+        begin, begin_cpu = time.perf_counter(), time.process_time()
+        run(int(line))
+        clock, cpu = time.perf_counter() - begin, time.process_time() - begin_cpu
+        print(json.dumps([clock, cpu]), flush=True)
+
+
+def command(module: str, *settings: Any) -> list[str]:
+    """Python's arguments that run a benchmark with these settings."""
+    return ["-m", module] + [
+        f"--{field.name}={getattr(values, field.name)}"
+        for values in settings
+        for field in dataclasses.fields(values)
+        if field.name != "system"
+    ]
+
+
+def measure(
+    command: Sequence[str], systems: Sequence[str], steps: int, rounds: int
+) -> dict[str, Seconds]:
+    """System -> medians of a step's seconds.
+
+    Args:
+      command: Python's arguments; with --system=NAME they `serve` a system.
+      steps: of each turn.
+
+    Raises:
+      UserError: a system ended; says how to see the reason.
+    """
+    processes = {system: _start(command, system) for system in systems}
+    answers = {system: [] for system in systems}
+    for _ in range(rounds):
+        for system, process in processes.items():
+            process.stdin.write(f"{steps}\n")
+            process.stdin.flush()
+            answers[system].append(json.loads(_answer(command, system, process)))
+    for process in processes.values():
+        process.stdin.close()
+        process.wait()
+    return {
+        system: Seconds(
+            *(statistics.median(x) / steps for x in zip(*seconds, strict=True))
+        )
+        for system, seconds in answers.items()
+    }
+
+
+def _start(command: Sequence[str], system: str) -> subprocess.Popen:
+    process = subprocess.Popen(
+        [sys.executable, *command, f"--system={system}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    _answer(command, system, process)
+    return process
+
+
+def _answer(command: Sequence[str], system: str, process: subprocess.Popen) -> str:
+    line = process.stdout.readline()
+    if not line:
+        raise UserError(
+            f"{system} ended; for the reason run: python {' '.join(command[:2])} "
+            f"--system='{system}' (PyTorch and transformers are installed by: "
+            "pip install 'korean-electra-tf[verify]')"
+        )
+    return line
