@@ -3,52 +3,41 @@
 Each clean shard becomes one training file and one evaluation file, in the original's
 format; which documents are held out depends on their text alone. The same input, seed
 and settings give the same bytes with any number of workers. The same command again
-goes on where a killed run stopped.
+resumes an interrupted run.
 
   python -m data_prep.build_tfrecords --input_dir=W/clean --vocab_dir=W/vocab \\
       --output_dir=W/tfrecords --max_seq_length=128
 """
 
-import os
-
-from absl import flags
+import dataclasses
 
 from common import cli
+from common.cli import flag
 from data_prep.records import pipeline
 from data_prep.records.pipeline import RecordSettings
-from data_prep.stages import parallel
-from data_prep.stages.executors import LocalExecutor
-
-_INPUT_DIR = flags.DEFINE_string("input_dir", None, "Folder made by clean_corpus.")
-_VOCAB_DIR = flags.DEFINE_string(
-    "vocab_dir",
-    None,
-    "Folder made by train_vocab, or of a published WordPiece tokenizer (Hugging Face), "
-    "or a vocab.txt.",
-)
-_OUTPUT_DIR = flags.DEFINE_string(
-    "output_dir",
-    None,
-    "Folder to write: new or empty, or of the same command, which then goes on.",
-)
-_NUM_WORKERS = flags.DEFINE_integer(
-    "num_workers", os.cpu_count(), "Processes.", lower_bound=1
-)
-_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Remove what --output_dir holds.")
-cli.define_flags(RecordSettings)
-flags.mark_flags_as_required(["input_dir", "vocab_dir", "output_dir"])
+from data_prep.stages import executors
+from data_prep.stages.executors import Execution
+from data_prep.stages.resume import Output
 
 
-def build_tfrecords() -> None:
-    with parallel.Workers(_NUM_WORKERS.value) as workers:
-        pipeline.run(
-            cli.from_flags(RecordSettings),
-            _INPUT_DIR.value,
-            _VOCAB_DIR.value,
-            _OUTPUT_DIR.value,
-            _OVERWRITE.value,
-            LocalExecutor(workers),
-        )
+@dataclasses.dataclass(frozen=True)
+class Input:
+    """Input."""
+
+    input_dir: str = flag("", "Folder made by clean_corpus.", required=True)
+    vocab_dir: str = flag(
+        "",
+        "Folder made by train_vocab, folder of a published WordPiece tokenizer "
+        "(Hugging Face), or a vocab.txt.",
+        required=True,
+    )
+
+
+def build_tfrecords(
+    made: Input, output: Output, settings: RecordSettings, where: Execution
+) -> None:
+    with executors.start(where) as executor:
+        pipeline.run(settings, made.input_dir, made.vocab_dir, output, executor)
 
 
 if __name__ == "__main__":

@@ -1,48 +1,39 @@
 """Raw text -> clean, deduplicated documents.
 
 Reads .txt (a document per line, or lines with blank lines between documents), .jsonl
-and .tsv, each plain, .gz or .zst; cleans every line by a recipe, drops lines by its
-filters, drops duplicates of earlier lines, and writes shards, a report and a manifest.
-The same command again goes on where a killed run stopped.
+and .tsv, each plain, .gz or .zst. Cleans every line with a recipe, drops lines that its
+filters refuse and lines that repeat earlier ones, and writes shards, a report and a
+manifest. The same command again resumes an interrupted run.
 
   python -m data_prep.clean_corpus --input='raw/*.jsonl.gz' --output_dir=W/clean \\
       --text_field=text --group_field=thread_id
 """
 
 import dataclasses
-import os
 
 from common import cli
 from common.cli import flag
 from data_prep.clean import pipeline
 from data_prep.clean.settings import CleanSettings
-from data_prep.stages import parallel
-from data_prep.stages.executors import LocalExecutor
+from data_prep.stages import executors
+from data_prep.stages.executors import Execution
+from data_prep.stages.resume import Output
 
 
 @dataclasses.dataclass(frozen=True)
-class Files:
-    """Files and processes."""
+class Input:
+    """Input."""
 
     input: tuple[str, ...] = flag(
         (), "Files to read: names or quoted patterns.", required=True
     )
-    output_dir: str = flag(
-        "", "Folder to write: new, empty, or of the same run before.", required=True
-    )
-    num_workers: int = flag(os.cpu_count(), "Processes.", at_least=1)
-    overwrite: bool = flag(False, "Remove what --output_dir holds.")
 
 
-def clean_corpus(given: Files, settings: CleanSettings) -> None:
-    with parallel.Workers(given.num_workers) as workers:
-        pipeline.run(
-            settings,
-            given.input,
-            given.output_dir,
-            given.overwrite,
-            LocalExecutor(workers),
-        )
+def clean_corpus(
+    raw: Input, output: Output, settings: CleanSettings, where: Execution
+) -> None:
+    with executors.start(where) as executor:
+        pipeline.run(settings, raw.input, output, executor)
 
 
 if __name__ == "__main__":

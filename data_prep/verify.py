@@ -1,66 +1,73 @@
 """Checks the files of finished stages against their manifests, to the last record.
 
-Lists everything that is wrong, and ends with exit code 1 if anything is: files of
-another size or SHA-256; records that are damaged, do not have the manifest's shape or
-hold ids outside of the vocabulary; other counts of records, lines and documents.
+Lists every problem and ends with exit code 1 if there is one: files whose size or
+SHA-256 differs; records that are damaged, do not have the manifest's shape or contain
+ids outside the vocabulary; counts of records, lines or documents that differ.
 
   python -m data_prep.verify --dir=W
 """
 
+import dataclasses
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from absl import flags, logging
+from absl import logging
 
 from common import cli, files
-from common.cli import UserError
+from common.cli import UserError, flag
 from common.progress import Progress
 from data_prep.records import example, tfrecord
 from data_prep.stages import manifest, resume, shards
 
-_DIR = flags.DEFINE_string(
-    "dir", None, "Folder of a stage, or the folder that holds those of all stages."
-)
-flags.mark_flags_as_required(["dir"])
-
 _BATCH_RECORDS = 1_000
 
 
+@dataclasses.dataclass(frozen=True)
+class Input:
+    """Input."""
+
+    dir: str = flag(
+        "", "Folder of a stage, or the folder that contains all of them.", required=True
+    )
+
+
 def stage_folders(path: str) -> list[str]:
-    """`path` if it is a stage's folder, else those in it; unfinished ones too."""
+    """`path` if it is a stage's folder, else those in it, including unfinished ones."""
     candidates = [path, *(os.path.join(path, name) for name in files.listdir(path))]
-    found = [
+    folders = [
         folder
         for folder in candidates
         if files.exists(os.path.join(folder, manifest.NAME))
         or files.exists(os.path.join(folder, resume.FOLDER))
     ]
-    if not found:
-        raise UserError(f"--dir={path}: there is no stage's folder, or none in it")
-    return found[:1] if found[0] == path else found
+    if not folders:
+        raise UserError(
+            f"--dir={path} is not the folder of a stage, and does not contain one"
+        )
+    return folders[:1] if folders[0] == path else folders
 
 
 def folder_problems(folder: str) -> Iterator[str]:
-    """What is wrong with a stage's folder, a sentence each."""
+    """What is wrong with a stage's folder, one sentence per problem."""
     path = os.path.join(folder, manifest.NAME)
     if not files.exists(path):
         yield f"{folder} has no {manifest.NAME}: the stage did not finish"
         return
     try:
-        found = files.read_json(path)
+        values = files.read_json(path)
     except ValueError as error:
         yield f"{path} is damaged ({error})"
         return
-    total = sum(entry["bytes"] for entry in found["files"])
+    total = sum(entry["bytes"] for entry in values["files"])
     with Progress(f"checking {folder}", total, "B") as progress:
-        for entry in found["files"]:
-            yield from _file_problems(folder, entry, found)
+        for entry in values["files"]:
+            yield from _file_problems(folder, entry, values)
             progress.update(entry["bytes"])
 
 
 def _file_problems(
-    folder: str, entry: dict[str, Any], found: dict[str, Any]
+    folder: str, entry: dict[str, Any], values: dict[str, Any]
 ) -> Iterator[str]:
     path = os.path.join(folder, entry["name"])
     if problem := manifest.size_problem(folder, entry):
@@ -71,7 +78,7 @@ def _file_problems(
     if sha256 != entry["sha256"]:
         yield f"{path} has SHA-256 {sha256}, its manifest says {entry['sha256']}"
     if "examples" in entry:
-        yield from _tfrecord_problems(path, entry, found)
+        yield from _tfrecord_problems(path, entry, values)
     if "lines" in entry:
         yield from _shard_problems(path, entry)
 
@@ -89,11 +96,11 @@ def _shard_problems(path: str, entry: dict[str, Any]) -> Iterator[str]:
 
 
 def _tfrecord_problems(
-    path: str, entry: dict[str, Any], found: dict[str, Any]
+    path: str, entry: dict[str, Any], values: dict[str, Any]
 ) -> Iterator[str]:
     counts = {"examples": 0}
     batch: list[tuple[str, bytes]] = []
-    for record in tfrecord.read(path, found.get("compression", "")):
+    for record in tfrecord.read(path, values.get("compression", "")):
         where = f"{path}: record {counts['examples']} (from 0) at byte {record.offset}"
         counts["examples"] += 1
         if record.problem:
@@ -101,36 +108,36 @@ def _tfrecord_problems(
         else:
             batch.append((where, record.data))
         if len(batch) == _BATCH_RECORDS:
-            yield from _content_problems(batch, found)
+            yield from _content_problems(batch, values)
             batch = []
-    yield from _content_problems(batch, found)
+    yield from _content_problems(batch, values)
     yield from _count_problems(path, counts, entry)
 
 
 def _content_problems(
-    batch: list[tuple[str, bytes]], found: dict[str, Any]
+    batch: list[tuple[str, bytes]], values: dict[str, Any]
 ) -> Iterator[str]:
-    """Parses records as the trainer does; one by one if one of them does not parse."""
+    """Parses records as the trainer does; one by one if the batch does not parse."""
     import tensorflow as tf
 
     if not batch:
         return
-    length = found["max_seq_length"]
+    length = values["max_seq_length"]
     try:
         parsed = example.parse_batch([data for _, data in batch], length)
     except tf.errors.InvalidArgumentError:
         if len(batch) > 1:
             for one in batch:
-                yield from _content_problems([one], found)
+                yield from _content_problems([one], values)
         else:
-            yield f"{batch[0][0]}: is no example of max_seq_length={length}"
+            yield f"{batch[0][0]}: not an example of max_seq_length={length}"
         return
-    limits = {"input_ids": found["vocab_size"], "input_mask": 2, "segment_ids": 2}
+    limits = {"input_ids": values["vocab_size"], "input_mask": 2, "segment_ids": 2}
     for name, limit in limits.items():
-        values = parsed[name].numpy()
-        for index in ((values < 0) | (values >= limit)).any(axis=1).nonzero()[0]:
-            largest = values[index].max()
-            yield f"{batch[index][0]}: {name} reaches {largest}, not below {limit}"
+        ids = parsed[name].numpy()
+        for index in ((ids < 0) | (ids >= limit)).any(axis=1).nonzero()[0]:
+            largest = ids[index].max()
+            yield f"{batch[index][0]}: {name} reaches {largest}, must be below {limit}"
 
 
 def _count_problems(
@@ -138,22 +145,18 @@ def _count_problems(
 ) -> Iterator[str]:
     for name, count in counts.items():
         if count != entry[name]:
-            yield f"{path} holds {count} {name}, its manifest says {entry[name]}"
+            yield f"{path} has {count} {name}, its manifest says {entry[name]}"
 
 
-def verify() -> None:
-    problems = _logged(p for f in stage_folders(_DIR.value) for p in folder_problems(f))
-    if problems:
-        raise UserError(f"{_DIR.value}: {problems} problems, listed above")
-    logging.info("%s: every file is as it was written", _DIR.value)
-
-
-def _logged(problems: Iterable[str]) -> int:
+def verify(made: Input) -> None:
     count = 0
-    for problem in problems:
-        logging.error("%s", problem)
-        count += 1
-    return count
+    for folder in stage_folders(made.dir):
+        for problem in folder_problems(folder):
+            logging.error("%s", problem)
+            count += 1
+    if count:
+        raise UserError(f"{made.dir}: {count} problems, listed above")
+    logging.info("%s: all files are as they were written", made.dir)
 
 
 if __name__ == "__main__":

@@ -25,13 +25,14 @@ from data_prep.raw import records as raw_records
 from data_prep.raw import slices
 from data_prep.stages import resume
 from data_prep.stages.executors import Executor
+from data_prep.stages.resume import Output
 
 # Tests make it smaller.
 MEBIBYTE = 1 << 20
 
 
 def begin(
-    settings: CleanSettings, patterns: Sequence[str], output_dir: str, overwrite: bool
+    settings: CleanSettings, patterns: Sequence[str], output: Output
 ) -> tuple[Work, list[str]]:
     """Checks everything that can be checked early, and prepares the output folder.
 
@@ -55,7 +56,7 @@ def begin(
         "input": [[path, files.size(path)] for path in paths],
         "excluded_hash": hashlib.sha256("\n".join(excluded).encode()).hexdigest(),
     }
-    log = resume.begin(output_dir, "clean_corpus", config, overwrite, paths)
+    log = resume.begin(output, "clean_corpus", config, paths)
     work = Work(settings, log)
     if not log.is_complete:
         files.makedirs(work.path())
@@ -77,16 +78,15 @@ def _check_first_records(settings: CleanSettings, paths: Sequence[str]) -> None:
 def run(
     settings: CleanSettings,
     patterns: Sequence[str],
-    output_dir: str,
-    overwrite: bool,
+    output: Output,
     executor: Executor,
 ) -> None:
-    """Makes `output_dir` a complete folder of clean shards.
+    """Makes the output a complete folder of clean shards.
 
     Raises:
       UserError: see `begin`; bad input; or nothing is left of it.
     """
-    work, paths = begin(settings, patterns, output_dir, overwrite)
+    work, paths = begin(settings, patterns, output)
     if not work.log.is_complete:
         values = _run_phases(work, executor, paths)
         report.write(work, values)

@@ -15,41 +15,43 @@ from data_prep.records.example import EVAL, SAMPLES_FILE, TRAIN
 from data_prep.records.shard import NUM_SAMPLES, Job, build_shard
 from data_prep.stages import manifest, resume
 from data_prep.stages.executors import Executor
+from data_prep.stages.resume import Output
 from data_prep.vocab import tokenizer_source, vocabulary
 
 
 @dataclasses.dataclass(frozen=True)
 class RecordSettings:
-    """What decides the records, besides text and vocabulary; flags of its scripts."""
+    """What decides the records, besides text and vocabulary."""
 
     max_seq_length: int = flag(
-        128, "Tokens in an example, [CLS] and [SEP] included.", at_least=8
+        128, "Tokens in a record, including [CLS] and [SEP].", at_least=8
     )
     eval_fraction: float = flag(
         0.005,
-        "Share of documents, by a hash of their text, kept out of training for "
-        "evaluation.",
+        "Share of the documents held out for evaluation, chosen by a hash of their "
+        "text.",
         at_least=0.0,
         at_most=0.5,
     )
     pack_documents: bool = flag(
         False,
-        "Lets short documents share a record, each with its own [CLS] and [SEP]. The "
+        "Let short documents share a record, each with its own [CLS] and [SEP]. This "
         "trainer keeps them apart; google-research/electra does not.",
     )
-    seed: int = flag(0, "Seed of the packer's draws.")
-    compression: str = flag("none", "Of the TFRecord files.", choices=("none", "gzip"))
+    seed: int = flag(0, "Seed of the random choices when packing examples.")
+    compression: str = flag(
+        "none", "Compression of the TFRecord files.", choices=("none", "gzip")
+    )
 
 
 def run(
     settings: RecordSettings,
     input_dir: str,
     vocab_dir: str,
-    output_dir: str,
-    overwrite: bool,
+    output: Output,
     executor: Executor,
 ) -> None:
-    """Makes `output_dir` a complete folder of records.
+    """Makes the output a complete folder of records.
 
     Raises:
       UserError: unusable folders, or too few documents to hold any out.
@@ -66,10 +68,10 @@ def run(
         "tokenizer_sha256": source.tokenizer_sha256,
         "clean_sha256": manifest.content_hash(clean),
     }
-    inputs = (input_dir, vocab_dir)
-    log = resume.begin(output_dir, "build_tfrecords", config, overwrite, inputs)
+    log = resume.begin(output, "build_tfrecords", config, (input_dir, vocab_dir))
     if log.is_complete:
         return
+    output_dir = output.output_dir
     entries = _write_tokenizer(source, output_dir)
     made = _build_shards(settings, input_dir, clean["files"], log, executor)
     entries += [entry for shard in made for entry in shard["entries"]]
@@ -140,8 +142,7 @@ def _build_shards(
         )
         for index, entry in enumerate(shards)
     ]
-    sizes = [entry["bytes"] for entry in shards]
-    return executor.map("building records", build_shard, jobs, sizes)
+    return executor.map("building records", build_shard, jobs)
 
 
 def _write_samples(samples: list[dict[str, Any]], output_dir: str) -> dict[str, Any]:

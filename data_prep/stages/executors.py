@@ -1,17 +1,37 @@
-"""What runs the phases of a stage: the processes of one machine, or a cluster.
+"""What runs the phases of a stage: the processes of one machine, or a Spark cluster.
 
 A phase is a picklable function over items; where it runs does not change its output.
 """
 
+import contextlib
+import dataclasses
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from common import files
+from common.cli import flag
 from common.progress import Progress
 from data_prep.raw.slices import Bundle, Part, Reader
 from data_prep.stages import parallel
+
+# The value of --spark_master that leaves the choice to spark-submit or Dataproc.
+CLUSTER = "cluster"
+
+
+@dataclasses.dataclass(frozen=True)
+class Execution:
+    """Where it runs."""
+
+    num_workers: int = flag(os.cpu_count(), "Processes of this machine.", at_least=1)
+    spark_master: str = flag(
+        "",
+        "Run on Apache Spark: spark://host:7077 or another master's address, or "
+        f"'{CLUSTER}' for the one that spark-submit or Dataproc configured. Empty: "
+        "processes of this machine.",
+    )
 
 
 class Keys(Protocol):
@@ -42,19 +62,8 @@ class Keys(Protocol):
 class Executor(Protocol):
     """Runs functions over many items."""
 
-    def map(
-        self,
-        name: str,
-        function: Callable,
-        items: Sequence,
-        sizes: Sequence[int] | None = None,
-    ) -> list[Any]:
-        """[function(item)], in the items' order.
-
-        Args:
-          name: of the phase, for the progress.
-          sizes: bytes of each item, if the progress is to be told in them.
-        """
+    def map(self, name: str, function: Callable, items: Sequence) -> list[Any]:
+        """[function(item)], in the items' order; `name` is shown with the progress."""
 
     def map_parts(
         self, reader: Reader, bundles: Sequence[Bundle], function: Callable[[Part], str]
@@ -71,20 +80,12 @@ class LocalExecutor:
     def __init__(self, workers: parallel.Workers):
         self._workers = workers
 
-    def map(
-        self,
-        name: str,
-        function: Callable,
-        items: Sequence,
-        sizes: Sequence[int] | None = None,
-    ) -> list[Any]:
+    def map(self, name: str, function: Callable, items: Sequence) -> list[Any]:
         results = []
-        unit, sizes = ("B", sizes) if sizes else (" items", [1] * len(items))
-        with Progress(name, sum(sizes), unit) as progress:
-            found = self._workers.map(function, items)
-            for result, size in zip(found, sizes, strict=True):
+        with Progress(name, len(items), " items") as progress:
+            for result in self._workers.map(function, items):
                 results.append(result)
-                progress.update(size)
+                progress.update(1)
         return results
 
     def map_parts(
@@ -105,3 +106,16 @@ class LocalExecutor:
 
     def find_repeats(self, name: str, keys: Keys) -> None:
         self.map(name, keys.find_repeats, range(keys.num_partitions))
+
+
+@contextlib.contextmanager
+def start(where: Execution) -> Iterator[Executor]:
+    """The executor that the flags name; its processes end with the block."""
+    if where.spark_master:
+        from data_prep.stages import spark_executor
+
+        with spark_executor.session(where.spark_master) as spark:
+            yield spark_executor.SparkExecutor(spark)
+    else:
+        with parallel.Workers(where.num_workers) as workers:
+            yield LocalExecutor(workers)

@@ -54,13 +54,14 @@ def check_output_dir(path: str, overwrite: bool, inputs: Iterable[str] = ()) -> 
     whole = os.path.join(os.path.realpath(path), "")
     for source in inputs:
         if os.path.join(os.path.realpath(source), "").startswith(whole):
-            raise UserError(f"--output_dir={path} holds the input {source}")
+            raise UserError(f"--output_dir={path} contains the input {source}")
     if files.exists(path) and not files.isdir(path):
         raise UserError(f"--output_dir={path} is a file, a folder is needed")
     if files.listdir(path) and not overwrite:
         raise UserError(
-            f"--output_dir={path} is not empty: it holds {files.listdir(path)[0]!r}. "
-            "Name another folder, or say --overwrite to remove what is there"
+            f"--output_dir={path} is not empty: it contains "
+            f"{files.listdir(path)[0]!r}. Choose another folder, or pass --overwrite "
+            "to empty this one"
         )
 
 

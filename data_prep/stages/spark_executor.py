@@ -20,12 +20,12 @@ from common import files
 from common.cli import UserError
 from common.progress import Progress
 from data_prep.raw.slices import Bundle, Part, Reader
-from data_prep.stages.executors import Keys
+from data_prep.stages.executors import CLUSTER, Keys
 
 _POLL_SECONDS = 1.0
-# Tasks that share one large file: each reads it, and cleans every n-th part of it.
+# Several tasks share a large file: each reads all of it and cleans every n-th part.
 _TASK_BYTES = 64 << 20
-_MOST_TASKS = 16
+_MAX_TASKS = 16
 
 
 @contextlib.contextmanager
@@ -33,7 +33,7 @@ def session(master: str) -> Iterator[Any]:
     """A Spark session whose workers can import this package.
 
     Args:
-      master: such as spark://host:7077; empty where spark-submit or Dataproc says it.
+      master: the value of --spark_master.
 
     Raises:
       UserError: pyspark is not installed.
@@ -42,10 +42,13 @@ def session(master: str) -> Iterator[Any]:
         from pyspark.sql import SparkSession
     except ImportError as error:
         raise UserError(
-            "Spark is needed: pip install 'korean-electra-tf[spark]', and Java 17"
+            f"--spark_master={master} needs pyspark: pip install "
+            "'korean-electra-tf[spark]', and install Java 17"
         ) from error
     builder = SparkSession.builder.appName("korean-electra-tf")
-    spark = (builder.master(master) if master else builder).getOrCreate()
+    if master != CLUSTER:
+        builder = builder.master(master)
+    spark = builder.getOrCreate()
     root = pathlib.Path(__file__).parents[2]
     with tempfile.TemporaryDirectory() as folder:
         for package in ("common", "data_prep"):
@@ -59,32 +62,25 @@ def session(master: str) -> Iterator[Any]:
 
 
 class SparkExecutor:
-    """Tasks of a Spark cluster, see executors.Executor."""
+    """Tasks of a Spark cluster; see executors.Executor."""
 
     def __init__(self, spark: Any):
         self._spark = spark
 
-    def map(
-        self,
-        name: str,
-        function: Callable,
-        items: Sequence,
-        sizes: Sequence[int] | None = None,
-    ) -> list[Any]:
+    def map(self, name: str, function: Callable, items: Sequence) -> list[Any]:
         tasks = self._spark.sparkContext.parallelize(items, max(1, len(items)))
         return self._run(name, len(items), tasks.map(function).collect)
 
     def map_parts(
         self, reader: Reader, bundles: Sequence[Bundle], function: Callable[[Part], str]
     ) -> list[str]:
-        jobs = [
-            (bundle, turn, turns)
-            for bundle in bundles
-            for turns in (_turns(bundle),)
-            for turn in range(turns)
-        ]
+        tasks = []
+        for bundle in bundles:
+            size = sum(map(files.size, bundle.paths))
+            count = min(_MAX_TASKS, 1 + size // _TASK_BYTES)
+            tasks += [(bundle, remainder, count) for remainder in range(count)]
         work = functools.partial(_every_nth_part, reader, function)
-        return sorted(sum(self.map("cleaning", work, jobs), []))
+        return sorted(sum(self.map("cleaning", work, tasks), []))
 
     def find_repeats(self, name: str, keys: Keys) -> None:
         count = keys.num_partitions
@@ -100,7 +96,7 @@ class SparkExecutor:
             keys.write_repeats(partition, *np.empty((3, 0), np.uint64))
 
     def _run(self, name: str, total: int, action: Callable[[], Any]) -> Any:
-        """Runs an action while its finished tasks are shown."""
+        """Runs an action and shows how many of its tasks are finished."""
         context = self._spark.sparkContext
         context.setJobGroup(name, name)
         tracker, finished = context.statusTracker(), threading.Event()
@@ -125,24 +121,20 @@ class SparkExecutor:
                 thread.join()
 
 
-def _turns(bundle: Bundle) -> int:
-    size = sum(map(files.size, bundle.paths))
-    return min(_MOST_TASKS, 1 + size // _TASK_BYTES)
-
-
 def _every_nth_part(
-    reader: Reader, function: Callable[[Part], str], job: tuple[Bundle, int, int]
+    reader: Reader, function: Callable[[Part], str], task: tuple[Bundle, int, int]
 ) -> list[str]:
-    bundle, turn, turns = job
-    mine = (part for part in reader.parts(bundle) if part.index % turns == turn)
-    return [function(part) for part in mine]
+    """Applies the function to the parts whose index modulo `count` is `remainder`."""
+    bundle, remainder, count = task
+    parts = reader.parts(bundle)
+    return [function(part) for part in parts if part.index % count == remainder]
 
 
 _KEYS = "key long, part int, item int"
 
 
 def _read_keys(keys: Keys, batches: Iterator) -> Iterator:
-    """Record batches of part numbers -> the keys of these parts."""
+    """Record batches of part numbers -> record batches of these parts' keys."""
     import pyarrow
 
     for batch in batches:
@@ -158,7 +150,7 @@ def _read_keys(keys: Keys, batches: Iterator) -> Iterator:
 
 
 def _write_repeats(keys: Keys, batches: Iterator) -> Iterator:
-    """Writes the repeats of a partition of keys, which come sorted."""
+    """Writes the repeats among the sorted keys of a partition."""
     import pyarrow
     from pyspark import TaskContext
 

@@ -1,21 +1,22 @@
 """How each system made its vocabulary: from a clean folder to the tokens.
 
-wordpiece  pieces of words                            KcBERT, Hwahae
-merge      the same, then another vocabulary's rest   KcELECTRA
-mecab      pieces of morphemes                        KoELECTRA v3, KR-ELECTRA
+wordpiece  pieces of words                                     KcBERT, Hwahae
+merge      the same, then the tokens that only another has     KcELECTRA
+mecab      pieces of morphemes                                 KoELECTRA v3, KR-ELECTRA
 """
 
 import dataclasses
 import os
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from absl import logging
 
-from common.cli import UserError
+from common.cli import UserError, flag
 from common.progress import Progress
 from data_prep.stages.parallel import Workers
-from data_prep.vocab import morphemes, training, vocabulary
+from data_prep.vocab import morphemes, training, vocabulary, word_counts
 from data_prep.vocab.alphabet import Alphabet
 from data_prep.vocab.word_counts import Sample, ShardJob, WordCounter, count_shard
 
@@ -23,64 +24,147 @@ WORDPIECE, MERGE, MECAB = RECIPES = ("wordpiece", "merge", "mecab")
 
 
 @dataclasses.dataclass(frozen=True)
-class Recipe:
-    """What is made of a corpus; the fields are train_vocab's flags.
+class VocabSettings:
+    """What decides the vocabulary, besides the text."""
 
-    vocab_size: tokens before a merge, with special tokens, characters, unused slots.
-    """
+    recipe: str = flag(
+        WORDPIECE,
+        "wordpiece: pieces of words (KcBERT, Hwahae). merge: the same, then the tokens "
+        "of --merge_vocab that it lacks (KcELECTRA). mecab: pieces of morphemes "
+        "(KoELECTRA v3, KR-ELECTRA).",
+        choices=RECIPES,
+    )
+    vocab_size: int = flag(
+        30_000,
+        "Tokens, including special tokens, characters and unused slots but not merged "
+        "ones.",
+        at_least=10,
+    )
+    limit_alphabet: int = flag(
+        6_000,
+        "Characters to keep, most frequent first; words with others become [UNK]. "
+        "Korean comments use about 2,500 syllables, Hanja some thousands. Jamo, ASCII "
+        "and common emoji are always kept.",
+        at_least=1,
+    )
+    min_frequency: int = flag(
+        2, "Pairs of tokens seen less often are not merged.", at_least=1
+    )
+    special_tokens: tuple[str, ...] = flag(
+        (),
+        "Tokens never split, besides the usual five and those of --input_dir's "
+        "manifest, such as [PHONE],{laughing}.",
+    )
+    num_unused: int = flag(
+        0,
+        "Slots [unused0], [unused1], ... at the end; KoELECTRA has 200.",
+        at_least=0,
+    )
+    merge_vocab: str = flag("", "vocab.txt for --recipe=merge.")
+    analyzer: str = flag(
+        morphemes.MECAB,
+        "Morphological analyser for --recipe=mecab.",
+        choices=morphemes.ANALYZERS,
+    )
+    sample_fraction: float = flag(
+        1.0,
+        "Share of the documents to count; KcBERT took 0.1.",
+        at_least=1e-6,
+        at_most=1.0,
+    )
+    stratify_by: str = flag(
+        word_counts.SHARD,
+        "shard: the same share of every shard, and so of every period if the raw text "
+        "was in order of time (clean text contains no dates). none: each document is "
+        "drawn on its own.",
+        choices=word_counts.STRATA,
+    )
+    seed: int = flag(0, "Seed of the sample.")
+    max_words: int = flag(
+        5_000_000,
+        "Distinct words kept in memory, about 1 kB each; beyond it the rarer half is "
+        "dropped.",
+        at_least=1_000,
+    )
+    strip_accents: bool = flag(
+        False, "Strip accents; needs --allow_split_syllables as well."
+    )
+    do_lower_case: bool = flag(False, "Lower-case the text.")
+    allow_split_syllables: bool = flag(
+        False, "Allow --strip_accents, which splits Hangul syllables into jamo."
+    )
 
-    name: str
-    vocab_size: int
-    limit_alphabet: int
-    min_frequency: int
-    num_unused: int = 0
-    analyzer: str = morphemes.MECAB
-    merge_vocab: str = ""
-    max_words: int = 5_000_000
-    sample: Sample = Sample()
-    tokenizer: vocabulary.TokenizerOptions = vocabulary.TokenizerOptions()
+    def with_special_tokens(self, tokens: Iterable[str]) -> "VocabSettings":
+        """The same with these special tokens before those of the flag."""
+        every = tuple(dict.fromkeys([*tokens, *self.special_tokens]))
+        return dataclasses.replace(self, special_tokens=every)
+
+    def config(self) -> dict[str, Any]:
+        """The fields that the vocabulary depends on."""
+        fields = dataclasses.asdict(self)
+        del fields["allow_split_syllables"]
+        return fields
+
+    @property
+    def sample(self) -> Sample:
+        return Sample(self.sample_fraction, self.stratify_by, self.seed)
+
+    @property
+    def tokenizer(self) -> vocabulary.TokenizerOptions:
+        return vocabulary.TokenizerOptions(
+            self.do_lower_case, self.strip_accents, self.special_tokens
+        )
 
     def check(self) -> None:
-        """Refuses what would fail after hours of counting.
+        """Refuses what would otherwise fail after hours of counting.
 
         Raises:
-          UserError: bad special tokens, merge vocabulary or analyser.
+          UserError: bad special tokens, merge vocabulary or analyser, or stripped
+            accents.
         """
-        vocabulary.check_special_tokens(self.tokenizer.special_tokens)
-        if bool(self.merge_vocab) != (self.name == MERGE):
-            raise UserError("--merge_vocab=FILE and --recipe=merge need each other")
+        if self.strip_accents and not self.allow_split_syllables:
+            raise UserError(
+                "--strip_accents splits every Hangul syllable into jamo (한 -> ㅎ ㅏ "
+                "ㄴ): leave it out (--do_lower_case alone is harmless), or add "
+                "--allow_split_syllables"
+            )
+        vocabulary.check_special_tokens(self.special_tokens)
+        if bool(self.merge_vocab) != (self.recipe == MERGE):
+            raise UserError("--merge_vocab=FILE and --recipe=merge go together")
         if self.merge_vocab:
             vocabulary.read_tokens(self.merge_vocab)
-        if self.name == MECAB:
+        if self.recipe == MECAB:
             morphemes.analyzer(self.analyzer)
 
 
 def train(
-    clean_dir: str, entries: list[dict[str, Any]], recipe: Recipe, workers: Workers
+    clean_dir: str,
+    entries: list[dict[str, Any]],
+    settings: VocabSettings,
+    workers: Workers,
 ) -> tuple[list[str], dict[str, Any]]:
-    """Tokens in the order of their ids, and a report for the manifest.
+    """The tokens in the order of their ids, and a report for the manifest.
 
     Args:
-      clean_dir: made by clean_corpus.
-      entries: its manifest's files.
-      recipe: what to do.
+      clean_dir: a folder made by clean_corpus.
+      entries: the files in its manifest.
       workers: processes; the result does not depend on it.
 
     Raises:
-      UserError: nothing sampled, no Hangul, no room for a word, or nothing to learn.
+      UserError: an empty sample, no Hangul, no room for a word, or nothing to learn.
     """
-    split = vocabulary.word_splitter(recipe.tokenizer)
-    counter = WordCounter(split, recipe.max_words)
-    used = _count(counter, clean_dir, entries, recipe.sample, workers)
+    split = vocabulary.word_splitter(settings.tokenizer)
+    counter = WordCounter(split, settings.max_words)
+    used = _count(counter, clean_dir, entries, settings.sample, workers)
     words = counter.finish()
     _check_counts(clean_dir, used, counter)
-    kept = counter.alphabet.choose(recipe.limit_alphabet, split)
+    kept = counter.alphabet.choose(settings.limit_alphabet, split)
     layout = training.Layout(
-        recipe.tokenizer.special_tokens,
+        settings.special_tokens,
         counter.alphabet.tokens(kept, split),
-        recipe.num_unused,
+        settings.num_unused,
     )
-    layout.check_room(recipe.vocab_size)
+    layout.check_room(settings.vocab_size)
     report = {
         "counted": dict(used),
         "distinct_words": len(words),
@@ -88,17 +172,17 @@ def train(
         "dropped_occurrences": counter.dropped_occurrences,
         **_alphabet_report(counter.alphabet, kept),
     }
-    if recipe.name == MECAB:
-        words = morphemes.count(words, recipe.analyzer, workers)
+    if settings.recipe == MECAB:
+        words = morphemes.count(words, settings.analyzer, workers)
         report["distinct_morphemes"] = len(words)
-    own = training.learn(words, layout, recipe.vocab_size, recipe.min_frequency)
-    if len(own) < recipe.vocab_size:
+    own = training.learn(words, layout, settings.vocab_size, settings.min_frequency)
+    if len(own) < settings.vocab_size:
         logging.warning(
-            "the corpus gives %d tokens only, not %d", len(own), recipe.vocab_size
+            "the corpus gives only %d tokens, not %d", len(own), settings.vocab_size
         )
-    if recipe.name != MERGE:
+    if settings.recipe != MERGE:
         return own, report
-    tokens, report["merge"] = _merge(own, recipe.merge_vocab)
+    tokens, report["merge"] = _merge(own, settings.merge_vocab)
     return tokens, report
 
 
@@ -109,7 +193,7 @@ def _count(
     sample: Sample,
     workers: Workers,
 ) -> Counter[str]:
-    """Counts the shards; returns how much text that was."""
+    """Counts the words of the shards; returns how much text that was."""
     jobs = [ShardJob(os.path.join(clean_dir, e["name"]), sample) for e in entries]
     used: Counter[str] = Counter()
     total = sum(entry["bytes"] for entry in entries)
@@ -126,21 +210,21 @@ def _count(
 def _check_counts(clean_dir: str, used: Counter[str], counter: WordCounter) -> None:
     if counter.dropped_words:
         logging.warning(
-            "--max_words: %d rare words, %d occurrences, were dropped",
+            "--max_words: dropped %d rare words (%d occurrences)",
             counter.dropped_words,
             counter.dropped_occurrences,
         )
     if not used["documents"]:
-        raise UserError("--sample_fraction leaves no document: raise it")
+        raise UserError("--sample_fraction leaves no document: increase it")
     if not counter.alphabet.has_hangul():
         raise UserError(
-            f"{clean_dir} holds no Hangul in {used['lines']} lines: is it the Korean "
-            "text, and was it read in its encoding?"
+            f"{clean_dir}: no Hangul in {used['lines']} lines. Is this the Korean "
+            "text, and was it read in the right encoding?"
         )
 
 
 def _alphabet_report(alphabet: Alphabet, kept: list[str]) -> dict[str, Any]:
-    """What the alphabet limit drops: those words become [UNK]."""
+    """What the alphabet limit drops: words with these characters become [UNK]."""
     dropped = alphabet.dropped(kept)
     report = {
         "corpus_characters": len(alphabet.counts),

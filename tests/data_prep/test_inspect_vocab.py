@@ -98,13 +98,13 @@ def test_the_table_alone_writes_nothing(paths, tmp_path):
     ("changes", "message"),
     [
         ({"input": "no/*.txt"}, "no file matches 'no/*.txt'"),
-        ({"probe": True}, "--probe needs --probe_train and --probe_dev"),
+        ({"probe": True}, "--probe, --probe_train and --probe_dev go together"),
         (
             {"probe_train": "x", "probe_dev": "x"},
-            "--probe needs --probe_train and --probe_dev",
+            "--probe, --probe_train and --probe_dev go together",
         ),
         ({"output_dir": "{tmp}/full"}, "is not empty"),
-        ({"output_dir": "{tmp}", "overwrite": True}, "holds the input"),
+        ({"output_dir": "{tmp}", "overwrite": True}, "contains the input"),
     ],
 )
 def test_refused(paths, tmp_path, changes, message):

@@ -195,10 +195,10 @@ def test_seven_workers_and_compression_give_the_same_records(
 
 def test_records_are_built_without_tensorflow(small, tmp_path):
     program = (
-        "import sys; from common import cli;"
-        "from data_prep import build_tfrecords as stage;"
-        "sys.argv[0] = 'x'; main = stage.build_tfrecords;"
-        "cli.run(lambda: (main(), print('tensorflow' in sys.modules)))"
+        "import atexit, sys; from common import cli;"
+        "from data_prep.build_tfrecords import build_tfrecords;"
+        "atexit.register(lambda: print('tensorflow' in sys.modules));"
+        "sys.argv[0] = 'x'; cli.run(build_tfrecords)"
     )
     options = {
         "input_dir": small.clean,
@@ -278,7 +278,7 @@ def test_killed_run_goes_on_with_the_shards_that_are_missing(
     written = [path.stat().st_mtime_ns for path in kept]
     code, log = run_stage("build_tfrecords", **options)
     assert code == 0, log
-    assert "going on where an earlier run stopped" in log
+    assert "resuming an interrupted run" in log
     assert [path.stat().st_mtime_ns for path in kept] == written
     assert snapshot(folder) == snapshot(large.records1)
 
@@ -550,7 +550,7 @@ STAGES = ("clean_corpus", "train_vocab", "build_tfrecords")
 def test_full_output_folder_is_refused(small, refused, tmp_path, stage):
     refused(
         stage,
-        "is not empty: it holds 'keep.txt'. Name another folder, or say --overwrite",
+        "contains 'keep.txt'. Choose another folder, or pass --overwrite",
         output_dir=tmp_path / "old_output",
         overwrite=False,
         **options_of(stage, small),
@@ -565,7 +565,7 @@ def test_output_folder_that_holds_the_input_is_refused(small, run_stage, stage):
         stage, output_dir=folder, overwrite=True, **options_of(stage, small)
     )
     assert code == 1
-    assert "holds the input" in log
+    assert "contains the input" in log
     assert snapshot(folder) == before
 
 

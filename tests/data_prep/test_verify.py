@@ -105,17 +105,17 @@ def test_cut_file_is_found(tmp_path, verified):
     assert code == 1
     assert f"has {3 * size + 20} bytes, its manifest says {len(data)}" in errors[0]
     assert "record 3 (from 0)" in errors[2] and "ends inside it" in errors[2]
-    assert "holds 4 examples, its manifest says 5" in errors[3]
+    assert "has 4 examples, its manifest says 5" in errors[3]
 
 
 @pytest.mark.parametrize(
     ("rows", "problem"),
     [
-        ([*GOOD, GOOD[0]], "holds 6 examples, its manifest says 5"),
-        (GOOD[:4], "holds 4 examples, its manifest says 5"),
-        ([*GOOD[:4], *encoded([[2, 20, 3]])], "input_ids reaches 20, not below 20"),
-        ([*GOOD[:4], *encoded([[2, 3]], 8)], "is no example of max_seq_length=16"),
-        ([*GOOD[:4], b"nonsense"], "is no example of max_seq_length=16"),
+        ([*GOOD, GOOD[0]], "has 6 examples, its manifest says 5"),
+        (GOOD[:4], "has 4 examples, its manifest says 5"),
+        ([*GOOD[:4], *encoded([[2, 20, 3]])], "input_ids reaches 20, must be below 20"),
+        ([*GOOD[:4], *encoded([[2, 3]], 8)], "not an example of max_seq_length=16"),
+        ([*GOOD[:4], b"nonsense"], "not an example of max_seq_length=16"),
     ],
 )
 def test_wrong_content_under_right_hashes_is_found(tmp_path, verified, rows, problem):
@@ -145,7 +145,7 @@ def test_changed_text_is_found(tmp_path, verified):
     code, errors = verified()
     assert code == 1
     assert "has SHA-256" in errors[0]
-    assert "holds 2 lines, its manifest says 3" in errors[1]
+    assert "has 2 lines, its manifest says 3" in errors[1]
 
 
 def test_text_that_is_not_utf_8_is_found(tmp_path, verified):
@@ -175,7 +175,7 @@ def test_all_folders_are_checked_though_one_is_damaged(tmp_path, verified):
 def test_folder_of_no_stage_is_refused(tmp_path, verified):
     code, (error,) = verified()
     assert code == 1
-    assert "there is no stage's folder" in error
+    assert "is not the folder of a stage" in error
 
 
 def test_manifest_of_an_older_run_without_compression_is_read(tmp_path, verified):

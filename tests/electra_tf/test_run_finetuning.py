@@ -103,8 +103,8 @@ REFUSED = {
     "metric": ({"metric": "spearman"}, "--metric=spearman: the scores of 2 labels"),
     "seeds": ({"seeds": "0,-1"}, "--seeds=0,-1: whole numbers are needed"),
     "settings": ({"learning_rate": "0.1"}, "config learning_rate: 0.003 there, 0.1"),
-    "input": ({"output_dir": "hf", "overwrite": "true"}, "holds the input"),
-    "folder": ({"output_dir": "notes"}, "is not empty: it holds 'a.txt'"),
+    "input": ({"output_dir": "hf", "overwrite": "true"}, "contains the input"),
+    "folder": ({"output_dir": "notes"}, "is not empty: it contains 'a.txt'"),
 }
 REFUSED_PREDICTIONS = {
     "ending": ({"output": "a.txt"}, "whose name ends in .tsv or .jsonl"),

@@ -9,6 +9,7 @@ from data_prep.clean import pipeline
 from data_prep.clean.settings import CleanSettings
 from data_prep.stages import manifest, parallel, shards
 from data_prep.stages.executors import LocalExecutor
+from data_prep.stages.resume import Output
 
 EVERYTHING = {
     "text_field": "text",
@@ -32,8 +33,7 @@ def run(
         pipeline.run(
             CleanSettings(**settings),
             patterns,
-            str(output),
-            overwrite,
+            Output(str(output), overwrite),
             LocalExecutor(pool),
         )
     return manifest.read(str(output), "clean_corpus")

@@ -80,7 +80,7 @@ def test_missing_file_is_refused(stage):
 
 
 def test_full_folder_is_kept_unless_told_otherwise(stage):
-    with pytest.raises(UserError, match="holds 'a.txt'.*--overwrite"):
+    with pytest.raises(UserError, match="contains 'a.txt'.*--overwrite"):
         manifest.prepare_output_dir(stage, overwrite=False)
     assert os.listdir(stage)
     manifest.prepare_output_dir(stage, overwrite=True)
@@ -104,7 +104,7 @@ def test_file_as_output_folder_is_refused(stage):
 def test_folder_that_holds_the_input_is_never_overwritten(stage):
     source = os.path.join(stage, "a.txt")
     for output in (stage, os.path.dirname(stage), stage + "/../stage/"):
-        with pytest.raises(UserError, match="holds the input"):
+        with pytest.raises(UserError, match="contains the input"):
             manifest.prepare_output_dir(output, overwrite=True, inputs=[source])
     assert files.exists(source)
     manifest.check_output_dir(stage + "2", overwrite=True, inputs=[source])

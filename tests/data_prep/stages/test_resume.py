@@ -1,4 +1,4 @@
-"""Stages that go on: nothing finished is lost, nothing of other settings is kept."""
+"""Resumed stages: no finished piece is lost, none of other settings is kept."""
 
 import json
 import pickle
@@ -9,12 +9,13 @@ import tensorflow as tf
 from common import files
 from common.cli import UserError
 from data_prep.stages import manifest, resume
+from data_prep.stages.resume import Output
 
 CONFIG = {"seed": 0, "shapes": (8, 16), "input": "a" * 64}
 
 
 def begin(folder, config=CONFIG, stage="build_tfrecords", overwrite=False, inputs=()):
-    return resume.begin(str(folder), stage, config, overwrite, inputs)
+    return resume.begin(Output(str(folder), overwrite), stage, config, inputs)
 
 
 def finish(work_log, number: int) -> dict:
@@ -81,10 +82,10 @@ def test_damaged_piece_is_made_again(tmp_path, damage):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({**CONFIG, "seed": 7}, "settings: seed was 0, is now 7. Name"),
-        ({**CONFIG, "new": "x"}, 'settings: new was null, is now "x". Name'),
+        ({**CONFIG, "seed": 7}, "settings: seed was 0, is now 7. Choose"),
+        ({**CONFIG, "new": "x"}, 'settings: new was null, is now "x". Choose'),
         ({"seed": 0, "shapes": [8]}, r"shapes was \[8, 16\], is now \[8\]; input was"),
-        ({**CONFIG, "seed": "y" * 99}, r'is now "y{76}\.\.\.\. Name'),
+        ({**CONFIG, "seed": "y" * 99}, r'is now "y{76}\.\.\.\. Choose'),
     ],
 )
 def test_other_settings_are_refused_by_name(tmp_path, is_complete, config, message):
@@ -109,14 +110,14 @@ def test_folder_of_another_stage_is_refused(tmp_path, is_complete):
 
 def test_foreign_folder_is_refused(tmp_path):
     (tmp_path / "keep.txt").write_text("precious")
-    with pytest.raises(UserError, match="is not empty: it holds 'keep.txt'"):
+    with pytest.raises(UserError, match="is not empty: it contains 'keep.txt'"):
         begin(tmp_path)
     assert (tmp_path / "keep.txt").read_text() == "precious"
 
 
 def test_folder_that_holds_the_input_is_refused(tmp_path):
     for overwrite in (False, True):
-        with pytest.raises(UserError, match="holds the input"):
+        with pytest.raises(UserError, match="contains the input"):
             begin(tmp_path, overwrite=overwrite, inputs=[str(tmp_path / "in")])
 
 

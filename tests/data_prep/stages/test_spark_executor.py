@@ -1,6 +1,5 @@
 """The same output from Spark, byte for byte."""
 
-import os
 import shutil
 import sys
 
@@ -9,6 +8,10 @@ from helpers.clean_runs import EVERYTHING, corpus, documents, run, snapshot
 
 from data_prep.clean import pipeline, repeats
 from data_prep.clean.settings import CleanSettings
+from data_prep.raw.slices import Reader, bundles
+from data_prep.stages import executors
+from data_prep.stages.executors import Execution
+from data_prep.stages.resume import Output
 
 pyspark = pytest.importorskip("pyspark", reason="the extra spark is not installed")
 if not shutil.which("java"):
@@ -17,39 +20,51 @@ if not shutil.which("java"):
 from data_prep.stages import spark_executor  # noqa: E402
 
 
+@pytest.fixture(scope="module", autouse=True)
+def submitted():
+    """As under spark-submit: its arguments name the master."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+        patch.setenv("PYSPARK_PYTHON", sys.executable)
+        patch.setenv("PYSPARK_SUBMIT_ARGS", "--master local[2] pyspark-shell")
+        yield
+
+
+def test_the_master_is_the_flag_s():
+    with executors.start(Execution(spark_master="local[1]")) as executor:
+        assert executor.map("numbers", abs, [-1, 2]) == [1, 2]
+        context = pyspark.SparkContext.getOrCreate()
+        assert context.master == "local[1]"
+
+
 @pytest.fixture(scope="module")
 def executor():
-    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    with spark_executor.session("local[2]") as spark:
-        yield spark_executor.SparkExecutor(spark)
+    with executors.start(Execution(spark_master="cluster")) as executor:
+        assert pyspark.SparkContext.getOrCreate().master == "local[2]"
+        yield executor
 
 
 def test_spark_writes_what_one_process_writes(executor, write, tmp_path, monkeypatch):
     monkeypatch.setattr(pipeline, "MEBIBYTE", 1 << 14)
     monkeypatch.setattr(repeats, "_PARTITION_ROWS", 300)
     monkeypatch.setattr(spark_executor, "_TASK_BYTES", 1 << 14)
-    paths = [write(f"raw{i}.jsonl", corpus(i, 300)) for i in range(2)]
+    paths = [write(f"raw{i}.jsonl", corpus(i, 150)) for i in range(2)]
     run(paths, tmp_path / "local", **EVERYTHING)
-    pipeline.run(
-        CleanSettings(**EVERYTHING), paths, str(tmp_path / "spark"), False, executor
-    )
-    assert len(documents(tmp_path / "spark")) > 50
+    output = Output(str(tmp_path / "spark"))
+    pipeline.run(CleanSettings(**EVERYTHING), paths, output, executor)
+    assert len(documents(tmp_path / "spark")) > 20
     assert snapshot(tmp_path / "spark") == snapshot(tmp_path / "local")
 
 
-def test_a_large_file_is_shared_by_tasks(write, monkeypatch):
-    monkeypatch.setattr(spark_executor, "_TASK_BYTES", 100)
-    reader = pipeline.slices.Reader("line", slice_bytes=50)
-    (bundle,) = pipeline.slices.bundles([write("a.txt", "가나다\n" * 90)], 50)
-    turns = spark_executor._turns(bundle)
-    assert turns == 10
-    names = [
-        spark_executor._every_nth_part(
-            reader, lambda part: part.name, (bundle, t, turns)
-        )
-        for t in range(turns)
-    ]
-    assert all(names)
-    every = [part.name for part in reader.parts(bundle)]
-    assert sorted(sum(names, [])) == every
+def test_a_large_file_is_shared_by_tasks(executor, write, monkeypatch):
+    monkeypatch.setattr(spark_executor, "_TASK_BYTES", 300)
+    reader = Reader("line", slice_bytes=50)
+    (bundle,) = bundles([write("a.txt", "가나다\n" * 90)], 50)
+
+    def name_and_task(part) -> str:
+        return f"{part.name} {pyspark.TaskContext.get().partitionId()}"
+
+    results = executor.map_parts(reader, [bundle], name_and_task)
+    names, tasks = zip(*(result.split() for result in results), strict=True)
+    assert list(names) == [part.name for part in reader.parts(bundle)]
+    assert set(tasks) == {"0", "1", "2", "3"}
