@@ -41,11 +41,12 @@ def flag(
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def run(main: Callable[..., None]) -> None:
+def run(main: Callable[..., None], appendix: str = "") -> None:
     """Runs a command: `main`, whose parameters are dataclasses made of flags.
 
     Each is filled from the command line. --help lists every flag, grouped by dataclass
-    under the first line of its docstring; `flag` says what a field may be. Refuses
+    under the first line of its docstring, then the appendix; `flag` says what a field
+    may be. Refuses
     stray arguments, logs at INFO unless --verbosity says otherwise, and turns a
     UserError into one readable message and exit code 1.
     """
@@ -54,7 +55,8 @@ def run(main: Callable[..., None]) -> None:
     for settings_type in settings_types:
         define_flags(settings_type)
     if settings_types and any(argument in _HELP for argument in sys.argv[1:]):
-        print(help_text(inspect.getmodule(main).__doc__ or "", settings_types))
+        description = inspect.getmodule(main).__doc__ or ""
+        print(help_text(description, settings_types, appendix))
         return
 
     def wrapped(argv: list[str]) -> None:
@@ -118,7 +120,9 @@ def from_flags(settings: type[Settings]) -> Settings:
     return settings(**{**values, **lists})
 
 
-def help_text(description: str, settings_types: Sequence[type]) -> str:
+def help_text(
+    description: str, settings_types: Sequence[type], appendix: str = ""
+) -> str:
     """What --help prints: the description, then every flag with its default."""
     width = max(60, min(100, shutil.get_terminal_size((88, 24)).columns))
     parts = [description.strip()]
@@ -127,6 +131,7 @@ def help_text(description: str, settings_types: Sequence[type]) -> str:
         for field in dataclasses.fields(settings_type):
             lines += _flag_help(field, width)
         parts.append("\n".join(lines))
+    parts += [appendix] if appendix else []
     parts.append("--verbosity=-1 logs warnings only; --helpfull adds absl's own flags.")
     return "\n\n".join(parts)
 

@@ -1,13 +1,14 @@
 """Hyperparameters under the original's names, checked as they are built."""
 
 import dataclasses
-import typing
+from dataclasses import MISSING
 from typing import Any
 
 from absl import logging
 
 from common.cli import UserError
-from electra_tf import checks
+from electra_tf import hparams
+from electra_tf.hparams import DROPOUT, NOT_NEGATIVE, POSITIVE, SHARE, hparam
 
 COMPUTE_DTYPES = ("auto", "float32", "bfloat16")
 
@@ -17,9 +18,9 @@ _MODEL_SIZES = {
     "large": {"hidden_size": 1024, "num_hidden_layers": 24},
 }
 
-# Hyperparameters of the original that are said elsewhere here. They are accepted, so
+# Hyperparameters of the original, and what replaces them here. They are accepted, so
 # that its JSON files load unchanged, and logged as unused.
-_SAID_ELSEWHERE = {
+_REPLACED = {
     "model_name": "--model_dir",
     "do_train": "run_pretraining trains and evaluates",
     "do_eval": "run_pretraining trains and evaluates",
@@ -40,168 +41,214 @@ _SAID_ELSEWHERE = {
 }
 
 
-_TRANSFORMER_RANGES = {
-    checks.POSITIVE: (
-        "hidden_size",
-        "num_hidden_layers",
-        "num_attention_heads",
-        "intermediate_size",
-        "max_position_embeddings",
-        "type_vocab_size",
-    ),
-    checks.DROPOUT: ("hidden_dropout_prob", "attention_probs_dropout_prob"),
-}
-_PRETRAINING_RANGES = {
-    checks.POSITIVE: (
-        "max_seq_length",
-        "train_batch_size",
-        "gradient_accumulation_steps",
-        "eval_batch_size",
-        "num_train_steps",
-        "num_eval_steps",
-        "iterations_per_loop",
-        "temperature",
-        "generator_hidden_size",
-        "generator_layers",
-        "lr_decay_power",
-    ),
-    checks.NOT_NEGATIVE: (
-        "learning_rate",
-        "weight_decay_rate",
-        "num_warmup_steps",
-        "eval_every_n_steps",
-        "save_checkpoints_steps",
-        "save_checkpoints_minutes",
-        "keep_checkpoint_max",
-        "keep_checkpoint_every_n_steps",
-        "embedding_size",
-        "vocab_size",
-    ),
-    checks.SHARE: ("mask_prob",),
-}
-
-
 @dataclasses.dataclass(frozen=True)
 class TransformerConfig:
     """One encoder. Names and defaults are those of the original's BertConfig."""
 
-    vocab_size: int
-    hidden_size: int
-    num_hidden_layers: int
-    num_attention_heads: int
-    intermediate_size: int
-    hidden_act: str = "gelu"
-    hidden_dropout_prob: float = 0.1
-    attention_probs_dropout_prob: float = 0.1
-    max_position_embeddings: int = 512
-    type_vocab_size: int = 2
-    initializer_range: float = 0.02
+    vocab_size: int = hparam(MISSING, "Tokens of the vocabulary.")
+    hidden_size: int = hparam(MISSING, "Width of the hidden states.", POSITIVE)
+    num_hidden_layers: int = hparam(MISSING, "Layers.", POSITIVE)
+    num_attention_heads: int = hparam(
+        MISSING, "Attention heads; hidden_size / 64 if not given.", POSITIVE
+    )
+    intermediate_size: int = hparam(
+        MISSING, "Width of the feed-forward layers; 4 x hidden_size.", POSITIVE
+    )
+    hidden_act: str = hparam("gelu", "Activation: the exact GELU.", choices=("gelu",))
+    hidden_dropout_prob: float = hparam(0.1, "Dropout of hidden states.", DROPOUT)
+    attention_probs_dropout_prob: float = hparam(
+        0.1, "Dropout of attention weights.", DROPOUT
+    )
+    max_position_embeddings: int = hparam(
+        512, "Positions, the length of the longest possible row.", POSITIVE
+    )
+    type_vocab_size: int = hparam(2, "Kinds of segments.", POSITIVE)
+    initializer_range: float = hparam(
+        0.02, "Standard deviation of the initial weights."
+    )
 
     def __post_init__(self) -> None:
-        checks.check_ranges(self, _TRANSFORMER_RANGES)
+        hparams.check_values(self)
         if self.hidden_size % self.num_attention_heads:
             raise UserError(
                 f"hidden_size {self.hidden_size} is not a multiple of "
                 f"num_attention_heads {self.num_attention_heads}"
             )
-        if self.hidden_act != "gelu":
-            raise UserError(
-                f"hidden_act={self.hidden_act!r}: only 'gelu' (erf) is known"
-            )
 
 
 @dataclasses.dataclass(frozen=True)
 class PretrainingConfig:
-    """Every setting of a pretraining run, under the original's names.
-
-    `per_replica_loss` normalises and clips on each core before averaging, as the
-    original does on TPU; otherwise several replicas make the update that one would.
-    `electric_objective` implies `two_tower_generator`. `vocab_size` 0 means the
-    vocabulary's own; `embedding_size` 0 means 128 for small and the hidden size
-    otherwise. `compute_dtype` is that of the networks' activations; "auto" is bfloat16
-    on TPUs and float32 elsewhere.
-
-    `whole_word_mask` draws all tokens of a word or none; `mask_without_replacement`
-    draws no token twice, which holds for whole words anyway. The original does neither.
-    `pack_documents` must be what the records were built with.
-
-    `train_batch_size` counts the rows of one update on all devices together; each
-    device goes through its part in `gradient_accumulation_steps` pieces, and with
-    `gradient_checkpointing` its backward pass computes each layer a second time instead
-    of keeping it.
-    `iterations_per_loop` steps run on the devices between two lines of the log; a
-    request to stop waits for their end. `eval_every_n_steps` 0 evaluates at the start
-    and the end alone. A checkpoint is due after `save_checkpoints_steps` or
-    `save_checkpoints_minutes`, whichever comes first (0: never by that measure); the
-    `keep_checkpoint_max` newest stay (0: all), and for good those at multiples of
-    `keep_checkpoint_every_n_steps`.
-    """
+    """Every hyperparameter of a pretraining run, under the original's names."""
 
     # Objective
-    electra_objective: bool = True
-    electric_objective: bool = False
-    gen_weight: float = 1.0
-    disc_weight: float = 50.0
-    mask_prob: float = 0.15
-    whole_word_mask: bool = False
-    mask_without_replacement: bool = False
-    temperature: float = 1.0
-    disallow_correct: bool = False
+    electra_objective: bool = hparam(
+        True, "Train a generator and a discriminator; false: a masked LM alone."
+    )
+    electric_objective: bool = hparam(
+        False, "Train Electric instead: energies by noise-contrastive estimation."
+    )
+    gen_weight: float = hparam(1.0, "Weight of the generator's loss.")
+    disc_weight: float = hparam(50.0, "Weight of the discriminator's loss.")
+    mask_prob: float = hparam(0.15, "Share of the tokens to mask.", SHARE)
+    whole_word_mask: bool = hparam(
+        False, "Mask all tokens of a word or none.", original=False
+    )
+    mask_without_replacement: bool = hparam(
+        False,
+        "Draw no token twice; whole words are never drawn twice.",
+        original=False,
+    )
+    temperature: float = hparam(
+        1.0, "Temperature at which the generator's tokens are sampled.", POSITIVE
+    )
+    disallow_correct: bool = hparam(False, "Never sample the original token.")
     # Networks
-    model_size: str = "small"
-    model_hparam_overrides: dict[str, Any] = dataclasses.field(default_factory=dict)
-    embedding_size: int = 0
-    vocab_size: int = 0
-    generator_hidden_size: float = 0.25
-    generator_layers: float = 1.0
-    uniform_generator: bool = False
-    untied_generator: bool = True
-    untied_generator_embeddings: bool = False
-    two_tower_generator: bool = False
+    model_size: str = hparam(
+        "small", "Default sizes of the networks.", choices=tuple(_MODEL_SIZES)
+    )
+    model_hparam_overrides: dict[str, Any] = hparam(
+        {}, "Hyperparameters of the encoder that differ from model_size's."
+    )
+    embedding_size: int = hparam(
+        0, "Width of the embeddings; 0: 128 for small, else hidden_size.", NOT_NEGATIVE
+    )
+    vocab_size: int = hparam(
+        0, "Tokens of the vocabulary; 0: as the records have it.", NOT_NEGATIVE
+    )
+    generator_hidden_size: float = hparam(
+        0.25, "Width of the generator, as a share of the discriminator's.", POSITIVE
+    )
+    generator_layers: float = hparam(
+        1.0, "Layers of the generator, as a share of the discriminator's.", POSITIVE
+    )
+    uniform_generator: bool = hparam(
+        False, "Sample uniformly from the vocabulary instead of training a generator."
+    )
+    untied_generator: bool = hparam(
+        True, "The generator has an encoder of its own; false: one encoder for both."
+    )
+    untied_generator_embeddings: bool = hparam(
+        False, "The generator has embeddings of its own."
+    )
+    two_tower_generator: bool = hparam(
+        False, "The generator reads left and right context apart; Electric always does."
+    )
     # Optimizer
-    learning_rate: float = 5e-4
-    lr_decay_power: float = 1.0
-    weight_decay_rate: float = 0.01
-    num_warmup_steps: int = 10_000
-    per_replica_loss: bool = False
+    learning_rate: float = hparam(5e-4, "Peak of the learning rate.", NOT_NEGATIVE)
+    lr_decay_power: float = hparam(
+        1.0, "Power of the decay to 0 at num_train_steps; 1 is linear.", POSITIVE
+    )
+    weight_decay_rate: float = hparam(0.01, "Decoupled weight decay.", NOT_NEGATIVE)
+    num_warmup_steps: int = hparam(
+        10_000, "Steps in which the learning rate rises from 0.", NOT_NEGATIVE
+    )
+    per_replica_loss: bool = hparam(
+        False,
+        "Normalise losses and clip gradients on each core before averaging, as the "
+        "original does on TPUs, instead of once for all cores.",
+        original=False,
+    )
     # Run
-    compute_dtype: str = "auto"
-    max_seq_length: int = 128
-    pack_documents: bool = False
-    train_batch_size: int = 128
-    gradient_accumulation_steps: int = 1
-    gradient_checkpointing: bool = False
-    eval_batch_size: int = 128
-    num_train_steps: int = 1_000_000
-    num_eval_steps: int = 100
-    eval_every_n_steps: int = 10_000
-    iterations_per_loop: int = 200
-    save_checkpoints_steps: int = 1_000
-    save_checkpoints_minutes: float = 0.0
-    keep_checkpoint_max: int = 5
-    keep_checkpoint_every_n_steps: int = 0
-    seed: int = 0
+    compute_dtype: str = hparam(
+        "auto",
+        "Type of the activations; auto: bfloat16 on TPUs, else float32.",
+        choices=COMPUTE_DTYPES,
+        may_change=True,
+        original=False,
+    )
+    max_seq_length: int = hparam(
+        128, "Tokens of a row; the records must have the same.", POSITIVE
+    )
+    pack_documents: bool = hparam(
+        False, "Documents share rows; the records must have the same.", original=False
+    )
+    train_batch_size: int = hparam(
+        128, "Rows of one update, on all devices together.", POSITIVE
+    )
+    gradient_accumulation_steps: int = hparam(
+        1,
+        "Pieces in which a device goes through its rows of an update.",
+        POSITIVE,
+        may_change=True,
+        original=False,
+    )
+    gradient_checkpointing: bool = hparam(
+        False,
+        "Save memory: the backward pass computes each layer a second time.",
+        may_change=True,
+        original=False,
+    )
+    eval_batch_size: int = hparam(
+        128,
+        "Rows of a batch in evaluation, on all devices together.",
+        POSITIVE,
+        may_change=True,
+    )
+    num_train_steps: int = hparam(
+        1_000_000,
+        "Updates; the learning rate is 0 at their end.",
+        POSITIVE,
+        may_change=True,
+    )
+    num_eval_steps: int = hparam(
+        100, "Most batches of an evaluation.", POSITIVE, may_change=True
+    )
+    eval_every_n_steps: int = hparam(
+        10_000,
+        "Steps between evaluations; 0: only at the start and the end.",
+        NOT_NEGATIVE,
+        may_change=True,
+        original=False,
+    )
+    iterations_per_loop: int = hparam(
+        200,
+        "Steps between two lines of the log; SIGTERM is handled only there.",
+        POSITIVE,
+        may_change=True,
+    )
+    save_checkpoints_steps: int = hparam(
+        1_000,
+        "Steps between checkpoints; 0: only the minutes count.",
+        NOT_NEGATIVE,
+        may_change=True,
+    )
+    save_checkpoints_minutes: float = hparam(
+        0.0,
+        "Minutes between checkpoints, if they pass first; 0: only steps count.",
+        NOT_NEGATIVE,
+        may_change=True,
+        original=False,
+    )
+    keep_checkpoint_max: int = hparam(
+        5, "Newest checkpoints to keep; 0: all.", NOT_NEGATIVE, may_change=True
+    )
+    keep_checkpoint_every_n_steps: int = hparam(
+        0,
+        "Keep checkpoints at its multiples for good; 0: none.",
+        NOT_NEGATIVE,
+        may_change=True,
+        original=False,
+    )
+    seed: int = hparam(
+        0, "Seed of weights, masks, dropout and record order.", original=False
+    )
 
     def __post_init__(self) -> None:
-        checks.check_ranges(self, _PRETRAINING_RANGES)
+        hparams.check_values(self)
         self._check_choices()
         self._check_lengths()
         if not self.save_checkpoints_steps and not self.save_checkpoints_minutes:
             raise UserError(
-                "save_checkpoints_steps and save_checkpoints_minutes are both 0: "
-                "a run that never saves cannot go on after a stop"
+                "save_checkpoints_steps and save_checkpoints_minutes are both 0: a run "
+                "that never saves cannot resume. Set one of them"
             )
         if self.uses_small_generator:
             self.generator()
 
     def _check_choices(self) -> None:
-        checks.check_choice("model_size", self.model_size, _MODEL_SIZES)
-        checks.check_choice("compute_dtype", self.compute_dtype, COMPUTE_DTYPES)
-        types = typing.get_type_hints(TransformerConfig)
-        where = "model_hparam_overrides"
-        checks.check_names(self.model_hparam_overrides, set(types), where)
-        for name, value in self.model_hparam_overrides.items():
-            checks.typed(name, value, types[name], where)
+        hparams.typed(
+            TransformerConfig, self.model_hparam_overrides, "model_hparam_overrides"
+        )
         if self.electra_objective and self.electric_objective:
             raise UserError(
                 "electra_objective and electric_objective exclude each other"
@@ -288,19 +335,12 @@ def from_dict(values: dict[str, Any], where: str) -> PretrainingConfig:
     Raises:
       UserError: an unknown name, a value of the wrong type, or out of range.
     """
-    fields = {field.name: field for field in dataclasses.fields(PretrainingConfig)}
-    elsewhere = {name for name in values if name in _SAID_ELSEWHERE}
+    elsewhere = {name for name in values if name in _REPLACED}
     for name in sorted(elsewhere):
-        logging.info("%s: %s is not used, see %s", where, name, _SAID_ELSEWHERE[name])
+        logging.info("%s: %s is not used: see %s", where, name, _REPLACED[name])
     given = {name: value for name, value in values.items() if name not in elsewhere}
     max_predictions = given.pop("max_predictions_per_seq", None)
-    checks.check_names(given, set(fields), where)
-    defaults = PretrainingConfig()
-    given = {
-        name: checks.typed(name, value, type(getattr(defaults, name)), where)
-        for name, value in given.items()
-    }
-    config = PretrainingConfig(**given)
+    config = PretrainingConfig(**hparams.typed(PretrainingConfig, given, where))
     if max_predictions not in (None, config.max_predictions_per_seq):
         raise UserError(
             f"{where}: max_predictions_per_seq={max_predictions} follows from "

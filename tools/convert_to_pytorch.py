@@ -18,7 +18,7 @@ from absl import flags, logging
 from common import cli, files
 from data_prep.stages import manifest
 from electra_tf.export import hf_check, hf_folder, hub_push, model_card, sources
-from electra_tf.run_folder import checkpoints
+from electra_tf.run_folder import description
 from electra_tf.weights import parameter_names
 
 
@@ -57,7 +57,7 @@ def convert(
     inputs = [path for path in named if path]
     manifest.check_output_dir(output_dir, overwrite, inputs)
     if source.model_dir:  # refused before the weights are read
-        parameter_names.chosen_networks(checkpoints.read_run(source.model_dir)[0], only)
+        parameter_names.chosen_networks(description.read_run(source.model_dir)[0], only)
     trained = sources.load(source, only)
     with tempfile.TemporaryDirectory() as temporary:
         write(trained, temporary, only, check, write_bin)

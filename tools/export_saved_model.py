@@ -26,7 +26,7 @@ from electra_tf.export import clean_steps, hf_check, hf_folder, saved_model, tf_
 from electra_tf.export.text_input import TextInput
 from electra_tf.finetune import model_folder, serving, start
 from electra_tf.pretrain import trained
-from electra_tf.run_folder import checkpoints
+from electra_tf.run_folder import description
 
 
 def cleaning(data: Mapping[str, Any]) -> tf_cleaning.Operation:
@@ -65,7 +65,7 @@ class _Served(NamedTuple):
 def _pretrained(model_dir: str, step: int | None) -> _Served:
     model, step = trained.load_model(model_dir, step)
     logging.info("%s: step %d", model_dir, step)
-    _, data = checkpoints.read_run(model_dir)
+    _, data = description.read_run(model_dir)
     tokenizer_file = os.path.join(model_dir, vocabulary.TOKENIZER_FILE)
     length = model.config.max_seq_length
     tokenizer_json = files.read_text(tokenizer_file)
@@ -100,7 +100,7 @@ def check(model_dir: str, step: int | None) -> None:
       UserError: no run and no fine-tuned model, or one that reads several texts.
     """
     if not _is_finetuned(model_dir):
-        checkpoints.read_run(model_dir)
+        description.read_run(model_dir)
         return
     if step is not None:
         raise UserError(f"--step={step}: {model_dir} is one fine-tuned model")

@@ -8,7 +8,7 @@ from common import files
 from electra_tf.config import PretrainingConfig
 from electra_tf.export import clean_steps, cleaning_module
 from electra_tf.pretrain import run_log
-from electra_tf.run_folder import checkpoints
+from electra_tf.run_folder import description
 
 CARD_FILE = "README.md"
 # What each class of transformers is: title, what it was trained for, an example.
@@ -86,7 +86,7 @@ def write_cards(
       output_dir: folders as transformers loads them, each with its config.json.
       model_dir: of the run; without one, nothing is known of corpus and evaluation.
     """
-    data = checkpoints.read_run(model_dir)[1] if model_dir else {}
+    data = description.read_run(model_dir)[1] if model_dir else {}
     rules = clean_steps.rules_of_run(data)
     for kind in files.listdir(output_dir):
         folder = os.path.join(output_dir, kind)

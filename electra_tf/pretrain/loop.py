@@ -274,6 +274,7 @@ def _non_finite(
     names = " and ".join(health_rules.non_finite(interval.sums))
     return UserError(
         f"{names} of step {step} are not finite. Its batch is in {path}; the "
-        f"checkpoints in {model_dir} are from before. Go on from there with a lower "
-        "learning_rate or a longer warm-up, in a new --model_dir if need be"
+        f"checkpoints in {model_dir} are from before. The same command would fail "
+        "again: begin a new run with a lower learning_rate or a longer warm-up, from "
+        f"these weights with another --model_dir and --init_from={model_dir}"
     )

@@ -6,7 +6,7 @@ import os
 from common.cli import UserError
 from data_prep.vocab import vocabulary
 from electra_tf.pretrain.model import PretrainingModel
-from electra_tf.run_folder import checkpoints
+from electra_tf.run_folder import checkpoints, description
 
 
 def load_model(model_dir: str, step: int | None = None) -> tuple[PretrainingModel, int]:
@@ -16,7 +16,7 @@ def load_model(model_dir: str, step: int | None = None) -> tuple[PretrainingMode
       UserError: no such run or checkpoint, or the vocabulary is not the one trained
         with.
     """
-    config, data = checkpoints.read_run(model_dir)
+    config, data = description.read_run(model_dir)
     vocab_file = os.path.join(model_dir, vocabulary.VOCAB_FILE)
     sha256 = vocabulary.fingerprint(vocab_file)
     if sha256 != data["vocab_sha256"]:

@@ -1,20 +1,7 @@
-"""Checkpoints in the original's own format, and what else a run's folder holds.
-
-A run's folder (model_dir) holds
-  config.json       the resolved config, what the data was, and --init_from's weights
-  vocab.txt         the vocabulary
-  tokenizer.json    the same, with the tokenizer's options
-  samples.jsonl     held-out lines with their token ids, for checking exports
-  model.ckpt-N.*    TF1 name-based checkpoints: variables, Adam slots, global_step
-  damaged-*         checkpoints that could not be read
-  metrics.jsonl     a line per log interval, evaluation and warning
-  tensorboard/      the same for TensorBoard
-  trainer.json      which process trains there
-"""
+"""Checkpoints in the original's own format: TF1, by the names of variables."""
 
 import os
 import re
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -22,37 +9,16 @@ from absl import logging
 
 from common import files
 from common.cli import UserError
-from data_prep.records.example import SAMPLES_FILE
-from data_prep.vocab import vocabulary
-from electra_tf import config as config_lib
-from electra_tf.config import PretrainingConfig
 from electra_tf.run_folder import tf1_format
 
-CONFIG_FILE = "config.json"
 _INDEX = re.compile(r"^model\.ckpt-(\d+)\.index$")
 _PART = re.compile(r"^model\.ckpt-(\d+)\.")
-# Damaged checkpoints are renamed, to be neither read nor counted again.
+# Damaged checkpoints get this prefix, so that they are neither read nor counted.
 _DAMAGED = "damaged-"
-
-# What may change when a run goes on: none of it alters what was trained so far.
-_MAY_CHANGE = {
-    "compute_dtype",
-    "eval_batch_size",
-    "eval_every_n_steps",
-    "gradient_accumulation_steps",
-    "gradient_checkpointing",
-    "iterations_per_loop",
-    "keep_checkpoint_every_n_steps",
-    "keep_checkpoint_max",
-    "num_eval_steps",
-    "num_train_steps",
-    "save_checkpoints_minutes",
-    "save_checkpoints_steps",
-}
 
 
 def steps(model_dir: str) -> list[int]:
-    """Steps of the checkpoints there are, ascending. The index is written last."""
+    """Steps of the complete checkpoints, ascending: the index is written last."""
     matches = map(_INDEX.match, files.listdir(model_dir))
     return sorted(int(match[1]) for match in matches if match)
 
@@ -68,11 +34,11 @@ def save(
     keep_max: int,
     keep_every_n_steps: int = 0,
 ) -> None:
-    """Writes a checkpoint; then drops the oldest beyond `keep_max` (0 keeps all).
+    """Writes a checkpoint, then removes the oldest beyond `keep_max` (0 keeps all).
 
     Those at multiples of `keep_every_n_steps` stay and are not counted. TensorFlow
-    writes to temporary names and the index last, so a save that is killed or fails
-    leaves the ones before it as they were.
+    writes to temporary names, and the index last: a save that is killed or fails leaves
+    earlier checkpoints as they were.
     """
     try:
         values = {**variables, tf1_format.GLOBAL_STEP: np.int64(step)}
@@ -90,7 +56,7 @@ def save(
 
 
 def _remove_all_but(model_dir: str, kept: set[int]) -> None:
-    """Removes other checkpoints, and what killed saves left of theirs."""
+    """Removes other checkpoints, and files that killed saves left behind."""
     for name in files.listdir(model_dir):
         part = _PART.match(name)
         if part and (int(part[1]) not in kept or ".tempstate" in name):
@@ -98,7 +64,7 @@ def _remove_all_but(model_dir: str, kept: set[int]) -> None:
 
 
 def write_state(model_dir: str) -> None:
-    """The file `checkpoint`, by which TensorFlow's own tools find the newest one."""
+    """Writes the file `checkpoint`, where TensorFlow's tools look up the newest one."""
     names = [f'"model.ckpt-{step}"' for step in steps(model_dir)]
     lines = [f"model_checkpoint_path: {names[-1]}"]
     lines += [f"all_model_checkpoint_paths: {name}" for name in names]
@@ -116,15 +82,15 @@ def load(path: str, variables: dict[str, tf.Variable]) -> int:
 
 
 def restore_or_initialise(model_dir: str, variables: dict[str, tf.Variable]) -> int:
-    """Continues from the newest readable checkpoint; without one, starts at step 0.
+    """Resumes from the newest readable checkpoint; without one, starts at step 0.
 
     A damaged checkpoint is reported and the one before it is used.
     """
-    found = steps(model_dir)
-    for step in reversed(found):
+    present = steps(model_dir)
+    for step in reversed(present):
         try:
             load(prefix(model_dir, step), variables)
-            logging.info("continuing from %s", prefix(model_dir, step))
+            logging.info("resuming from %s", prefix(model_dir, step))
             return step
         except tf1_format.UNREACHABLE:
             raise
@@ -134,20 +100,20 @@ def restore_or_initialise(model_dir: str, variables: dict[str, tf.Variable]) -> 
                 prefix(model_dir, step),
                 error,
             )
-    if found:
+    if present:
         raise UserError(
-            f"none of the {len(found)} checkpoints in {model_dir} can be read: use a "
-            "new --model_dir to begin again"
+            f"none of the {len(present)} checkpoints in {model_dir} can be read: name "
+            "another --model_dir to begin a new run"
         )
     return 0
 
 
 def set_aside_after(model_dir: str, step: int) -> None:
-    """Renames the checkpoints past the one restored, which are damaged.
+    """Renames the checkpoints after the restored one, which are damaged.
 
     Else they would push good ones out of the `keep_checkpoint_max` newest.
     """
-    damaged = {found for found in steps(model_dir) if found > step}
+    damaged = {other for other in steps(model_dir) if other > step}
     for name in files.listdir(model_dir):
         part = _PART.match(name)
         if part and int(part[1]) in damaged:
@@ -161,104 +127,18 @@ def restore(model_dir: str, variables: dict[str, tf.Variable], step: int | None)
     Raises:
       UserError: there is no such checkpoint, or it is damaged.
     """
-    found = steps(model_dir)
-    if not found or step not in (None, *found):
-        raise UserError(f"{model_dir} has no checkpoint {step or ''}; it has {found}")
-    path = prefix(model_dir, found[-1] if step is None else step)
-    with tf1_format.reading(path):
-        return load(path, variables)
+    step = find(model_dir, step)
+    with tf1_format.reading(prefix(model_dir, step)):
+        return load(prefix(model_dir, step), variables)
 
 
-def open_run(
-    model_dir: str,
-    data_dir: str,
-    config: PretrainingConfig,
-    data: dict[str, Any],
-    init_from: dict[str, Any] | None = None,
-) -> None:
-    """Writes a new run's config, vocabulary and samples, or checks an old run's.
-
-    Args:
-      init_from: which weights a new run begins from; None: random ones.
+def find(model_dir: str, step: int | None) -> int:
+    """The step asked for, or that of the newest checkpoint.
 
     Raises:
-      UserError: the folder holds something else, or a run of another config or data.
+      UserError: there is no such checkpoint.
     """
-    held = [name for name in files.listdir(model_dir) if not name.endswith(".tmp")]
-    if (before := read_description(model_dir)) is not None:
-        check_same_run(model_dir, config, data)
-        init_from = before.get("init_from")
-    elif held:
-        raise UserError(
-            f"--model_dir={model_dir} is not empty and no run of this program: it "
-            f"holds {held[0]!r}. Name another folder, or say --overwrite to remove "
-            "what is there"
-        )
-    files.makedirs(model_dir)
-    # The config first: a folder that a kill left half made is then known for a run.
-    described = _describe(config, data) | {"init_from": init_from}
-    files.write_json(os.path.join(model_dir, CONFIG_FILE), described)
-    for name in (vocabulary.VOCAB_FILE, vocabulary.TOKENIZER_FILE, SAMPLES_FILE):
-        text = files.read_text(os.path.join(data_dir, "tfrecords", name))
-        files.write_text(os.path.join(model_dir, name), text)
-
-
-def read_description(model_dir: str) -> dict[str, Any] | None:
-    """A run's config.json; None if there is none, or another program's."""
-    path = os.path.join(model_dir, CONFIG_FILE)
-    if not files.exists(path):
-        return None
-    try:
-        found = files.read_json(path)
-        return found if isinstance(found["config"] | found["data"], dict) else None
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-def _describe(config: PretrainingConfig, data: dict[str, Any]) -> dict[str, Any]:
-    names = ("vocab_size", "vocab_sha256", "recipe", "recipe_hash", "seed", "counts")
-    described = {name: data[name] for name in names}
-    if "corpus" in data:  # records of earlier versions say nothing of it
-        described["corpus"] = data["corpus"]
-    return {"config": config.to_dict(), "data": described}
-
-
-def check_same_run(
-    model_dir: str, config: PretrainingConfig, data: dict[str, Any]
-) -> None:
-    """Refuses to go on with a run of another config or data.
-
-    Raises:
-      UserError: names what differs.
-    """
-    before, changes = read_description(model_dir), []
-    for part, values in _describe(config, data).items():
-        for name, value in values.items():
-            if before[part].get(name) == value:
-                continue
-            change = f"{name}: {before[part].get(name)!r} there, {value!r} now"
-            if part == "config" and name in _MAY_CHANGE:
-                logging.info("the run goes on with another %s", change)
-            else:
-                changes.append(change)
-    if changes:
-        raise UserError(
-            f"--model_dir={model_dir} holds a run of another config or data: "
-            f"{'; '.join(changes)}. Name another folder, or say --overwrite"
-        )
-
-
-def read_run(model_dir: str) -> tuple[PretrainingConfig, dict[str, Any]]:
-    """The config a run was trained with, and what its data was.
-
-    Raises:
-      UserError: no run is there.
-    """
-    path = os.path.join(model_dir, CONFIG_FILE)
-    found = read_description(model_dir)
-    if found is None:
-        raise UserError(
-            f"{path} is not there, or not as run_pretraining writes it: name a run's "
-            "folder"
-        )
-    return config_lib.from_dict(found["config"], path), found["data"]
+    present = steps(model_dir)
+    if not present or step not in (None, *present):
+        raise UserError(f"{model_dir} has no checkpoint {step or ''}; it has {present}")
+    return present[-1] if step is None else step

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from common import files
 from common.cli import UserError
-from electra_tf.run_folder.checkpoints import CONFIG_FILE
+from electra_tf.run_folder.description import CONFIG_FILE
 
 _INDEX = ".index.json"
 _SAFETENSORS = "model.safetensors"

@@ -3,7 +3,6 @@
 import dataclasses
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -11,7 +10,6 @@ from absl import logging
 
 from common.cli import UserError
 from electra_tf.config import PretrainingConfig
-from electra_tf.run_folder import checkpoints
 from electra_tf.weights import sizes, vocabulary_match
 from electra_tf.weights.read import Source
 
@@ -28,40 +26,6 @@ class Report:
     loaded: list[str]
     fresh: list[str]
     unused: list[str]
-
-
-def check_same_start(model_dir: str, given: dict[str, Any] | None) -> None:
-    """A run goes on only as it began: from the same weights, or from random ones.
-
-    Args:
-      given: `path`, and what else of `Source.describe` is known; None: random weights.
-
-    Raises:
-      UserError: it began otherwise.
-    """
-    run = checkpoints.read_description(model_dir)
-    recorded = run and run.get("init_from")
-    if run is None or (given is None and recorded is None):
-        return
-    other = "To begin a new run name another --model_dir, or say --overwrite"
-    if given is None:
-        raise UserError(
-            f"--model_dir={model_dir} holds a run that began from the weights of "
-            f"{recorded['path']}: to go on with it say --init_from={recorded['path']} "
-            f"again. {other}"
-        )
-    if recorded is None:
-        raise UserError(
-            f"--model_dir={model_dir} holds a run that began from random weights: to "
-            f"go on with it leave --init_from={given['path']} out. {other}"
-        )
-    for name, value in given.items():
-        if recorded.get(name) != value:
-            raise UserError(
-                f"--model_dir={model_dir} holds a run that began from other weights "
-                f"than --init_from says now: {name} {recorded.get(name)!r} there, "
-                f"{value!r} now. {other}"
-            )
 
 
 def check_apart(model_dir: str, paths: Sequence[str]) -> None:

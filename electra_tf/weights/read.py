@@ -15,7 +15,7 @@ from common.cli import UserError
 from data_prep.vocab import tokenizer_source, vocabulary
 from electra_tf import config as config_lib
 from electra_tf.config import PretrainingConfig
-from electra_tf.run_folder import checkpoints, tf1_format
+from electra_tf.run_folder import checkpoints, description, tf1_format
 from electra_tf.weights import hf_files, hub_download
 from electra_tf.weights.parameter_names import DISCRIMINATOR, GENERATOR
 
@@ -94,7 +94,7 @@ def read(
 
 
 def _is_run(path: str) -> bool:
-    return checkpoints.read_description(path) is not None
+    return description.read_description(path) is not None
 
 
 def _from_run(path: str, step: int | None, vocab_path: str | None) -> Source:
@@ -103,7 +103,7 @@ def _from_run(path: str, step: int | None, vocab_path: str | None) -> Source:
         raise UserError(f"{path} has no checkpoint {step or ''}; it has {found}")
     step = found[-1] if step is None else step
     source = _from_checkpoint(path, checkpoints.prefix(path, step), vocab_path)
-    trained_with = checkpoints.read_run(path)[1]["vocab_sha256"]
+    trained_with = description.read_run(path)[1]["vocab_sha256"]
     if source.vocab_sha256 != trained_with:
         raise UserError(
             f"{vocab_path or path}: the vocabulary (SHA-256 "
@@ -141,7 +141,7 @@ def _said_beside(folder: str) -> dict[str, dict[str, Any]]:
     """Of a run's config.json or the original's hparams.json; empty without either."""
     hparams_file = os.path.join(folder, HPARAMS_FILE)
     if _is_run(folder):
-        config, _ = checkpoints.read_run(folder)
+        config, _ = description.read_run(folder)
     elif files.exists(hparams_file):
         config = _from_hparams(hparams_file)
     else:
@@ -178,11 +178,11 @@ def _folders(paths: Sequence[str]) -> list[str]:
             path = hub_download.download(path)
         parts = [os.path.join(path, kind) for kind in _KINDS]
         parts = [part for part in parts if files.isdir(part)]
-        has_config = files.exists(os.path.join(path, checkpoints.CONFIG_FILE))
+        has_config = files.exists(os.path.join(path, description.CONFIG_FILE))
         if not parts and not has_config:
             raise UserError(
                 f"--init_from={path} is no checkpoint ({path}.index is looked for), no "
-                f"run's folder, and no folder with {checkpoints.CONFIG_FILE} of "
+                f"run's folder, and no folder with {description.CONFIG_FILE} of "
                 f"transformers, or with {DISCRIMINATOR}/ and {GENERATOR}/"
             )
         found += [path] if has_config else parts

@@ -7,26 +7,13 @@ from absl import logging
 
 from common.cli import UserError
 from electra_tf import config as config_lib
+from electra_tf import hparams as hparams_lib
 from electra_tf.config import PretrainingConfig
 from electra_tf.weights.parameter_names import DISCRIMINATOR, GENERATOR, MASKED_LM
 from electra_tf.weights.shown_sizes import shown_sizes
 
 Shapes = dict[str, list[int]]
 
-# Settings of this trainer that the original, which refuses unknown names, has not.
-_NOT_THE_ORIGINALS = (
-    "compute_dtype",
-    "eval_every_n_steps",
-    "gradient_accumulation_steps",
-    "gradient_checkpointing",
-    "keep_checkpoint_every_n_steps",
-    "mask_without_replacement",
-    "pack_documents",
-    "per_replica_loss",
-    "save_checkpoints_minutes",
-    "seed",
-    "whole_word_mask",
-)
 _HEADS = {
     DISCRIMINATOR: "discriminator_predictions/dense/kernel",
     GENERATOR: "generator_predictions/output_bias",
@@ -41,9 +28,9 @@ def original_hparams(config: PretrainingConfig) -> dict[str, Any]:
         "vocab_size": config.discriminator().vocab_size,
     }
     default = PretrainingConfig()
-    for name in _NOT_THE_ORIGINALS:
+    for name in sorted(hparams_lib.names(PretrainingConfig, original=False)):
         if values.pop(name) != getattr(default, name):
-            logging.info("the original has no %s: not in its hparams", name)
+            logging.info("the original has no %s: left out of its hparams", name)
     return values
 
 

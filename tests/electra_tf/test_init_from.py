@@ -15,7 +15,7 @@ from helpers import ROOT, tiny
 from electra_tf.export import hf_folder
 from electra_tf.pretrain import compiled_steps, input_pipeline
 from electra_tf.pretrain.run_log import read_log
-from electra_tf.run_folder import checkpoints
+from electra_tf.run_folder import checkpoints, description
 
 TIMEOUT = 600
 # The held-out records are the same, the text to train on is another.
@@ -73,13 +73,13 @@ def test_a_new_run_evaluates_as_the_one_it_came_from(folder):
     model_dir, option = folder / "run", f"--init_from={folder / 'hf'}"
     log = model_dir / "metrics.jsonl"
     kill_once((model_dir / "samples.jsonl").exists, model_dir, option)
-    recorded = checkpoints.read_description(str(model_dir))["init_from"]
+    recorded = description.read_description(str(model_dir))["init_from"]
     assert recorded["path"] == str(folder / "hf") and len(recorded["sha256"]) == 64
     # Killed before its first checkpoint, it begins from the same weights again.
     said = kill_once(lambda: log.exists() and read_log(str(log)), model_dir, option)
     assert "variables loaded, 0 fresh, 0 unused" in said
     assert checkpoints.steps(str(model_dir)) == []
-    assert checkpoints.read_description(str(model_dir))["init_from"] == recorded
+    assert description.read_description(str(model_dir))["init_from"] == recorded
     [found] = read_log(str(log))
     assert (found["kind"], found["step"]) == ("eval", 0)
     expected = json.loads((folder / "first.json").read_text())

@@ -20,7 +20,7 @@ from electra_tf.config import PretrainingConfig
 from electra_tf.export import hf_check, hf_config, hf_folder
 from electra_tf.export.sources import SourceFlags
 from electra_tf.pretrain.model import PretrainingModel
-from electra_tf.run_folder import checkpoints, tf1_format
+from electra_tf.run_folder import checkpoints, description, tf1_format
 from electra_tf.weights import parameter_names, tf1_config
 from tools.convert_to_pytorch import convert
 
@@ -404,7 +404,7 @@ def model_dir(model, vocab_file, samples, tmp_path) -> pathlib.Path:
     (folder / example.SAMPLES_FILE).write_text(lines)
     data = {"vocab_sha256": vocabulary.fingerprint(vocab_file)}
     described = {"config": model.config.to_dict(), "data": data}
-    (folder / checkpoints.CONFIG_FILE).write_text(json.dumps(described))
+    (folder / description.CONFIG_FILE).write_text(json.dumps(described))
     checkpoints.save(str(folder), 7, model.named_variables, keep_max=1)
     return folder
 

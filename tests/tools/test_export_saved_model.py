@@ -20,7 +20,7 @@ from electra_tf.finetune.data.rows import Kind
 from electra_tf.finetune.kinds import task_data
 from electra_tf.finetune.networks import FinetuningModel
 from electra_tf.pretrain.model import PretrainingModel
-from electra_tf.run_folder import checkpoints
+from electra_tf.run_folder import checkpoints, description
 
 pytest.importorskip("tensorflow_text", reason="pip install 'korean-electra-tf[text]'")
 
@@ -49,7 +49,7 @@ def model_dir(tmp_path) -> pathlib.Path:
         "recipe_hash": recipe.hash(),
     }
     described = {"config": config.to_dict(), "data": data}
-    files.write_json(str(folder / checkpoints.CONFIG_FILE), described)
+    files.write_json(str(folder / description.CONFIG_FILE), described)
     write_samples(folder, [5, 9, 7])
     model = PretrainingModel(config)
     checkpoints.save(str(folder), 7, model.named_variables, keep_max=1)

@@ -11,7 +11,7 @@ from data_prep.vocab import vocabulary
 from electra_tf import config as config_lib
 from electra_tf.finetune import results
 from electra_tf.pretrain.model import PretrainingModel
-from electra_tf.run_folder import checkpoints
+from electra_tf.run_folder import checkpoints, description
 
 TOKENS = [*vocabulary.SPECIAL_TOKENS, *"가나다라마바사아자차"]
 
@@ -36,7 +36,7 @@ def write_run(folder: pathlib.Path, step: int) -> None:
     fingerprint = vocabulary.fingerprint(str(folder / vocabulary.VOCAB_FILE))
     data = {"vocab_size": len(TOKENS), "vocab_sha256": fingerprint}
     described = {"config": config.to_dict(), "data": data}
-    files.write_json(str(folder / checkpoints.CONFIG_FILE), described)
+    files.write_json(str(folder / description.CONFIG_FILE), described)
     variables = PretrainingModel(config).named_variables
     checkpoints.save(str(folder), step, variables, keep_max=0)
 

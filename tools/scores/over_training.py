@@ -8,7 +8,7 @@ from common import files
 from common.cli import UserError
 from electra_tf.finetune import results
 from electra_tf.finetune.results import Results
-from electra_tf.run_folder import checkpoints
+from electra_tf.run_folder import checkpoints, description
 from tools.scores import page as score_page
 from tools.scores import plots
 from tools.scores import table as score_table
@@ -23,7 +23,7 @@ def chosen_steps(model_dir: str, wanted: Sequence[int] = ()) -> list[int]:
     Raises:
       UserError: no run is there, or it has no such checkpoint.
     """
-    config, _ = checkpoints.read_run(model_dir)
+    config, _ = description.read_run(model_dir)
     found = checkpoints.steps(model_dir)
     if not found or (missing := set(wanted) - set(found)):
         raise UserError(

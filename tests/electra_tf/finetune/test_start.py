@@ -16,7 +16,7 @@ from electra_tf.export import hf_folder
 from electra_tf.finetune import model_folder, start
 from electra_tf.finetune.data.rows import Kind
 from electra_tf.pretrain.model import PretrainingModel
-from electra_tf.run_folder import checkpoints
+from electra_tf.run_folder import checkpoints, description
 
 pytestmark = pytest.mark.usefixtures("plain")
 
@@ -57,7 +57,7 @@ def test_a_converted_folder(exported, model, name):
 def test_a_pretraining_run_at_any_of_its_steps(data_dir, model, tmp_path):
     manifest = json.loads((data_dir / "tfrecords" / "manifest.json").read_text())
     run = str(tmp_path / "run")
-    checkpoints.open_run(run, str(data_dir), model.config, manifest)
+    description.open_run(run, str(data_dir), model.config, manifest)
     for step in (10, 20):
         checkpoints.save(run, step, model.named_variables, keep_max=0)
     assert_begins_from(start.read([run]), model)

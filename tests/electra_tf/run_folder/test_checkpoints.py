@@ -1,4 +1,4 @@
-"""Checkpoints under the original's names, damaged ones, and whose folder it is."""
+"""Checkpoints under the original's names, and damaged ones."""
 
 import dataclasses
 import json
@@ -12,16 +12,7 @@ from helpers import tiny
 
 from common.cli import UserError
 from electra_tf.pretrain import input_pipeline, trained
-from electra_tf.run_folder import checkpoints
-
-DATA = {
-    "vocab_size": tiny.VOCAB_SIZE,
-    "vocab_sha256": "0" * 64,
-    "recipe": {},
-    "recipe_hash": "1234",
-    "seed": 0,
-    "counts": {"train": 3},
-}
+from electra_tf.run_folder import checkpoints, description
 
 
 def small_variables(value: float = 0.0) -> dict[str, tf.Variable]:
@@ -213,100 +204,12 @@ def test_checkpoint_of_other_variables_is_refused(tmp_path, name, message):
 
 
 @pytest.fixture
-def open_run(data_dir, tmp_path):
-    """Opens tmp_path/run under a config with changes."""
-
-    def open_it(data=DATA, **changes):
-        config = tiny.config(**changes)
-        checkpoints.open_run(str(tmp_path / "run"), str(data_dir), config, data)
-
-    return open_it
-
-
-def test_new_run_holds_config_vocabulary_and_samples(open_run, data_dir, tmp_path):
-    open_run(seed=3)
-    run = tmp_path / "run"
-    assert checkpoints.read_run(str(run))[0] == tiny.config(seed=3)
-    for name in ("vocab.txt", "tokenizer.json", "samples.jsonl"):
-        written = (data_dir / "tfrecords" / name).read_bytes()
-        assert (run / name).read_bytes() == written
-    assert json.loads((run / "config.json").read_text())["data"]["vocab_size"] == 40
-
-
-def test_folder_of_something_else_is_refused(open_run, tmp_path):
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "holiday.jpg").write_text("x")
-    with pytest.raises(UserError, match="not empty.*holiday.jpg"):
-        open_run()
-    assert [path.name for path in (tmp_path / "run").iterdir()] == ["holiday.jpg"]
-
-
-@pytest.mark.parametrize("content", ['{"model_type": "electra"}', "[]", "no json"])
-def test_folder_with_another_programs_config_is_refused(open_run, tmp_path, content):
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "config.json").write_text(content)
-    with pytest.raises(UserError, match="--model_dir="):
-        open_run()
-    assert (tmp_path / "run" / "config.json").read_text() == content
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"learning_rate": 1e-3},
-        {"seed": 1},
-        {"train_batch_size": 16},
-        {"overrides": {"hidden_size": 64}},
-    ],
-    ids=str,
-)
-def test_another_config_is_refused_and_named(open_run, tmp_path, change):
-    open_run()
-    before = (tmp_path / "run" / "config.json").read_text()
-    name = next(iter(change)).replace("overrides", "model_hparam_overrides")
-    with pytest.raises(UserError, match=f"another config or data: {name}: .* now"):
-        open_run(**change)
-    assert (tmp_path / "run" / "config.json").read_text() == before
-
-
-def test_other_data_is_refused_and_named(open_run):
-    open_run()
-    with pytest.raises(UserError, match="recipe_hash: '1234' there, '5678' now"):
-        open_run(data=DATA | {"recipe_hash": "5678"})
-
-
-def test_what_alters_no_weight_may_change(open_run, tmp_path):
-    open_run()
-    changes = {
-        "eval_batch_size": 2,
-        "iterations_per_loop": 3,
-        "keep_checkpoint_max": 4,
-        "num_eval_steps": 5,
-        "num_train_steps": 60,
-        "save_checkpoints_steps": 7,
-        "save_checkpoints_minutes": 2.5,
-        "keep_checkpoint_every_n_steps": 100,
-        "eval_every_n_steps": 50,
-        "gradient_accumulation_steps": 2,
-        "gradient_checkpointing": True,
-        "compute_dtype": "bfloat16",
-    }
-    open_run(**changes)
-    assert checkpoints.read_run(str(tmp_path / "run"))[0] == tiny.config(**changes)
-
-
-def test_same_config_goes_on(open_run):
-    open_run()
-    open_run()
-
-
-@pytest.fixture
 def finished(untrained, data_dir, tmp_path) -> pathlib.Path:
     """A run with two checkpoints."""
     config = untrained.config
     found = input_pipeline.read_manifest(str(data_dir), config)
     folder = tmp_path / "finished"
-    checkpoints.open_run(str(folder), str(data_dir), config, found)
+    description.open_run(str(folder), str(data_dir), config, found)
     for step in (1, 2):
         tiny.set_random_values(untrained.checkpoint_variables, seed=step)
         checkpoints.save(str(folder), step, untrained.checkpoint_variables, 5)
@@ -338,7 +241,7 @@ def test_changed_vocabulary_is_refused(finished):
 
 
 def test_model_of_no_run_is_refused(tmp_path):
-    with pytest.raises(UserError, match="config.json is not there"):
+    with pytest.raises(UserError, match="config.json does not exist"):
         trained.load_model(str(tmp_path))
 
 

@@ -18,7 +18,7 @@ from electra_tf.config import PretrainingConfig
 from electra_tf.export import hf_folder
 from electra_tf.optimizer import AdamWeightDecay
 from electra_tf.pretrain.model import PretrainingModel
-from electra_tf.run_folder import checkpoints
+from electra_tf.run_folder import checkpoints, description
 from electra_tf.weights import initialise, read, vocabulary_match
 
 TABLE = "electra/embeddings/word_embeddings"
@@ -69,7 +69,7 @@ def write_run(folder: pathlib.Path, data_dir: pathlib.Path, model, steps) -> Non
     names = ("vocab_size", "vocab_sha256", "recipe", "recipe_hash", "seed", "counts")
     manifest = json.loads((data_dir / "tfrecords" / "manifest.json").read_text())
     data = {name: manifest[name] for name in names}
-    checkpoints.open_run(str(folder), str(data_dir), model.config, data)
+    description.open_run(str(folder), str(data_dir), model.config, data)
     for step in steps:
         checkpoints.save(str(folder), step, model.named_variables, keep_max=0)
 
@@ -421,38 +421,6 @@ def test_what_a_run_records_tells_other_weights_apart(exported, pair):
     weights = pair / "discriminator/model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-4] + b"\x00\x00\x00\x3f")
     assert described(pair)["sha256"] != first["sha256"]
-
-
-BEGAN = {"path": "a", "step": 7, "sha256": "5a", "vocab_sha256": "60"}
-
-
-@pytest.mark.parametrize("given", [BEGAN, {"path": "a"}, {"path": "a", "step": 7}])
-def test_a_run_goes_on_from_the_same_weights(given, data_dir, model, tmp_path):
-    initialise.check_same_start(str(tmp_path / "new"), given)
-    write_run(tmp_path / "run", data_dir, model, [])
-    edit_config(tmp_path / "run", init_from=BEGAN)
-    initialise.check_same_start(str(tmp_path / "run"), given)
-    write_run(tmp_path / "run", data_dir, model, [])  # goes on, and is still known
-    assert checkpoints.read_description(str(tmp_path / "run"))["init_from"] == BEGAN
-
-
-@pytest.mark.parametrize(
-    "recorded, given, said",
-    [
-        (None, {"path": "a"}, "began from random weights: .*leave --init_from=a out"),
-        (BEGAN, None, "began from the weights of a: .*say --init_from=a again"),
-        (BEGAN, {"path": "b"}, "path 'a' there, 'b' now"),
-        (BEGAN, {"path": "a", "step": 8}, "step 7 there, 8 now"),
-        (BEGAN, BEGAN | {"sha256": "5b"}, "sha256 '5a' there, '5b' now"),
-    ],
-)
-def test_a_run_that_began_otherwise_is_refused(
-    recorded, given, said, data_dir, model, tmp_path
-):
-    write_run(tmp_path / "run", data_dir, model, [])
-    edit_config(tmp_path / "run", init_from=recorded)
-    with pytest.raises(UserError, match=said):
-        initialise.check_same_start(str(tmp_path / "run"), given)
 
 
 def test_a_run_cannot_replace_what_it_begins_from(tmp_path):

@@ -1,0 +1,193 @@
+"""A pretraining run from records to its last checkpoint, and one evaluation of it."""
+
+import dataclasses
+import functools
+import json
+import math
+import os
+from typing import Any
+
+import tensorflow as tf
+from absl import logging
+
+from common import files
+from common.cli import UserError
+from data_prep.vocab import vocabulary
+from electra_tf import optimizer
+from electra_tf.config import PretrainingConfig
+from electra_tf.devices import strategies
+from electra_tf.devices.flags import Devices
+from electra_tf.devices.strategies import HostBatches
+from electra_tf.pretrain import input_pipeline, loop, run_log
+from electra_tf.pretrain.compiled_steps import Trainer
+from electra_tf.run_folder import checkpoints, description
+from electra_tf.weights import initialise, read
+from electra_tf.weights.flags import InitialWeights
+
+
+def train(
+    config: PretrainingConfig,
+    data_dir: str,
+    model_dir: str,
+    devices: Devices,
+    initial: InitialWeights,
+    overwrite: bool = False,
+) -> bool:
+    """Trains a new run, or resumes the one in `model_dir`.
+
+    Call it before TensorFlow computes anything.
+
+    Args:
+      data_dir: holds tfrecords/, and vocab/ if it was trained here.
+      initial: weights of a new run; without any it begins from random ones.
+      overwrite: removes what `model_dir` holds.
+
+    Returns:
+      Whether num_train_steps was reached. False: SIGTERM came and all is saved, or the
+      devices were lost; the same call resumes the run.
+
+    Raises:
+      UserError: the data, the folder, the weights or the devices do not fit the config,
+        or training failed, as `loop.train` says.
+    """
+    trainer, data = _prepare(config, data_dir, devices)
+    config, is_chief = trainer.config, strategies.is_chief(trainer.strategy)
+    parameters = trainer.model.named_variables
+    logging.info("%d parameters", sum(math.prod(v.shape) for v in parameters.values()))
+    # Before --overwrite removes anything: what is wrong with the weights shows here.
+    init_from = None
+    if initial.init_from:
+        is_new = overwrite or not checkpoints.steps(model_dir)
+        init_from = _initialise(trainer, data_dir, model_dir, initial, is_new)
+    resumed = None
+    if is_chief:
+        if overwrite and files.exists(model_dir):
+            files.remove(model_dir)
+        resumed = description.open_run(model_dir, data_dir, config, data, init_from)
+    else:
+        logging.info("the first worker writes the log and the checkpoints")
+    step = _restore(trainer, model_dir)
+    if resumed:
+        _log_schedule_change(resumed, config, step)
+    batches = functools.partial(input_pipeline.train_batches, data_dir, data, config)
+    damage = functools.partial(input_pipeline.first_damage, data_dir, data, config)
+    sources = loop.Data(batches, _eval_batches(config, data_dir, data), damage)
+    try:
+        return loop.train(trainer, model_dir, sources, step)
+    except loop.DevicesLost as error:
+        logging.error("%s", error)
+        return False
+
+
+def evaluate(
+    config: PretrainingConfig,
+    data_dir: str,
+    model_dir: str,
+    devices: Devices,
+    step: int | None = None,
+) -> dict[str, float]:
+    """Evaluates a checkpoint (default: the newest); the run's own log stays as it is.
+
+    Raises:
+      UserError: no such run or checkpoint, other data, or no held-out records.
+    """
+    trainer, data = _prepare(config, data_dir, devices)
+    description.check_same_run(model_dir, trainer.config, data)
+    batches = _eval_batches(trainer.config, data_dir, data)
+    if batches is None:
+        raise UserError(
+            f"{data_dir} has no held-out records: it was built with --eval_fraction=0"
+        )
+    step = checkpoints.restore(model_dir, trainer.model.named_variables, step)
+    values = trainer.evaluate(batches)
+    if strategies.is_chief(trainer.strategy):
+        run_log.write_evaluation(model_dir, step, values)
+    return values
+
+
+def _prepare(
+    config: PretrainingConfig, data_dir: str, devices: Devices
+) -> tuple[Trainer, dict[str, Any]]:
+    """The networks on their devices, and the records' manifest."""
+    data = input_pipeline.read_manifest(data_dir, config)
+    logging.info("TensorFlow %s", tf.__version__)
+    strategy = devices.make_strategy()
+    strategies.check_data_dir(strategy, data_dir)
+    strategies.check_batch_sizes(
+        strategy,
+        config.train_batch_size,
+        config.eval_batch_size,
+        config.gradient_accumulation_steps,
+    )
+    config = dataclasses.replace(
+        config,
+        vocab_size=data["vocab_size"],
+        compute_dtype=strategies.resolve_dtype(strategy, config.compute_dtype),
+    )
+    logging.info("config %s", json.dumps(config.to_dict()))
+    is_continuation = None
+    if config.whole_word_mask:
+        is_continuation = input_pipeline.is_continuation(data_dir)
+    return Trainer(config, strategy, is_continuation), data
+
+
+def _initialise(
+    trainer: Trainer,
+    data_dir: str,
+    model_dir: str,
+    initial: InitialWeights,
+    is_new: bool,
+) -> dict[str, Any]:
+    """Fills the variables of a new run; returns what is known of --init_from."""
+    paths, step = initial.init_from, initial.init_step
+    if not is_new:
+        logging.info("the run has checkpoints: --init_from is not read again")
+        known = {"path": ",".join(paths), "step": step}
+        return {name: value for name, value in known.items() if value is not None}
+    initialise.check_apart(model_dir, paths)
+    source = read.read(paths, initial.init_vocab, step, trainer.config)
+    vocab_file = os.path.join(data_dir, "tfrecords", vocabulary.VOCAB_FILE)
+    tokens = vocabulary.read_tokens(vocab_file)
+    variables = trainer.model.named_variables
+    initialise.initialise(variables, source, trainer.config, tokens)
+    return source.describe()
+
+
+def _restore(trainer: Trainer, model_dir: str) -> int:
+    """Fills the variables from the newest checkpoint; returns its step, or 0."""
+    strategy = trainer.strategy
+    strategies.over_workers(strategy, 0)  # the others wait for the chief
+    step = checkpoints.restore_or_initialise(model_dir, trainer.checkpoint_variables)
+    steps = set(strategies.over_workers(strategy, step))
+    if len(steps) > 1:
+        raise UserError(
+            f"the workers found checkpoints of different steps, {sorted(steps)}: "
+            f"--model_dir={model_dir} must be one folder that all of them share"
+        )
+    if strategies.is_chief(strategy) and step:
+        checkpoints.set_aside_after(model_dir, step)
+    if step >= trainer.config.num_train_steps:
+        logging.info("already at step %d of %d", step, trainer.config.num_train_steps)
+    return step
+
+
+def _log_schedule_change(
+    before: PretrainingConfig, now: PretrainingConfig, step: int
+) -> None:
+    """Says what the changes of a resumed run do to its learning rate."""
+    if before.num_train_steps == now.num_train_steps:
+        return
+    old, new = (float(optimizer.learning_rate(step, c)) for c in (before, now))
+    logging.warning(
+        "num_train_steps was %d and is now %d: at step %d this changes the learning "
+        "rate from %.3g to %.3g",
+        *(before.num_train_steps, now.num_train_steps, step, old, new),
+    )
+
+
+def _eval_batches(
+    config: PretrainingConfig, data_dir: str, data: dict[str, Any]
+) -> HostBatches | None:
+    if not data["eval_fraction"]:
+        return None
+    return functools.partial(input_pipeline.eval_batches, data_dir, data, config)
