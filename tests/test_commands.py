@@ -1,0 +1,206 @@
+"""--help of every command, and the flags that documents pass to commands."""
+
+import ast
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+from helpers import ROOT
+
+PACKAGES = ("common", "data_prep", "electra_tf", "tools")
+DOCUMENTS = ("README.md", "README.ko.md", "Makefile")
+# Imports that take seconds.
+SLOW = ("tensorflow", "torch", "transformers", "sklearn", "jax", "matplotlib")
+# Still with flags.DEFINE.
+UNCONVERTED = (
+    "data_prep.inspect_vocab",
+    "data_prep.train_vocab",
+    "data_prep.verify",
+    "electra_tf.run_finetuning",
+    "tools.convert_to_pytorch",
+    "tools.export_saved_model",
+    "tools.export_tf1",
+    "tools.score_baselines",
+    "tools.score_checkpoints",
+)
+# absl's own.
+COMMON_FLAGS = {"help", "helpfull", "verbosity"}
+# Flags that documents name without a command of this repository before them.
+OTHER_PROGRAMS = {
+    *(
+        "accelerator-type",
+        "no-deps",
+        "scopes",
+        "spot",
+        "version",
+        "zone",
+    ),  # gcloud, pip
+    "init_checkpoint",  # of the original
+}
+
+
+def _main_function(path: pathlib.Path) -> str | None:
+    """The function that a command hands to cli.run, if the module is a command."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.If) and "__main__" in ast.unparse(node.test):
+            called = re.search(r"cli\.run\((\w+)", ast.unparse(node))
+            return called[1] if called else None
+    return None
+
+
+def _commands() -> dict[str, str]:
+    """Module -> its function."""
+    functions = {}
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            if function := _main_function(path):
+                module = path.relative_to(ROOT).with_suffix("")
+                functions[".".join(module.parts)] = function
+    return functions
+
+
+COMMANDS = _commands()
+# Each is run as `python -m` runs it, all in one process.
+_PROBE = """
+import contextlib, dataclasses, inspect, io, json, runpy, sys
+from absl import flags
+answers, slow = {}, json.loads(sys.argv[2])
+for module, function in json.loads(sys.argv[1]).items():
+    sys.argv = [module, "--help"]
+    defined, printed = set(flags.FLAGS), io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        values = runpy.run_module(module, run_name="__main__", alter_sys=True)
+    loaded = [name for name in slow if name in sys.modules]
+    fields = [
+        (field.name, field.default, field.metadata["required"])
+        for parameter in inspect.signature(values[function]).parameters.values()
+        for field in dataclasses.fields(parameter.annotation)
+    ]
+    answers[module] = {
+        "help": printed.getvalue(),
+        "loaded": loaded,
+        "fields": fields,
+        "description": values["__doc__"],
+    }
+    for name in set(flags.FLAGS) - defined:
+        delattr(flags.FLAGS, name)
+print(json.dumps(answers))
+"""
+
+
+@pytest.fixture(scope="module")
+def answers() -> dict[str, dict]:
+    functions = {m: f for m, f in COMMANDS.items() if m not in UNCONVERTED}
+    command = [sys.executable, "-c", _PROBE, json.dumps(functions), json.dumps(SLOW)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "88"}
+    run = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout)
+
+
+CONVERTED = [module for module in COMMANDS if module not in UNCONVERTED]
+
+
+def test_commands_are_found():
+    assert {"data_prep.clean_corpus", "tools.bench.train"} < set(COMMANDS)
+    assert set(UNCONVERTED) < set(COMMANDS)
+
+
+@pytest.mark.parametrize("module", CONVERTED)
+def test_help_lists_every_flag_with_its_default(answers, module):
+    answer = answers[module]
+    assert answer["help"].startswith(answer["description"].strip())
+    entries = {}
+    for entry in re.split(r"\n  (?=--)", answer["help"])[1:]:
+        name = re.match(r"--(?:\[no\])?(\w+)", entry)[1]
+        entries[name] = " ".join(entry.split())
+    assert list(entries) == [name for name, *_ in answer["fields"]]
+    for name, default, required in answer["fields"]:
+        if required:
+            assert "(required)" in entries[name]
+        elif default not in (None, "", []):
+            shown = ",".join(default) if isinstance(default, list) else str(default)
+            shown = shown.lower() if isinstance(default, bool) else shown
+            assert f"(default: {shown})" in entries[name]
+
+
+def test_help_imports_nothing_slow(answers):
+    """All ran in one process, in this order: the first one named is to blame."""
+    assert {m: a["loaded"] for m, a in answers.items() if a["loaded"]} == {}
+
+
+def test_flags_are_declared_in_dataclasses_alone():
+    defining = []
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            if "flags.DEFINE" in path.read_text(encoding="utf-8"):
+                defining.append(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    assert set(defining) - set(UNCONVERTED) == {"common.cli"}
+
+
+def _snippets(path: pathlib.Path) -> tuple[list[str], list[str]]:
+    """Lines of shell in a document's blocks of code, and the code in its sentences."""
+    text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+    if path.name == "Makefile":
+        return text.splitlines(), []
+    blocks = re.findall(r"```\w*\n(.*?)```", text, re.DOTALL)
+    rest = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    spans = [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", rest)]
+    return "\n".join(blocks).splitlines(), spans
+
+
+def _module(line: str) -> str | None:
+    """The command of this repository that a line of shell runs, by its module."""
+    target = re.search(r"\bmake ([a-z-]+)", line)
+    if target and "ARGS=" in line:
+        return TARGETS[target[1]]
+    named = re.search(r"python\S* (?:-m (\w[\w.]+)|(tools/\w+)\.py)", line)
+    module = named and (named[1] or named[2].replace("/", "."))
+    return module if module and module.split(".")[0] in PACKAGES else None
+
+
+def _targets() -> dict[str, str | None]:
+    """Target of the Makefile -> the command that its ARGS go to."""
+    targets, target = {}, ""
+    for line in _snippets(ROOT / "Makefile")[0]:
+        if heading := re.match(r"([a-z-]+):(?!=)", line):
+            target = heading[1]
+        if "$(ARGS)" in line:
+            targets[target] = _module(line)
+    return targets
+
+
+TARGETS: dict[str, str | None] = {}
+TARGETS |= _targets()
+
+
+def _flags(line: str) -> list[str]:
+    """The flags after the command's name, or in the whole line if it names none."""
+    line = re.split("python|ARGS=", line.split(" # ")[0], maxsplit=1)[-1]
+    return re.findall(r"--([a-z][\w-]*)", line)
+
+
+DOCUMENT_PATHS = [ROOT / name for name in DOCUMENTS] + sorted((ROOT / "docs").glob("*"))
+
+
+@pytest.mark.parametrize("path", DOCUMENT_PATHS, ids=lambda path: path.name)
+def test_flags_in_documents_exist(answers, path):
+    flags = {m: {name for name, *_ in a["fields"]} for m, a in answers.items()}
+    known = COMMON_FLAGS | OTHER_PROGRAMS | set().union(*flags.values())
+    lines, spans = _snippets(path)
+    unknown = []
+    for line in [*lines, *spans]:
+        module = _module(line)
+        other = line not in spans or line.startswith("gcloud ") or UNCONVERTED
+        if module in UNCONVERTED or (module is None and other):
+            continue
+        exists = flags[module] | COMMON_FLAGS if module else known
+        exists |= {f"no{name}" for name in exists}
+        unknown += [(line, flag) for flag in _flags(line) if flag not in exists]
+    assert not unknown
