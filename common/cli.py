@@ -1,4 +1,4 @@
-"""How every command starts, explains itself and fails; flags that fill dataclasses."""
+"""Runs commands: their flags, which fill dataclasses, their --help and their errors."""
 
 import dataclasses
 import inspect
@@ -19,7 +19,7 @@ _HELP = ("-h", "-?", "-help", "--help", "-helpshort", "--helpshort")
 
 
 class UserError(Exception):
-    """Something the user can fix: says what is wrong, where, and what to do."""
+    """An error the user can fix; the message says what is wrong, where, and the fix."""
 
 
 def flag(
@@ -45,10 +45,9 @@ def run(main: Callable[..., None], appendix: str = "") -> None:
     """Runs a command: `main`, whose parameters are dataclasses made of flags.
 
     Each is filled from the command line. --help lists every flag, grouped by dataclass
-    under the first line of its docstring, then the appendix; `flag` says what a field
-    may be. Refuses
-    stray arguments, logs at INFO unless --verbosity says otherwise, and turns a
-    UserError into one readable message and exit code 1.
+    under the first line of its docstring, then the appendix. Stray arguments are
+    refused. Logs at INFO unless --verbosity is given. A UserError becomes one message
+    and exit code 1.
     """
     parameters = inspect.signature(main).parameters.values()
     settings_types = [parameter.annotation for parameter in parameters]
@@ -60,15 +59,15 @@ def run(main: Callable[..., None], appendix: str = "") -> None:
         return
 
     def wrapped(argv: list[str]) -> None:
-        if len(argv) > 1:
-            raise app.UsageError(
-                f"unexpected argument {argv[1]!r}: options are written --name=value, "
-                "and patterns need quotes"
-            )
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.INFO)
         logging.info("Python %s, %s", platform.python_version(), platform.platform())
         try:
+            if len(argv) > 1:
+                raise UserError(
+                    f"unexpected argument {argv[1]!r}: flags are written --name=value, "
+                    "and patterns need quotes"
+                )
             main(*map(from_flags, settings_types))
         except UserError as error:
             logging.error("%s", error)
@@ -96,10 +95,6 @@ def define_flags(settings: type) -> None:
             flags.DEFINE_list(name, list(default or ()), options["help"])
         else:
             flags.DEFINE_string(name, default, options["help"])
-        if options["required"]:
-            flags.register_validator(
-                name, bool, f"is needed. {options['help']} --help lists all flags"
-            )
 
 
 def _flag_type(field: dataclasses.Field) -> type:
@@ -111,11 +106,21 @@ def _flag_type(field: dataclasses.Field) -> type:
 
 
 def from_flags(settings: type[Settings]) -> Settings:
-    """The dataclass, filled from the command line."""
+    """The dataclass, filled from the command line.
+
+    Raises:
+      UserError: a required flag is missing.
+    """
     values = {
         field.name: flags.FLAGS[field.name].value
         for field in dataclasses.fields(settings)
     }
+    for field in dataclasses.fields(settings):
+        if field.metadata["required"] and not values[field.name]:
+            raise UserError(
+                f"--{field.name} is required: {field.metadata['help']} "
+                "--help lists all flags"
+            )
     lists = {k: tuple(v) for k, v in values.items() if isinstance(v, list)}
     return settings(**{**values, **lists})
 

@@ -201,6 +201,6 @@ def test_flags_in_documents_exist(answers, path):
         if module in UNCONVERTED or (module is None and other):
             continue
         exists = flags[module] | COMMON_FLAGS if module else known
-        exists |= {f"no{name}" for name in exists}
+        exists = exists | {f"no{name}" for name in exists}
         unknown += [(line, flag) for flag in _flags(line) if flag not in exists]
     assert not unknown
