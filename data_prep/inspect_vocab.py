@@ -6,7 +6,7 @@
 """
 
 import dataclasses
-import gzip
+import itertools
 import os
 import random
 from collections.abc import Sequence
@@ -17,6 +17,8 @@ from absl import logging
 
 from common import cli, files
 from common.cli import UserError, flag
+from data_prep.raw import inputs, reader
+from data_prep.raw.records import ReadSettings
 from data_prep.stages import manifest
 from data_prep.vocab import measures, page, probe, vocabulary
 
@@ -30,11 +32,12 @@ class Input:
     )
     input: tuple[str, ...] = flag(
         (),
-        "Text that the vocabularies were not trained on: names or quoted patterns of "
-        "text files, plain or .gz, such as shards of clean_corpus. Clean it as the "
+        "Text that the vocabularies were not trained on, in the formats of "
+        "clean_corpus, such as its shards: names or quoted patterns. Clean it as the "
         "corpus was cleaned.",
         required=True,
     )
+    text_field: str = flag("", "Field of .jsonl and .tsv that contains the text.")
     num_lines: int = flag(100_000, "Lines to sample from the input.", at_least=1)
     num_samples: int = flag(10, "Lines to show side by side.", at_least=0)
     korquad: str = flag(
@@ -82,32 +85,21 @@ def _names(paths: Sequence[str]) -> dict[str, str]:
 
 def _sample_lines(given: Input) -> list[str]:
     """A random sample of the input's lines (reservoir sampling), in their order."""
-    paths = [path for pattern in given.input for path in files.glob(pattern)]
-    if not paths:
-        raise UserError(f"--input: no file matches {','.join(given.input)!r}")
+    settings = ReadSettings(given.text_field, txt_documents="line", on_decode_error="")
+    paths = inputs.find(given.input)
+    reader.check(paths, settings)
     rng, seen = random.Random(given.seed), 0
     drawn: list[tuple[int, str]] = []
-    for path in paths:
-        with files.open_binary(path) as handle:
-            for raw in gzip.open(handle) if path.endswith(".gz") else handle:
-                line = _decode(raw, path).strip()
-                if not line:
-                    continue
-                place = rng.randrange(seen + 1)
-                if seen < given.num_lines:
-                    drawn.append((seen, line))
-                elif place < given.num_lines:
-                    drawn[place] = (seen, line)
-                seen += 1
+    for records in reader.read(paths, settings):
+        for line in map(str.strip, itertools.chain.from_iterable(records.documents)):
+            place = rng.randrange(seen + 1)
+            if seen < given.num_lines:
+                drawn.append((seen, line))
+            elif place < given.num_lines:
+                drawn[place] = (seen, line)
+            seen += 1
     logging.info("--input: %d of %d lines", len(drawn), seen)
     return [line for _, line in sorted(drawn)]
-
-
-def _decode(raw: bytes, path: str) -> str:
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise UserError(f"--input: {path} is no UTF-8 text: {error}") from error
 
 
 def _probe(

@@ -13,8 +13,8 @@ PACKAGES = ("common", "data_prep", "electra_tf", "tools")
 # that no longer entry names.
 LAYERS = """
     common
-    data_prep.rules
-    data_prep.stages data_prep.raw
+    data_prep.rules data_prep.raw
+    data_prep.stages
     data_prep.clean
     data_prep.vocab
     data_prep.records

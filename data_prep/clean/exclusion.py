@@ -1,7 +1,6 @@
-"""Evaluation texts kept out of training text."""
+"""Evaluation texts that are kept out of training text."""
 
 import bisect
-import json
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -10,9 +9,8 @@ from typing import Any
 
 import ahocorasick_rs
 
-from common import files
 from common.cli import UserError
-from data_prep.raw import slices
+from data_prep.raw import inputs, jsonl, reader
 
 FORMATS = (".txt", ".tsv", ".csv", ".json", ".jsonl")
 _HANGUL = re.compile("[가-힣]")
@@ -20,16 +18,16 @@ _NOT_WORDS = re.compile(r"[^\w\n]|_")
 
 
 def normalize(text: str) -> str:
-    """Letters and digits alone, compatibility forms and case folded; keeps line ends.
+    """Letters, digits and line ends alone, compatibility forms and case folded.
 
-    What remains equal through other spacing, punctuation or emoji is the same text.
+    Texts that differ only in spacing, punctuation or emoji become equal.
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
     return _NOT_WORDS.sub("", folded)
 
 
 def read_texts(patterns: Sequence[str]) -> list[str]:
-    """Every text of evaluation files that holds Hangul, normalised, sorted.
+    """Every text of evaluation files that contains Hangul, normalised, sorted.
 
     Each cell of a .tsv or .csv, each string of a .json or .jsonl, each line of a .txt.
 
@@ -37,40 +35,35 @@ def read_texts(patterns: Sequence[str]) -> list[str]:
       UserError: no such file, an unknown format, not UTF-8, or nothing in Hangul.
     """
     texts: set[str] = set()
-    for path in slices.find_inputs(patterns, "--exclude"):
-        found = {normalize(text).replace("\n", "") for text in _strings(path)}
-        found = {text for text in found if _HANGUL.search(text)}
-        if not found:
-            raise UserError(f"--exclude: {path} holds no Korean text")
-        texts |= found
+    for path in inputs.find(patterns, "--exclude"):
+        try:
+            normal = {normalize(text).replace("\n", "") for text in _strings(path)}
+        except UserError as error:
+            raise UserError(f"--exclude: {error}") from error
+        korean = {text for text in normal if _HANGUL.search(text)}
+        if not korean:
+            raise UserError(f"--exclude: {path} contains no Korean text")
+        texts |= korean
     return sorted(texts)
 
 
 def _strings(path: str) -> Iterator[str]:
-    try:
-        text = files.read_text(path).removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise UserError(f"--exclude: {path} is not UTF-8: {error}") from error
-    if path.endswith(".json"):
-        yield from _leaves(_parse(path, text))
-    elif path.endswith(".jsonl"):
-        for line in filter(None, text.split("\n")):
-            yield from _leaves(_parse(path, line))
-    elif path.endswith((".tsv", ".csv", ".txt")):
-        separator = {".tsv": "\t", ".csv": ","}.get(path[-4:])
-        for line in text.split("\n"):
-            # A cell, and what a reader that heeds no quotes takes for several cells.
+    extension, lines = inputs.extension(path), reader.read_lines(path)
+    if extension == ".json":
+        text = "\n".join(line for _, line in lines)
+        yield from _leaves(jsonl.parse_value(text, path))
+    elif extension == ".jsonl":
+        for number, line in lines:
+            if line:
+                yield from _leaves(jsonl.parse_value(line, f"{path}: line {number}"))
+    elif extension in (".txt", ".tsv", ".csv"):
+        separator = {".tsv": "\t", ".csv": ","}.get(extension)
+        for _, line in lines:
+            # Its cells also, as a reader that ignores quotes would split them.
             yield line
             yield from line.split(separator) if separator else ()
     else:
-        raise UserError(f"--exclude: {path}: names end in {', '.join(FORMATS)}")
-
-
-def _parse(path: str, text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise UserError(f"--exclude: {path} is not JSON: {error}") from error
+        raise UserError(f"{path}: names end in {', '.join(FORMATS)}")
 
 
 def _leaves(value: Any) -> Iterator[str]:
@@ -86,8 +79,8 @@ class Excluder:
 
     Args:
       texts: normalised, see `read_texts`.
-      min_characters: of a text that a line may not contain; a shorter one, such as a
-        review of one word, only excludes lines equal to it.
+      min_characters: shorter texts, such as a review of one word, exclude only lines
+        that equal them.
     """
 
     def __init__(self, texts: Sequence[str], min_characters: int):

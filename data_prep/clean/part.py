@@ -19,9 +19,10 @@ from common.cli import UserError
 from data_prep.clean import exclusion, repeats, sentences
 from data_prep.clean import groups as grouping
 from data_prep.clean.settings import CleanSettings, Work
-from data_prep.raw import records as raw_records
+from data_prep.raw import reader
+from data_prep.raw.reader import Part
 from data_prep.raw.records import Records
-from data_prep.raw.slices import Part, Slice
+from data_prep.raw.slices import Slice
 from data_prep.rules import cleaner
 from data_prep.stages import shards
 from data_prep.stages.shards import Document
@@ -176,7 +177,7 @@ _Columns = tuple[list[Document], list[Any], list[Any]]
 
 def clean_slice(work: Work, piece: Slice, report: Report) -> _Columns:
     """The documents of which something is left, their groups and sort values."""
-    records = raw_records.parse(piece, work.settings.record_options())
+    records = reader.parse(piece, work.settings)
     report.read.update(records.counts)
     documents: list[Document] = []
     for begin in range(0, len(records.documents), _BATCH_RECORDS):

@@ -21,8 +21,7 @@ from common.cli import UserError
 from data_prep.clean import exclusion, phases, repeats, report, summary
 from data_prep.clean.part import clean_part
 from data_prep.clean.settings import CleanSettings, Work
-from data_prep.raw import records as raw_records
-from data_prep.raw import slices
+from data_prep.raw import inputs, reader
 from data_prep.stages import resume
 from data_prep.stages.executors import Executor
 from data_prep.stages.resume import Output
@@ -42,12 +41,10 @@ def begin(
     Raises:
       UserError: unusable input or settings, or an output folder of something else.
     """
-    paths = slices.find_inputs(patterns)
-    formats = {slices.format_of(path) for path in paths}
-    if not settings.text_field and formats != {".txt"}:
-        raise UserError("--text_field is needed: the name of the text's field")
+    paths = inputs.find(patterns)
+    reader.check(paths, settings)
     if settings.sort_field and not settings.group_field:
-        raise UserError("--sort_field orders the records of a group: say --group_field")
+        raise UserError("--sort_field orders the records of a group: add --group_field")
     excluded = exclusion.read_texts(settings.exclude)
     _check_first_records(settings, paths)
     config = {
@@ -65,13 +62,10 @@ def begin(
 
 
 def _check_first_records(settings: CleanSettings, paths: Sequence[str]) -> None:
-    """Reads up to the first text: wrong fields and formats show there."""
-    reader = slices.Reader(settings.txt_documents, slice_bytes=MEBIBYTE)
-    for bundle in slices.bundles(paths, 0):
-        for part in reader.parts(bundle):
-            records = raw_records.parse(part.slices[0], settings.record_options())
-            if any(records.documents):
-                return
+    """Reads up to the first text, which shows wrong fields and formats."""
+    for records in reader.read(paths, settings, slice_bytes=MEBIBYTE):
+        if any(records.documents):
+            return
     raise UserError(f"no text in {', '.join(paths[:5])}: every line is empty")
 
 
@@ -99,10 +93,10 @@ def _run_phases(work: Work, executor: Executor, paths: Sequence[str]) -> dict[st
     """Returns the values of the manifest."""
     settings = work.settings
     slice_bytes = settings.shard_mib * MEBIBYTE
-    reader = slices.Reader(settings.txt_documents, slice_bytes)
-    bundles = slices.bundles(paths, slice_bytes)
+    bundles = reader.bundles(paths, slice_bytes)
     clean = functools.partial(clean_part, work)
-    parts = tuple(executor.map_parts(reader, bundles, clean))
+    cutter = reader.Reader(settings, slice_bytes)
+    parts = tuple(executor.map_parts(cutter, bundles, clean))
     _check_anything_left(work, parts)
     done = ["clean"]
     if settings.group_field:

@@ -6,7 +6,7 @@ from typing import Any
 
 from common import files
 from common.cli import UserError, flag
-from data_prep.raw.records import RecordOptions
+from data_prep.raw.records import ReadSettings
 from data_prep.rules.recipes import RECIPES, Recipe, get_recipe, with_options
 from data_prep.stages import resume
 
@@ -22,66 +22,44 @@ PII_TOKENS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class CleanSettings:
+class CleanSettings(ReadSettings):
     """Reading and cleaning: what decides the clean text."""
 
-    text_field: str = flag("", "The text's field in .jsonl and .tsv.")
-    group_field: str = flag(
-        "", "Records with one value of this field form a document; null stands alone."
-    )
-    sort_field: str = flag(
-        "", "Orders the records of a group; without it they keep the input's order."
-    )
-    txt_documents: str = flag(
-        "auto",
-        "What is a document in a .txt: each line, or lines up to a blank line. auto: "
-        "blank, if the first 16 MiB hold a blank line.",
-        choices=("auto", "line", "blank"),
-    )
-    on_decode_error: str = flag(
-        "strict",
-        "Invalid UTF-8: stop with file, line and byte, or replace the bytes and count.",
-        choices=("strict", "replace"),
-    )
     recipe: str = flag("default", f"Cleaning recipe: {', '.join(RECIPES)}.")
     mask_pii: tuple[str, ...] = flag(
         (),
-        "Personal data to replace by special tokens: all, or kinds of "
-        f"{', '.join(PII_TOKENS)}; phone:[TEL] names another token.",
+        "Personal data to replace with special tokens: all, or some of "
+        f"{', '.join(PII_TOKENS)}; phone:[TEL] chooses another token.",
     )
     min_characters: int = flag(
-        0, "Of a clean line; shorter ones are dropped. 0: the recipe's.", at_least=0
+        0, "Minimum characters of a clean line (0: the recipe's value).", at_least=0
     )
-    split_sentences: bool = flag(False, "Cut clean lines into sentences (kiwipiepy).")
+    split_sentences: bool = flag(False, "Split clean lines into sentences (kiwipiepy).")
     exclude: tuple[str, ...] = flag(
-        (), "Evaluation files: lines that equal or contain a text of them are dropped."
+        (), "Evaluation files: drop lines that equal or contain one of their texts."
     )
     exclude_min_characters: int = flag(
         15,
-        "Letters and digits of an evaluation text that no line may contain; shorter "
-        "ones exclude only lines equal to them.",
+        "Evaluation texts with fewer letters and digits drop only lines that equal "
+        "them.",
         at_least=1,
     )
     deduplicate: str = flag(
         "line",
-        "Drop what equals an earlier line, or an earlier document, after cleaning.",
+        "Drop lines, or whole documents, that repeat an earlier one after cleaning.",
         choices=("line", "document", "none"),
     )
     near_duplicates: float = flag(
         0.0,
-        "Drop documents about this similar (Jaccard, of character 5-grams) to an "
-        "earlier one, such as 0.8; 0: keep them.",
+        "Drop documents whose Jaccard similarity (character 5-grams) to an earlier one "
+        "is about this or more, such as 0.8 (0: keep them).",
         at_least=0.0,
         at_most=1.0,
     )
-    shard_mib: int = flag(16, "Raw text that goes into one shard, MiB.", at_least=1)
+    shard_mib: int = flag(16, "MiB of raw text per shard.", at_least=1)
     write_rejects: bool = flag(
-        False, "Write dropped lines and their reasons to the folder rejects."
+        False, "Write dropped lines and their reasons to --output_dir's folder rejects."
     )
-
-    def record_options(self) -> RecordOptions:
-        names = [field.name for field in dataclasses.fields(RecordOptions)]
-        return RecordOptions(**{name: getattr(self, name) for name in names})
 
     def make_recipe(self) -> Recipe:
         """The recipe named, with what other settings change of it.

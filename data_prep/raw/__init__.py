@@ -1,1 +1,1 @@
-"""Raw files in: slices of them, and the records those hold."""
+"""Raw files in: one module per format, each with `cut` and `parse`; see reader.py."""

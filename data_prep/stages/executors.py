@@ -14,7 +14,7 @@ import numpy as np
 from common import files
 from common.cli import flag
 from common.progress import Progress
-from data_prep.raw.slices import Bundle, Part, Reader
+from data_prep.raw.reader import Bundle, Part, Reader
 from data_prep.stages import parallel
 
 # The value of --spark_master that leaves the choice to spark-submit or Dataproc.

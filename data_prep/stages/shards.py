@@ -4,9 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from common import files
-
-# Lines, none of them blank or with a line end inside.
-Document = list[str]
+from data_prep.raw.records import Document
 
 _GAP = re.compile("\n{3,}")
 

@@ -19,7 +19,7 @@ import numpy as np
 from common import files
 from common.cli import UserError
 from common.progress import Progress
-from data_prep.raw.slices import Bundle, Part, Reader
+from data_prep.raw.reader import Bundle, Part, Reader
 from data_prep.stages.executors import CLUSTER, Keys
 
 _POLL_SECONDS = 1.0

@@ -1,7 +1,7 @@
 """Hwahae's probe: how well a small model classifies with a vocabulary.
 
-Embedding 64, bidirectional LSTM 64, dense 64, sigmoid, trained from scratch, so that
-vocabularies can be compared in minutes before any pretraining.
+Embedding 64, bidirectional LSTM 64, dense 64, sigmoid, trained from scratch: compares
+vocabularies in minutes, before any pretraining.
 """
 
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from tokenizers import BertWordPieceTokenizer
 
-from common import files
 from common.cli import UserError
+from data_prep.raw import tsv
 from data_prep.vocab import vocabulary
 
 _UNITS = 64
@@ -22,22 +22,25 @@ def read_labelled(path: str) -> tuple[list[str], list[int]]:
     """Texts and labels of a .tsv with the columns document and label (0 or 1).
 
     Raises:
-      UserError: another header or label.
+      UserError: no rows, or other columns or labels.
     """
-    lines = files.read_text(path).rstrip("\n").split("\n")
-    header, *rows = (line.rstrip("\r").split("\t") for line in lines)
-    if not {"document", "label"} <= set(header):
-        raise UserError(
-            f"{path} has the columns {', '.join(header)}; document and label are needed"
-        )
-    text_column, label_column = header.index("document"), header.index("label")
-    for number, row in enumerate(rows, 2):
-        if len(row) != len(header) or row[label_column] not in ("0", "1"):
+    texts, labels = [], []
+    for number, row in tsv.read(path):
+        if not {"document", "label"} <= set(row):
             raise UserError(
-                f"{path}: line {number} is {row}: {len(header)} columns and a label 0 "
-                "or 1 are needed"
+                f"{path} has the columns {', '.join(row)}; document and label are "
+                "needed"
             )
-    return [row[text_column] for row in rows], [int(row[label_column]) for row in rows]
+        if row["label"] not in ("0", "1"):
+            raise UserError(
+                f"{path}: line {number} has the label {row['label']!r}, 0 or 1 is "
+                "needed"
+            )
+        texts.append(row["document"])
+        labels.append(int(row["label"]))
+    if not texts:
+        raise UserError(f"{path} has no rows below its header")
+    return texts, labels
 
 
 def accuracy(
@@ -47,9 +50,9 @@ def accuracy(
     epochs: int,
     seed: int,
 ) -> float:
-    """Share of `dev` that a model trained on `train` labels rightly.
+    """Share of `dev` that a model trained on `train` labels correctly.
 
-    The last epoch counts, not the best: nothing is picked on `dev`.
+    Uses the last epoch, not the best one: nothing is selected on `dev`.
     """
     import tensorflow as tf
 
@@ -74,7 +77,7 @@ def accuracy(
 
 
 def _ids(tokenizer: BertWordPieceTokenizer, texts: Sequence[str]) -> np.ndarray:
-    """[texts, tokens] ids, cut and padded to the same length."""
+    """Ids [texts, tokens], truncated and padded to the same length."""
     rows = np.full((len(texts), _MAX_LENGTH), vocabulary.PAD_ID, np.int32)
     encodings = tokenizer.encode_batch(list(texts), add_special_tokens=False)
     for row, encoding in zip(rows, encodings, strict=True):

@@ -94,6 +94,15 @@ def test_the_table_alone_writes_nothing(paths, tmp_path):
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_text_is_read_as_clean_corpus_reads_it(paths, write):
+    rows = [{"body": "좋다 최고\n재미"}, {"body": " "}, {"body": "감동"}]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    text_file = write("a.jsonl.gz", gzip.compress(text.encode()))
+    ended = inspect(vocab=paths["words"], input=text_file, text_field="body")
+    assert ended.returncode == 0, ended.stderr
+    assert "3 of 3 lines" in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -123,9 +132,10 @@ def test_refused(paths, tmp_path, changes, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a\tb\n", "has the columns a, b"),
-        ("document\tlabel\n좋다\t2\n", "line 2 is"),
-        ("document\tlabel\n좋다\n", "line 2 is"),
+        ("a\tb\n1\t2\n", "has the columns a, b"),
+        ("document\tlabel\n", "has no rows"),
+        ("document\tlabel\n좋다\t2\n", "line 2 has the label '2'"),
+        ("document\tlabel\n좋다\n", "line 2 has 1 columns"),
     ],
 )
 def test_a_bad_labelled_file_is_refused(write, text, message):

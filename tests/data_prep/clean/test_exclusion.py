@@ -1,5 +1,7 @@
 """Evaluation texts found in training lines."""
 
+import gzip
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,7 +27,7 @@ def test_files_of_every_format_are_read(write, tmp_path):
     write("a.tsv", 'id\ttext\tlabel\n1\t좋은 영화\t1\n2\t"나쁜 영화\t0\n')
     write("b.json", '{"data": [{"q": "질문 하나?", "n": 3, "a": ["답", {"x": "둘"}]}]}')
     write("c.jsonl", '{"t": "셋"}\n\n["넷"]\n')
-    write("d.txt", "\ufeff다섯\n")
+    write("d.txt.gz", gzip.compress("\ufeff다섯\n".encode()))
     write("e.csv", '여섯,"일곱"\n')
     found = exclusion.read_texts([f"{tmp_path}/*"])
     wanted = "좋은영화 나쁜영화 질문하나 답 둘 셋 넷 다섯 여섯 일곱".split()
@@ -37,9 +39,11 @@ def test_files_of_every_format_are_read(write, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.tsv", "id\ttext\n1\tabc\n", "a.tsv holds no Korean text"),
+        ("a.tsv", "id\ttext\n1\tabc\n", "a.tsv contains no Korean text"),
         ("a.json", '{"a": ', "a.json is not JSON"),
-        ("a.txt", b"\xff\xfe", "a.txt is not UTF-8"),
+        ("a.txt", b"\xff", "invalid UTF-8 at byte 0"),
+        ("a.txt", "가".encode("utf-16"), "a.txt is UTF-16"),
+        ("a.jsonl", '{"a": 1}\n{\n', "line 2 is not JSON"),
         ("a.xlsx", "가", "names end in .txt, .tsv"),
     ],
 )

@@ -281,7 +281,7 @@ def test_a_full_disk_leaves_nothing_half_written(write, tmp_path, monkeypatch):
     [
         ({"text_field": "x"}, "no field 'x'"),
         ({}, "--text_field is needed"),
-        ({"text_field": "text", "sort_field": "day"}, "say --group_field"),
+        ({"text_field": "text", "sort_field": "day"}, "add --group_field"),
         ({"text_field": "text", "mask_pii": ("fax",)}, "--mask_pii=fax: choose all"),
         ({"text_field": "text", "exclude": ("no.tsv",)}, "--exclude: no file matches"),
     ],

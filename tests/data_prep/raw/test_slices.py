@@ -9,12 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.cli import UserError
-from data_prep.raw import slices
-from data_prep.raw.slices import Bundle, Part, Reader
+from data_prep.raw import reader, slices
+from data_prep.raw.reader import Bundle, Part, Reader
+from data_prep.raw.records import ReadSettings
 
 
-def parts_of(*paths: str, **options) -> list[Part]:
-    return list(Reader(**options).parts(Bundle(0, paths)))
+def parts_of(*paths: str, layout="auto", slice_bytes=slices.SLICE_BYTES) -> list[Part]:
+    settings = ReadSettings(txt_documents=layout)
+    return list(Reader(settings, slice_bytes).parts(Bundle(0, paths)))
 
 
 def joined(parts: list[Part]) -> bytes:
@@ -26,11 +28,11 @@ def test_compressed_files_read_alike(write, extension):
     compress = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.compress}[extension]
     two_frames = compress("가나\n".encode()) + compress("다라\n".encode())
     path = write("a.txt" + extension, two_frames)
-    reader = Reader()
-    (part,) = reader.parts(Bundle(3, (path,)))
+    whole = Reader(ReadSettings())
+    (part,) = whole.parts(Bundle(3, (path,)))
     assert part.name == "00003-00000"
     assert joined([part]).decode() == "가나\n다라\n"
-    assert reader.position() == len(two_frames)
+    assert whole.position() == len(two_frames)
 
 
 def test_large_zst_reads_whole(write):
@@ -52,7 +54,9 @@ def test_damaged_compressed_file_is_an_error(write, extension, compress):
     whole = compress(text.encode())
     for cut in (len(whole) // 2, len(whole) - 1):
         path = write("a.txt" + extension, whole[:cut])
-        with pytest.raises(UserError, match="a.txt.*cannot be read past byte.*cut"):
+        with pytest.raises(
+            UserError, match="a.txt.*cannot be read past byte.*truncated"
+        ):
             parts_of(path)
     for start in range(20, len(whole) - 20, len(whole) // 8):
         path = write("a.txt" + extension, whole[:start] + b"?" * 9 + whole[start + 9 :])
@@ -73,14 +77,14 @@ def test_slices_are_whole_records_and_lose_no_byte(
     data = ("\n".join(lines) + "\n" * ends).encode()
     path = tmp_path_factory.mktemp("slices") / "a.txt"
     path.write_bytes(data)
-    parts = parts_of(str(path), txt_documents=layout, slice_bytes=slice_bytes)
+    parts = parts_of(str(path), layout=layout, slice_bytes=slice_bytes)
     pieces = [piece for part in parts for piece in part.slices]
     assert joined(parts) == data
     for piece in pieces:
         before = data[: piece.first_byte]
         assert data[piece.first_byte :].startswith(piece.data)
         assert piece.first_line == 1 + before.count(b"\n")
-        assert piece.blank_separated == (layout == "blank")
+        assert piece.layout == (layout == "blank", False)
     for piece in pieces[:-1]:
         assert piece.data.endswith(b"\n")
         if layout == "blank":
@@ -89,12 +93,12 @@ def test_slices_are_whole_records_and_lose_no_byte(
 
 def test_small_files_share_parts_and_large_ones_are_cut(write):
     paths = [write(f"{i}.txt", f"{i}\n" * 50) for i in range(5)]
-    assert [b.paths for b in slices.bundles(paths, 250)] == [
+    assert [b.paths for b in reader.bundles(paths, 250)] == [
         tuple(paths[:2]),
         tuple(paths[2:4]),
         tuple(paths[4:]),
     ]
-    assert len(slices.bundles(paths, 10)) == 5
+    assert len(reader.bundles(paths, 10)) == 5
     parts = parts_of(*paths[:2], slice_bytes=150)
     assert [[len(s.data) for s in part.slices] for part in parts] == [[100, 100]]
     parts = parts_of(*paths[:2], slice_bytes=30)
@@ -113,14 +117,13 @@ def test_small_files_share_parts_and_large_ones_are_cut(write):
 )
 def test_a_blank_line_inside_tells_the_layout(write, text, blank):
     (part,) = parts_of(write("a.txt", text))
-    assert part.slices[0].blank_separated == blank
-    assert not part.slices[0].sure
+    assert part.slices[0].layout == (blank, True)
 
 
 def test_byte_order_mark_and_header_are_no_data(write):
     (part,) = parts_of(write("a.tsv", "\ufeffn\tt\r\n1\t가\r\n"))
     (piece,) = part.slices
-    assert piece.columns == ("n", "t")
+    assert piece.layout == ("n", "t")
     assert (piece.first_line, piece.first_byte) == (2, 3 + 5)
     assert piece.data.decode() == "1\t가\r\n"
 
@@ -130,36 +133,11 @@ def test_utf16_is_refused(write):
         parts_of(write("a.txt", "가나".encode("utf-16")))
 
 
-@pytest.mark.parametrize(
-    ("layout", "what"), [("line", "the line at byte 3"), ("blank", "document at byte")]
-)
-def test_a_record_without_end_is_refused(write, monkeypatch, layout, what):
+@pytest.mark.parametrize(("layout", "byte"), [("line", 3), ("blank", 0)])
+def test_a_record_without_end_is_refused(write, monkeypatch, layout, byte):
     monkeypatch.setattr(slices, "LONGEST_RECORD", 1 << 20)
     path = write("a.txt", b"ab\n" + b"x" * (3 << 20))
-    with pytest.raises(UserError, match=f"a.txt: .*{what}.*longer than 1 MiB"):
-        parts_of(path, txt_documents=layout, slice_bytes=1 << 19)
-
-
-def test_inputs_are_sorted_and_each_once(write, tmp_path):
-    b, a = write("b.txt", "나"), write("a.jsonl.gz", "")
-    assert slices.find_inputs([f"{tmp_path}/*", b]) == [a, b]
-    assert slices.find_inputs([b, f"{tmp_path}/*"]) == [b, a]
-
-
-@pytest.mark.parametrize(
-    ("pattern", "message"),
-    [
-        ("no/*.txt", "no file matches '.*no/.*txt'"),
-        ("folder", "folder is a folder, files are needed"),
-    ],
-)
-def test_unusable_inputs_are_refused(write, tmp_path, pattern, message):
-    write("folder/a.txt", "x")
-    with pytest.raises(UserError, match=message):
-        slices.find_inputs([str(tmp_path / pattern)])
-
-
-@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.zip", "a"])
-def test_unknown_formats_are_refused(name):
-    with pytest.raises(UserError, match="cannot tell its format; names end in .txt"):
-        slices.format_of(name)
+    with pytest.raises(
+        UserError, match=f"the record at byte {byte} .*longer than 1 MiB"
+    ):
+        parts_of(path, layout=layout, slice_bytes=1 << 19)

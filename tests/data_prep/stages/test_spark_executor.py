@@ -8,7 +8,8 @@ from helpers.clean_runs import EVERYTHING, corpus, documents, run, snapshot
 
 from data_prep.clean import pipeline, repeats
 from data_prep.clean.settings import CleanSettings
-from data_prep.raw.slices import Reader, bundles
+from data_prep.raw.reader import Reader, bundles
+from data_prep.raw.records import ReadSettings
 from data_prep.stages import executors
 from data_prep.stages.executors import Execution
 from data_prep.stages.resume import Output
@@ -58,7 +59,7 @@ def test_spark_writes_what_one_process_writes(executor, write, tmp_path, monkeyp
 
 def test_a_large_file_is_shared_by_tasks(executor, write, monkeypatch):
     monkeypatch.setattr(spark_executor, "_TASK_BYTES", 300)
-    reader = Reader("line", slice_bytes=50)
+    reader = Reader(ReadSettings(txt_documents="line"), slice_bytes=50)
     (bundle,) = bundles([write("a.txt", "가나다\n" * 90)], 50)
 
     def name_and_task(part) -> str:

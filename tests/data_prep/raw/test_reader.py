@@ -1,4 +1,4 @@
-"""Slices of raw files parsed into records."""
+"""Raw files of every format parsed into records."""
 
 import json
 
@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.cli import UserError
-from data_prep.raw import records as raw_records
-from data_prep.raw.records import RecordOptions, Records
-from data_prep.raw.slices import Bundle, Reader, Slice
+from data_prep.raw import reader, txt
+from data_prep.raw.records import ReadSettings, Records
+from data_prep.raw.slices import Slice
 
 
 def jsonl(*records: object) -> str:
@@ -17,8 +17,9 @@ def jsonl(*records: object) -> str:
 
 
 def parse(path: str, layout: str = "auto", **options: str) -> Records:
-    (part,) = Reader(layout).parts(Bundle(0, (path,)))
-    return raw_records.parse(part.slices[0], RecordOptions(**options))
+    settings = ReadSettings(txt_documents=layout, **options)
+    (records,) = reader.read([path], settings)
+    return records
 
 
 @pytest.mark.parametrize(
@@ -50,11 +51,11 @@ def test_numbers_are_lines_of_the_file(write):
 
 def test_late_blank_line_of_a_txt_is_an_error_not_a_guess():
     data = "가\n나\n\n다\n".encode()
-    guessed = Slice("a.txt", data, 9001, 99, blank_separated=False, sure=False)
+    guessed = Slice("a.txt", data, 9001, 99, txt.Layout(False, guessed=True))
     with pytest.raises(UserError, match="line 9003 is blank.*--txt_documents=blank"):
-        raw_records.parse(guessed, RecordOptions())
-    said = Slice("a.txt", data, 9001, 99, blank_separated=False, sure=True)
-    assert len(raw_records.parse(said, RecordOptions()).documents) == 4
+        reader.parse(guessed, ReadSettings())
+    chosen = Slice("a.txt", data, 9001, 99, txt.Layout(False, guessed=False))
+    assert len(reader.parse(chosen, ReadSettings()).documents) == 4
 
 
 def test_carriage_returns_are_no_text(write):
@@ -140,7 +141,7 @@ def test_malformed_records_are_errors(write, name, text, message):
 def test_a_missing_field_late_in_a_file_is_named_by_its_line():
     late = Slice("a.jsonl", jsonl({"t": "가"}, {"x": "나"}).encode(), 7_000_000, 1)
     with pytest.raises(UserError, match="a.jsonl: line 7000001 has no field 't'"):
-        raw_records.parse(late, RecordOptions(text_field="t"))
+        reader.parse(late, ReadSettings(text_field="t"))
 
 
 def test_wrong_group_field_lists_the_fields(write):
@@ -153,13 +154,20 @@ def test_wrong_group_field_lists_the_fields(write):
 @settings(deadline=None, max_examples=200)
 @given(st.binary(max_size=200), st.sampled_from(["a.txt", "a.jsonl", "a.tsv"]))
 def test_any_bytes_are_parsed_or_refused_in_words(data, name):
-    piece = Slice(name, data, 1, 0, columns=("t", "g"))
+    layouts = {"a.txt": txt.Layout(False, False), "a.tsv": ("t", "g")}
+    piece = Slice(name, data, 1, 0, layouts.get(name))
     for on_error in ("strict", "replace"):
-        options = RecordOptions("t", "g", on_decode_error=on_error)
+        options = ReadSettings("t", "g", on_decode_error=on_error)
         try:
-            found = raw_records.parse(piece, options)
+            found = reader.parse(piece, options)
         except UserError as error:
             assert str(error).startswith(f"{name}: ")
         else:
             assert found.counts["bytes"] == len(data)
             assert len(found.documents) == len(found.numbers)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.zip", "a"])
+def test_unknown_formats_are_refused(name):
+    with pytest.raises(UserError, match="cannot tell its format; names end in .txt"):
+        reader.check([name], ReadSettings())

@@ -1,0 +1,83 @@
+"""Input files: found by patterns, opened whatever their compression."""
+
+import contextlib
+import gzip
+import io
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
+
+import zstandard
+
+from common import files
+from common.cli import UserError
+
+COMPRESSIONS = (".gz", ".zst")
+_BLOCK = 1 << 20
+
+
+def find(patterns: Iterable[str], flag: str = "--input") -> list[str]:
+    """Files that match, sorted within each pattern, without repeats.
+
+    Raises:
+      UserError: a pattern matches nothing, or a folder.
+    """
+    paths: dict[str, None] = {}
+    for pattern in patterns:
+        matches = files.glob(pattern)
+        if not matches:
+            raise UserError(f"{flag}: no file matches {pattern!r} (from {os.getcwd()})")
+        paths.update(dict.fromkeys(matches))
+    for path in paths:
+        if files.isdir(path):
+            raise UserError(
+                f"{flag}: {path} is a folder, files are needed: pass '{path}/*.txt'"
+            )
+    return list(paths)
+
+
+def extension(path: str) -> str:
+    """The extension that tells the format, such as .txt of a.txt.gz."""
+    stem, last = os.path.splitext(path)
+    return os.path.splitext(stem)[1] if last in COMPRESSIONS else last
+
+
+@contextlib.contextmanager
+def open_stream(path: str) -> Iterator[tuple[BinaryIO, BinaryIO]]:
+    """(decompressed stream, file whose position tells the progress)."""
+    with files.open_binary(path) as raw:
+        if path.endswith(".gz"):
+            stream = io.BufferedReader(gzip.GzipFile(fileobj=raw), _BLOCK)
+        elif path.endswith(".zst"):
+            stream = io.BufferedReader(_ZstdFile(raw), _BLOCK)
+        else:
+            stream = raw
+        yield stream, raw
+
+
+class _ZstdFile(io.RawIOBase):
+    """All frames of a .zst; zstandard's own reader takes a truncated one for whole."""
+
+    def __init__(self, raw: BinaryIO):
+        self._raw = raw
+        self._frame: Any = None
+        self._compressed = self._text = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._text:
+            self._compressed = self._compressed or self._raw.read(1 << 17)
+            if not self._compressed:
+                if self._frame:
+                    raise EOFError("the last frame has no end")
+                return 0
+            self._frame = self._frame or zstandard.ZstdDecompressor().decompressobj()
+            self._text = self._frame.decompress(self._compressed)
+            self._compressed = self._frame.unused_data
+            if self._frame.eof:
+                self._frame = None
+        size = min(len(buffer), len(self._text))
+        buffer[:size], self._text = self._text[:size], self._text[size:]
+        return size

@@ -1,0 +1,25 @@
+"""Input files found by patterns."""
+
+import pytest
+
+from common.cli import UserError
+from data_prep.raw import inputs
+
+
+def test_inputs_are_sorted_and_each_once(write, tmp_path):
+    b, a = write("b.txt", "나"), write("a.jsonl.gz", "")
+    assert inputs.find([f"{tmp_path}/*", b]) == [a, b]
+    assert inputs.find([b, f"{tmp_path}/*"]) == [b, a]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("no/*.txt", "no file matches '.*no/.*txt'"),
+        ("folder", "folder is a folder, files are needed"),
+    ],
+)
+def test_unusable_inputs_are_refused(write, tmp_path, pattern, message):
+    write("folder/a.txt", "x")
+    with pytest.raises(UserError, match=message):
+        inputs.find([str(tmp_path / pattern)])
