@@ -1,33 +1,25 @@
 """The commands as users run them, from raw text to folders that transformers loads.
 
 Every stage is a process of its own, on a corpus and a model small enough for seconds.
+What a command refuses is tried in forks of a process that has imported TensorFlow.
 """
 
-import concurrent.futures
 import dataclasses
 import hashlib
 import json
 import math
-import os
 import pathlib
-import random
 import re
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
-import tensorflow as tf
-from helpers import ROOT
+from helpers import processes
+from helpers.processes import check, run
 
 from tools.demo import corpus as demo_corpus
 
-TIMEOUT = 300
 VOCAB_SIZE = 1400
 MAX_SEQ_LENGTH = 32
 NUM_STEPS = 120
@@ -40,6 +32,8 @@ HPARAMS = {
     },
     "embedding_size": 24,
     "max_seq_length": MAX_SEQ_LENGTH,
+    "pack_documents": True,
+    "whole_word_mask": True,
     "train_batch_size": 8,
     "eval_batch_size": 8,
     "num_train_steps": NUM_STEPS,
@@ -75,38 +69,6 @@ ARCHITECTURES = {
     "discriminator": "ElectraForPreTraining",
     "generator": "ElectraForMaskedLM",
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Finished:
-    """A process that ended."""
-
-    code: int
-    output: str
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1"}
-
-
-def _run(argv: list[Any]) -> Finished:
-    done = subprocess.run(
-        [sys.executable, *map(str, argv)],
-        cwd=ROOT,
-        env=_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        timeout=TIMEOUT,
-    )
-    return Finished(done.returncode, done.stdout)
-
-
-def _run_well(argv: list[Any]) -> Finished:
-    done = _run(argv)
-    assert done.code == 0, f"{argv}\n{done.output}"
-    return done
 
 
 def _trainer(
@@ -148,45 +110,18 @@ def _prepare(work: pathlib.Path) -> None:
     """Raw text -> records."""
     corpus = demo_corpus.generate(seed=1, num_threads=300)
     demo_corpus.write_jsonl(corpus, str(work / "raw.jsonl"))
-    _run_well(
-        [
-            "-m",
-            "data_prep.clean_corpus",
-            f"--input={work / 'raw.jsonl'}",
-            "--text_field=text",
-            "--group_field=thread_id",
-            f"--output_dir={work / 'clean'}",
-        ]
+    check(
+        *("-m", "data_prep.clean_corpus", f"--input={work / 'raw.jsonl'}"),
+        *("--text_field=text", "--group_field=thread_id"),
+        f"--output_dir={work / 'clean'}",
     )
-    _run_well(_vocab(work, "vocab", size=VOCAB_SIZE))
-    _run_well(_records(work, work / "tfrecords"))
-
-
-def _records(work: pathlib.Path, output_dir: pathlib.Path) -> list[Any]:
-    return [
-        "-m",
-        "data_prep.build_tfrecords",
-        f"--input_dir={work / 'clean'}",
-        f"--vocab_dir={work / 'vocab'}",
-        f"--output_dir={output_dir}",
-        f"--max_seq_length={MAX_SEQ_LENGTH}",
-        "--eval_fraction=0.05",
-    ]
-
-
-def _train_and_convert(work: pathlib.Path) -> None:
-    _run_well(_trainer(work, work / "model"))
-    _run_well(_converter(work / "model", work / "hf"))
-
-
-@dataclasses.dataclass(frozen=True)
-class Killed:
-    """A run that was killed, and the same command again."""
-
-    code: int
-    delay: float  # Seconds between its first checkpoint and its death.
-    steps: list[int]  # Of the checkpoints it left.
-    again: Finished
+    check(*_vocab(work, "vocab", size=VOCAB_SIZE))
+    check(
+        *("-m", "data_prep.build_tfrecords", f"--input_dir={work / 'clean'}"),
+        *(f"--vocab_dir={work / 'vocab'}", f"--output_dir={work / 'tfrecords'}"),
+        *(f"--max_seq_length={MAX_SEQ_LENGTH}", "--eval_fraction=0.05"),
+        "--pack_documents",
+    )
 
 
 def _steps(model_dir: pathlib.Path) -> list[int]:
@@ -194,46 +129,14 @@ def _steps(model_dir: pathlib.Path) -> list[int]:
     return sorted(int(re.findall(r"\d+", name)[0]) for name in names)
 
 
-def _train_and_kill(work: pathlib.Path) -> Killed:
-    model_dir, delay = work / "killed", random.uniform(0, 0.3)
-    argv = _trainer(work, model_dir)
-    process = subprocess.Popen(
-        [sys.executable, *argv],
-        cwd=ROOT,
-        env=_environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + TIMEOUT
-    try:
-        while process.poll() is None and not _steps(model_dir):
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
-        time.sleep(delay)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    steps = _steps(model_dir)
-    return Killed(process.returncode, delay, steps, _run(argv))
-
-
-@dataclasses.dataclass(frozen=True)
-class Chain:
-    """What the commands left, in folders of `work` called by the stage."""
-
-    work: pathlib.Path
-    killed: Killed
-
-
 @pytest.fixture(scope="module")
-def chain(tmp_path_factory) -> Chain:
+def work(tmp_path_factory) -> pathlib.Path:
+    """What the commands left, in folders called by the stage."""
     work = tmp_path_factory.mktemp("work")
     _prepare(work)
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        finished = pool.submit(_train_and_convert, work)
-        killed = pool.submit(_train_and_kill, work)
-        finished.result()
-        return Chain(work, killed.result())
+    check(*_trainer(work, work / "model"))
+    check(*_converter(work / "model", work / "hf"))
+    return work
 
 
 def _json(path: pathlib.Path) -> Any:
@@ -253,40 +156,40 @@ def _metrics(model_dir: pathlib.Path, kind: str) -> list[dict[str, Any]]:
     ]
 
 
-def test_one_vocabulary_goes_from_text_to_exported_folders(chain):
-    vocab = _json(chain.work / "vocab" / "manifest.json")
-    tfrecords = _json(chain.work / "tfrecords" / "manifest.json")
-    run = _json(chain.work / "model" / "config.json")
+def test_one_vocabulary_goes_from_text_to_exported_folders(work):
+    vocab = _json(work / "vocab" / "manifest.json")
+    tfrecords = _json(work / "tfrecords" / "manifest.json")
+    run = _json(work / "model" / "config.json")
     sizes = [tfrecords["vocab_size"], run["data"]["vocab_size"]]
     sizes.append(run["config"]["vocab_size"])
-    files = [chain.work / "model" / "vocab.txt"]
+    files = [work / "model" / "vocab.txt"]
     for kind in ARCHITECTURES:
-        sizes.append(_json(chain.work / "hf" / kind / "config.json")["vocab_size"])
-        files.append(chain.work / "hf" / kind / "vocab.txt")
+        sizes.append(_json(work / "hf" / kind / "config.json")["vocab_size"])
+        files.append(work / "hf" / kind / "vocab.txt")
     assert set(sizes) == {vocab["vocab_size"]} == {VOCAB_SIZE}
     hashes = [tfrecords["vocab_sha256"], run["data"]["vocab_sha256"]]
     hashes += [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
     assert set(hashes) == {vocab["vocab_sha256"]}
 
 
-def test_one_recipe_goes_from_text_to_the_run(chain):
-    recipe = _json(chain.work / "clean" / "manifest.json")["recipe_hash"]
+def test_one_recipe_goes_from_text_to_the_run(work):
+    recipe = _json(work / "clean" / "manifest.json")["recipe_hash"]
     for stage in ("vocab", "tfrecords"):
-        assert _json(chain.work / stage / "manifest.json")["recipe_hash"] == recipe
-    data = _json(chain.work / "model" / "config.json")["data"]
+        assert _json(work / stage / "manifest.json")["recipe_hash"] == recipe
+    data = _json(work / "model" / "config.json")["data"]
     assert data["recipe_hash"] == recipe
 
 
-def test_resolved_config_lies_beside_the_checkpoints(chain):
-    found = _json(chain.work / "model" / "config.json")["config"]
+def test_resolved_config_lies_beside_the_checkpoints(work):
+    found = _json(work / "model" / "config.json")["config"]
     assert {name: found[name] for name in HPARAMS} == HPARAMS
     assert found["learning_rate"] == 2e-3  # of the preset
     assert found["disc_weight"] == 50.0  # a default
-    assert _steps(chain.work / "model") == [NUM_STEPS - 4 * k for k in (4, 3, 2, 1, 0)]
+    assert _steps(work / "model") == [NUM_STEPS - 4 * k for k in (4, 3, 2, 1, 0)]
 
 
-def test_evaluation_at_the_start_and_the_end_has_the_originals_metrics(chain):
-    first, last = _metrics(chain.work / "model", "eval")
+def test_evaluation_at_the_start_and_the_end_has_the_originals_metrics(work):
+    first, last = _metrics(work / "model", "eval")
     assert (first["step"], last["step"]) == (0, NUM_STEPS)
     for record in (first, last):
         assert METRICS <= set(record)
@@ -296,68 +199,28 @@ def test_evaluation_at_the_start_and_the_end_has_the_originals_metrics(chain):
     assert last["loss"] < first["loss"]
 
 
-def test_training_is_logged_at_each_loop_and_checkpoint(chain):
-    steps = [record["step"] for record in _metrics(chain.work / "model", "train")]
+def test_training_is_logged_at_each_loop_and_checkpoint(work):
+    steps = [record["step"] for record in _metrics(work / "model", "train")]
     loop = HPARAMS["iterations_per_loop"]
     ends = range(1, NUM_STEPS + 1)
     assert steps == [end for end in ends if not end % loop or not end % SAVE_STEPS]
 
 
-def test_one_checkpoint_is_evaluated_as_it_was_while_training(chain):
-    model_dir = chain.work / "model"
+def test_rows_of_packed_documents_are_nearly_full(work):
+    shares = [line["nonpad_share"] for line in _metrics(work / "model", "train")]
+    assert sum(shares) / len(shares) > 0.95
+
+
+def test_one_checkpoint_is_evaluated_as_it_was_while_training(work):
+    model_dir = work / "model"
     before = (model_dir / "metrics.jsonl").read_bytes()
     argv = ["-m", "electra_tf.run_pretraining", "--mode=eval", f"--step={NUM_STEPS}"]
-    _run_well([*argv, f"--data_dir={chain.work}", f"--model_dir={model_dir}"])
+    argv += [f"--data_dir={work}", f"--model_dir={model_dir}"]
+    check(*argv, warm=True)
     last = _metrics(model_dir, "eval")[-1]
     found = _json(model_dir / f"eval-{NUM_STEPS}.json")
     assert found == {k: v for k, v in last.items() if k not in ("kind", "step")}
     assert (model_dir / "metrics.jsonl").read_bytes() == before
-
-
-def test_killed_run_left_a_checkpoint_and_was_not_done(chain):
-    assert chain.killed.code == -signal.SIGKILL
-    assert chain.killed.steps and max(chain.killed.steps) < NUM_STEPS
-
-
-def test_same_command_goes_on_after_a_kill(chain):
-    killed = chain.killed
-    assert killed.again.code == 0, f"{killed.delay}\n{killed.again.output}"
-    newest = re.escape(str(chain.work / "killed" / "model.ckpt-"))
-    found = re.findall(f"continuing from {newest}(\\d+)", killed.again.output)
-    assert [int(step) for step in found] == [max(killed.steps)]
-    assert _steps(chain.work / "killed") == _steps(chain.work / "model")
-
-
-def test_packed_documents_and_whole_words_are_trained_on(chain, tmp_path):
-    argv = _records(chain.work, tmp_path / "tfrecords")
-    _run_well([*argv, "--pack_documents"])
-    options = {"pack_documents": True, "whole_word_mask": True, "num_train_steps": 6}
-    _run_well(_trainer(tmp_path, tmp_path / "model", **options))
-    alone = _metrics(chain.work / "model", "train")[0]["nonpad_share"]
-    packed = _metrics(tmp_path / "model", "train")
-    assert [record["step"] for record in packed] == [3, 4, 6]
-    assert all(r["nonpad_share"] > max(alone, 0.95) for r in packed)
-    assert _steps(tmp_path / "model")[-1] == 6
-
-
-def _weights(model_dir: pathlib.Path) -> dict[str, np.ndarray]:
-    reader = tf.train.load_checkpoint(str(model_dir / f"model.ckpt-{NUM_STEPS}"))
-    return {n: reader.get_tensor(n) for n in reader.get_variable_to_shape_map()}
-
-
-def test_killed_run_ends_with_the_weights_of_one_that_was_not(chain):
-    ours, theirs = (_weights(chain.work / name) for name in ("killed", "model"))
-    assert set(ours) == set(theirs)
-    wrong = [name for name in ours if not np.array_equal(ours[name], theirs[name])]
-    assert not wrong, f"killed at {chain.killed.steps} after {chain.killed.delay} s"
-
-
-def test_killed_run_ends_with_the_metrics_of_one_that_was_not(chain):
-    for kind in ("train", "eval"):
-        ours, theirs = (
-            _metrics(chain.work / name, kind) for name in ("killed", "model")
-        )
-        assert ours == theirs
 
 
 def _contents(folder: pathlib.Path) -> dict[str, bytes]:
@@ -365,11 +228,11 @@ def _contents(folder: pathlib.Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-def test_finished_run_trains_nothing_when_asked_again(chain):
-    model_dir = chain.work / "model"
+def test_finished_run_trains_nothing_when_asked_again(work):
+    model_dir = work / "model"
     before = _contents(model_dir)
     times = {path: path.stat().st_mtime_ns for path in model_dir.glob("model.ckpt-*")}
-    done = _run_well(_trainer(chain.work, model_dir))
+    done = check(*_trainer(work, model_dir), warm=True)
     assert f"already at step {NUM_STEPS} of {NUM_STEPS}" in done.output
     assert "train step" not in done.output and "eval step" not in done.output
     assert _contents(model_dir) == before
@@ -381,64 +244,53 @@ _LOAD = """
 import json, sys
 import torch, transformers
 
-folder, architecture, samples = sys.argv[1:]
-tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-result = {"different": [], "new_unknown": []}
-for line in open(samples, encoding="utf-8"):
-    sample = json.loads(line)
-    ids = tokenizer(sample["text"], add_special_tokens=False)["input_ids"]
-    if ids != sample["ids"]:
-        result["different"].append(sample["text"])
-    unknown = tokenizer.unk_token_id
-    if ids.count(unknown) > sample["ids"].count(unknown):
-        result["new_unknown"].append(sample["text"])
-normalizer = json.loads(tokenizer.backend_tokenizer.to_str())["normalizer"]
-result["lowercase"] = normalizer["lowercase"]
-keys = ("missing_keys", "unexpected_keys", "mismatched_keys")
-for name in ("AutoModel", architecture):
-    loader = getattr(transformers, name)
-    model, info = loader.from_pretrained(folder, output_loading_info=True)
-    result[name] = {key: sorted(info[key]) for key in keys}
-    result[name]["architectures"] = model.config.architectures
-batch = tokenizer(["맛있어요", sample["text"]], padding=True, return_tensors="pt")
-with torch.no_grad():
-    logits = model.eval()(**batch).logits
-result["shape"] = list(logits.shape[2:])
-result["finite"] = bool(logits.isfinite().all())
-ours = ("data_prep", "electra_tf", "tools")
-result["ours"] = sorted(m for m in sys.modules if m.split(".")[0] in ours)
-print(json.dumps(result))
+def load(samples, folder, architecture):
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    result = {"different": [], "new_unknown": []}
+    for line in open(samples, encoding="utf-8"):
+        sample = json.loads(line)
+        ids = tokenizer(sample["text"], add_special_tokens=False)["input_ids"]
+        if ids != sample["ids"]:
+            result["different"].append(sample["text"])
+        unknown = tokenizer.unk_token_id
+        if ids.count(unknown) > sample["ids"].count(unknown):
+            result["new_unknown"].append(sample["text"])
+    normalizer = json.loads(tokenizer.backend_tokenizer.to_str())["normalizer"]
+    result["lowercase"] = normalizer["lowercase"]
+    keys = ("missing_keys", "unexpected_keys", "mismatched_keys")
+    for name in ("AutoModel", architecture):
+        loader = getattr(transformers, name)
+        model, info = loader.from_pretrained(folder, output_loading_info=True)
+        result[name] = {key: sorted(info[key]) for key in keys}
+        result[name]["architectures"] = model.config.architectures
+    batch = tokenizer(["맛있어요", sample["text"]], padding=True, return_tensors="pt")
+    with torch.no_grad():
+        logits = model.eval()(**batch).logits
+    result["shape"] = list(logits.shape[2:])
+    result["finite"] = bool(logits.isfinite().all())
+    ours = ("common", "data_prep", "electra_tf", "tools")
+    result["ours"] = sorted(m for m in sys.modules if m.split(".")[0] in ours)
+    print(json.dumps(result))
+
+samples, *names = sys.argv[1:]
+for folder, architecture in zip(names[::2], names[1::2]):
+    load(samples, folder, architecture)
 """
 
 
 @pytest.fixture(scope="module")
-def loaded(chain, tmp_path_factory) -> dict[str, dict[str, Any]]:
+def loaded(work, tmp_path_factory) -> dict[str, dict[str, Any]]:
     """What a process that knows only transformers and torch finds, by network."""
     elsewhere = tmp_path_factory.mktemp("elsewhere")
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in ("PYTHONPATH", "HF_HOME", "HF_HUB_CACHE")
-    }
-    environment |= {"HF_HUB_OFFLINE": "1", "HF_HOME": str(elsewhere / "cache")}
-
-    def load(kind: str) -> dict[str, Any]:
-        samples = chain.work / "model" / "samples.jsonl"
-        folder = chain.work / "hf" / kind
-        done = subprocess.run(
-            [sys.executable, "-c", _LOAD, folder, ARCHITECTURES[kind], samples],
-            cwd=elsewhere,
-            env=environment,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=TIMEOUT,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[-1])
-
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        return dict(zip(ARCHITECTURES, pool.map(load, ARCHITECTURES), strict=True))
+    names = dict.fromkeys(("PYTHONPATH", "HF_HUB_CACHE"))
+    env = processes.environment(
+        **names, HF_HUB_OFFLINE="1", HF_HOME=str(elsewhere / "cache")
+    )
+    folders = [[work / "hf" / kind, name] for kind, name in ARCHITECTURES.items()]
+    argv = ["-c", _LOAD, work / "model" / "samples.jsonl", *sum(folders, [])]
+    printed = check(*argv, env=env, cwd=elsewhere).out.splitlines()
+    results = map(json.loads, printed[-len(ARCHITECTURES) :])
+    return dict(zip(ARCHITECTURES, results, strict=True))
 
 
 @pytest.mark.parametrize("kind", ARCHITECTURES)
@@ -462,8 +314,8 @@ def test_exported_folder_loads_with_transformers_alone(loaded, kind):
 
 
 @pytest.mark.parametrize("kind", ARCHITECTURES)
-def test_exported_tokenizer_gives_the_ids_of_training(loaded, chain, kind):
-    samples = _json_lines(chain.work / "model" / "samples.jsonl")
+def test_exported_tokenizer_gives_the_ids_of_training(loaded, work, kind):
+    samples = _json_lines(work / "model" / "samples.jsonl")
     text = "".join(sample["text"] for sample in samples)
     assert len(samples) > 50 and len(set(re.findall("[가-힣]", text))) > 100
     assert loaded[kind]["different"] == []
@@ -471,9 +323,9 @@ def test_exported_tokenizer_gives_the_ids_of_training(loaded, chain, kind):
 
 
 @pytest.mark.parametrize("kind", ARCHITECTURES)
-def test_exported_tokenizer_is_cased(loaded, chain, kind):
+def test_exported_tokenizer_is_cased(loaded, work, kind):
     assert loaded[kind]["lowercase"] is False
-    settings = _json(chain.work / "hf" / kind / "tokenizer_config.json")
+    settings = _json(work / "hf" / kind / "tokenizer_config.json")
     assert settings["do_lower_case"] is False
     assert settings["strip_accents"] is False
 
@@ -520,7 +372,7 @@ def _other_length(work: pathlib.Path) -> Mistake:
 
 
 def _other_vocab(work: pathlib.Path) -> Mistake:
-    _run_well(_vocab(work, "vocab_1300", size=1300))
+    check(*_vocab(work, "vocab_1300", size=1300))
     data_dir = _data_dir(work, "mixed_data", vocab=work / "vocab_1300")
     model_dir = work / "other_vocab"
     hashes = [
@@ -627,31 +479,14 @@ MISTAKES: dict[str, Callable[[pathlib.Path], Mistake]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def refusals(chain) -> dict[str, Callable[[], None]]:
-    """What checks each mistake; the commands ran before, two at a time."""
-
-    def attempt(name: str) -> Callable[[], None]:
-        mistake = MISTAKES[name](chain.work)
-        before = _contents(mistake.kept) if mistake.kept else None
-        done = _run(mistake.argv)
-        after = _contents(mistake.kept) if mistake.kept else None
-        made = mistake.absent is not None and mistake.absent.exists()
-
-        def check() -> None:
-            assert "Traceback" not in done.output, done.output
-            assert done.code == 1, done.output
-            for text in map(str, mistake.said):
-                assert text in done.output
-            assert not made, f"{mistake.absent} was made"
-            assert after == before
-
-        return check
-
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        return dict(zip(MISTAKES, pool.map(attempt, MISTAKES), strict=True))
-
-
 @pytest.mark.parametrize("name", MISTAKES)
-def test_mistake_is_refused_with_a_message_that_helps(refusals, name):
-    refusals[name]()
+def test_mistake_is_refused_with_a_message_that_helps(work, name):
+    mistake = MISTAKES[name](work)
+    before = _contents(mistake.kept) if mistake.kept else None
+    done = run(*mistake.argv, warm=True)
+    assert "Traceback" not in done.output, done.output
+    assert done.code == 1, done.output
+    for text in map(str, mistake.said):
+        assert text in done.output
+    assert mistake.absent is None or not mistake.absent.exists()
+    assert before == (_contents(mistake.kept) if mistake.kept else None)
