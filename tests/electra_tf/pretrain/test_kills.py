@@ -1,30 +1,34 @@
-"""Runs that are killed, again and again, end where one that was left alone does.
+"""Runs that are interrupted, again and again, end where one that was left alone does.
 
 Each run is the command itself, in a process of its own. ELECTRA_KILLS says how often
-the killed one dies (default: 2).
+the interrupted one is killed (default: 1), before one process is asked to stop and
+another one's folder is taken over.
 """
 
-import concurrent.futures
 import json
 import os
 import pathlib
 import random
+import re
 import signal
-import subprocess
-import sys
-import time
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import ROOT, tiny
+from helpers import processes, tiny
+from helpers.processes import Ended, Process
 
-KILLS = int(os.environ.get("ELECTRA_KILLS", "2"))
-# A run left alone writes 120 training lines; a killed one has to come to its end.
-MOST_LINES = max(3, 220 // KILLS)
-TIMEOUT = 300
+from common.claim import Claim
+
+KILLS = int(os.environ.get("ELECTRA_KILLS", "1"))
+# Of the 120 training lines of a run, how many one process writes before it is
+# interrupted: the last one has to come to the end.
+MOST_LINES = max(1, 60 // (KILLS + 2))
 TRAIN_SHARDS = [list(range(100)), list(range(100, 300)), list(range(300, 477))]
 EVAL_SHARDS = [[500, 501, 502], [503, 504, 505]]
+# Networks of equal sizes share their compiled parts.
 SETTINGS = {
     "model_hparam_overrides": {
         "hidden_size": 32,
@@ -32,8 +36,8 @@ SETTINGS = {
         "num_attention_heads": 2,
         "max_position_embeddings": 32,
     },
-    "embedding_size": 16,
-    "generator_hidden_size": 0.5,
+    "embedding_size": 32,
+    "generator_hidden_size": 1.0,
     "vocab_size": tiny.VOCAB_SIZE,
     "max_seq_length": tiny.LENGTH,
     "train_batch_size": 8,
@@ -59,58 +63,41 @@ TIMINGS = {
 }
 
 
-def start(data_dir: pathlib.Path, model_dir: pathlib.Path, **changes):
-    """The command, running; what it says is in model_dir.txt."""
+class Interrupted(NamedTuple):
+    """A process that was interrupted, and what it left."""
+
+    ended: Ended
+    steps: list[int]  # of the checkpoints
+    lines: list[dict]  # of the log
+
+
+class Runs(NamedTuple):
+    """A run left alone and an interrupted one."""
+
+    alone: pathlib.Path
+    interrupted: pathlib.Path
+    killed: list[Interrupted]
+    stopped: Interrupted
+    taken_over: Interrupted
+    last: Ended
+
+
+def start(data_dir: pathlib.Path, model_dir: pathlib.Path):
     preset = data_dir / "empty.toml"
     preset.write_text("")
-    command = [sys.executable, "-m", "electra_tf.run_pretraining"]
-    command += [f"--config={preset}", f"--data_dir={data_dir}"]
-    command += [
-        f"--model_dir={model_dir}",
-        f"--hparams={json.dumps(SETTINGS | changes)}",
-    ]
-    with open(f"{model_dir}.txt", "ab") as output:
-        return subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1"},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+    return processes.running(
+        *("-m", "electra_tf.run_pretraining", f"--config={preset}"),
+        *(f"--data_dir={data_dir}", f"--model_dir={model_dir}"),
+        f"--hparams={json.dumps(SETTINGS)}",
+        warm=True,
+    )
 
 
-def said(model_dir: pathlib.Path) -> str:
-    return pathlib.Path(f"{model_dir}.txt").read_text(errors="replace")
-
-
-def wait_for_lines(process: subprocess.Popen, model_dir: pathlib.Path, count: int):
-    """Until the process has written so many training lines of its own."""
-    deadline = time.monotonic() + TIMEOUT
-    wanted = said(model_dir).count("train step") + count
-    while process.poll() is None and said(model_dir).count("train step") < wanted:
-        assert time.monotonic() < deadline, said(model_dir)
-        time.sleep(0.005)
-
-
-def kill_often(data_dir: pathlib.Path, model_dir: pathlib.Path, seed: int) -> list[int]:
-    """Kills at random moments: mostly while training, sometimes before."""
-    rng, killed_at = random.Random(seed), []
-    for _ in range(KILLS):
-        process = start(data_dir, model_dir)
-        if rng.random() < 0.15:
-            time.sleep(rng.uniform(0, 15))
-        else:
-            wait_for_lines(process, model_dir, rng.randint(1, MOST_LINES))
-            time.sleep(rng.uniform(0, 0.1))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        killed_at.append(max(steps(model_dir), default=0))
-    return killed_at
-
-
-def finish(data_dir: pathlib.Path, model_dir: pathlib.Path) -> None:
-    process = start(data_dir, model_dir)
-    assert process.wait(TIMEOUT) == 0, said(model_dir)
+def finish(data_dir: pathlib.Path, model_dir: pathlib.Path) -> Ended:
+    with start(data_dir, model_dir) as process:
+        ended = process.wait()
+    assert ended.code == 0, ended.output
+    return ended
 
 
 def steps(model_dir: pathlib.Path) -> list[int]:
@@ -119,21 +106,27 @@ def steps(model_dir: pathlib.Path) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory) -> tuple[pathlib.Path, pathlib.Path]:
-    """The folders of a run left alone and of one killed KILLS times."""
-    folder = tmp_path_factory.mktemp("kills")
-    tiny.write_data(folder / "data", {"train": TRAIN_SHARDS, "eval": EVAL_SHARDS})
-    alone, killed = folder / "alone", folder / "killed"
+def runs(tmp_path_factory) -> Runs:
+    """Interruptions come at random lines, the same ones each time."""
+    folder, rng = tmp_path_factory.mktemp("kills"), random.Random(0)
+    data_dir, model_dir = folder / "data", folder / "interrupted"
+    tiny.write_data(data_dir, {"train": TRAIN_SHARDS, "eval": EVAL_SHARDS})
+    finish(data_dir, folder / "alone")
 
-    def interrupted() -> None:
-        print("checkpoints at the kills:", kill_often(folder / "data", killed, seed=0))
-        finish(folder / "data", killed)
+    def interrupt(act: Callable[[Process], object], may_be_early: bool = False):
+        with start(data_dir, model_dir) as process:
+            if may_be_early and rng.random() < 0.15:
+                process.wait_for("parameters")
+            else:
+                process.wait_for("train step", rng.randint(1, MOST_LINES))
+            act(process)
+            return Interrupted(process.wait(), steps(model_dir), lines(model_dir))
 
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        tasks = [pool.submit(finish, folder / "data", alone), pool.submit(interrupted)]
-        for task in tasks:
-            task.result()
-    return alone, killed
+    killed = [interrupt(Process.kill, may_be_early=True) for _ in range(KILLS)]
+    stopped = interrupt(lambda process: process.send(signal.SIGTERM))
+    taken_over = interrupt(lambda process: Claim(str(model_dir)))
+    last = finish(data_dir, model_dir)
+    return Runs(folder / "alone", model_dir, killed, stopped, taken_over, last)
 
 
 def read_checkpoint(model_dir: pathlib.Path, step: int) -> dict[str, np.ndarray]:
@@ -145,8 +138,8 @@ def read_checkpoint(model_dir: pathlib.Path, step: int) -> dict[str, np.ndarray]
 
 def lines(model_dir: pathlib.Path) -> list[dict]:
     """The log without what depends on the clock."""
-    text = (model_dir / "metrics.jsonl").read_text()
-    records = [json.loads(line) for line in text.splitlines()]
+    path = model_dir / "metrics.jsonl"
+    records = map(json.loads, path.read_text().splitlines()) if path.exists() else []
     return [
         {name: value for name, value in record.items() if name not in TIMINGS}
         for record in records
@@ -154,34 +147,36 @@ def lines(model_dir: pathlib.Path) -> list[dict]:
     ]
 
 
-def test_killed_run_has_the_same_weights_and_slots_bit_by_bit(runs):
+def test_interrupted_run_has_the_same_weights_and_slots_bit_by_bit(runs):
     for step in (90, 180, 270, 300):
-        ours, theirs = (read_checkpoint(folder, step) for folder in runs)
+        ours, theirs = (read_checkpoint(folder, step) for folder in runs[:2])
         assert ours.keys() == theirs.keys() and len(ours) > 50
         different = [n for n in ours if not np.array_equal(ours[n], theirs[n])]
         assert different == [], step
 
 
-def test_killed_run_keeps_the_same_checkpoints(runs):
-    for folder in runs:
+def test_interrupted_run_keeps_the_same_checkpoints(runs):
+    for folder in runs[:2]:
         assert steps(folder) == [90, 180, 270, 292, 296, 300]
         assert not [path for path in folder.iterdir() if "tempstate" in path.name]
 
 
-def test_killed_run_has_the_same_lines_each_once(runs):
-    alone, killed = map(lines, runs)
-    assert killed == alone
+def test_interrupted_run_has_the_same_lines_each_once(runs):
+    alone, interrupted = map(lines, runs[:2])
+    assert interrupted == alone
     keys = [(line["kind"], line["step"]) for line in alone]
     assert len(keys) == len(set(keys))
     evaluated = [step for kind, step in keys if kind == "eval"]
     assert evaluated == [0, 50, 100, 150, 200, 250, 300]
 
 
-def test_tensorboard_of_the_killed_run_has_each_step_once(runs):
+def test_tensorboard_of_the_interrupted_run_has_each_step_once(runs):
     for kind in ("train", "eval"):
-        expected = [line["step"] for line in lines(runs[1]) if line["kind"] == kind]
+        expected = [
+            line["step"] for line in lines(runs.interrupted) if line["kind"] == kind
+        ]
         seen = []
-        for path in (runs[1] / "tensorboard" / kind).iterdir():
+        for path in (runs.interrupted / "tensorboard" / kind).iterdir():
             for record in tf.data.TFRecordDataset(str(path)):
                 event = tf.compat.v1.Event.FromString(record.numpy())
                 values = [v for v in event.summary.value if v.tag == "loss"]
@@ -189,21 +184,28 @@ def test_tensorboard_of_the_killed_run_has_each_step_once(runs):
         assert sorted(seen) == expected
 
 
-def test_newcomer_stops_the_first_and_sigterm_saves_and_has_a_code_of_its_own(
-    runs, tmp_path
-):
-    data_dir, model_dir = runs[0].parent / "data", tmp_path / "stopped"
-    changes = {"save_checkpoints_steps": 100_000, "num_train_steps": 100_000}
-    changes |= {"keep_checkpoint_every_n_steps": 0, "eval_every_n_steps": 0}
-    first = start(data_dir, model_dir, **changes)
-    wait_for_lines(first, model_dir, 1)
-    process = start(data_dir, model_dir, **changes)
-    assert first.wait(TIMEOUT) == 1, said(model_dir)
-    assert f"process {process.pid} of" in said(model_dir)
-    wait_for_lines(process, model_dir, 1)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(TIMEOUT) == 75, said(model_dir)
-    (step,) = steps(model_dir)
-    assert step % SETTINGS["iterations_per_loop"] == 0
-    assert f"stopped at step {step}, which is saved" in said(model_dir)
-    assert lines(model_dir)[-1]["step"] == step
+def test_each_process_resumes_from_the_newest_checkpoint(runs):
+    before = [*runs.killed, runs.stopped, runs.taken_over]
+    after = [*(each.ended for each in before[1:]), runs.last]
+    for left, resumed in zip(before, after, strict=True):
+        found = re.findall(r"resuming from .*model\.ckpt-(\d+)", resumed.output)
+        assert [int(step) for step in found] == left.steps[-1:]
+        assert not left.steps or left.steps[-1] < SETTINGS["num_train_steps"]
+    assert runs.stopped.steps
+
+
+def test_sigterm_saves_and_has_an_exit_code_of_its_own(runs):
+    ended, _, logged = runs.stopped
+    last_step = runs.stopped.steps[-1]
+    assert ended.code == 75, ended.output
+    assert f"stopped at step {last_step}, which is saved" in ended.output
+    assert logged[-1]["step"] == last_step
+
+
+def test_a_run_ends_when_another_process_takes_its_folder(runs):
+    assert runs.taken_over.ended.code == 1
+    assert f"process {os.getpid()} of" in runs.taken_over.ended.output
+
+
+def test_killed_processes_did_not_end_by_themselves(runs):
+    assert {each.ended.code for each in runs.killed} == {-signal.SIGKILL}
