@@ -1,14 +1,15 @@
 """Saves in a thread: what they hold, how they fail, how long they stall."""
 
-import os
+import concurrent.futures
 import threading
+import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from common.cli import UserError
-from electra_tf.run_folder import checkpoints
+from electra_tf.run_folder import async_saver, checkpoints
 from electra_tf.run_folder.async_saver import AsyncSaver
 
 
@@ -19,11 +20,13 @@ def variables() -> dict[str, tf.Variable]:
 
 @pytest.fixture
 def gate(monkeypatch) -> threading.Event:
-    """Saves begin to write when it is set."""
-    gate, save = threading.Event(), checkpoints.save
+    """Saves begin to write when it is set, at 7 s of a clock that stands at 0 s."""
+    gate, save, clock = threading.Event(), checkpoints.save, [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
 
     def late(*args) -> None:
         assert gate.wait(30)
+        clock[0] = 7.0
         save(*args)
 
     monkeypatch.setattr(checkpoints, "save", late)
@@ -49,22 +52,44 @@ def test_the_call_returns_before_the_file_is_there(variables, gate, tmp_path):
     saver = AsyncSaver(str(tmp_path), 0, 0)
     saver.save(5, variables)
     saver.check()  # raises nothing, waits for nothing
-    assert 0 < saver.take_stall_seconds() < 5
-    assert saver.take_stall_seconds() == 0.0
+    assert checkpoints.steps(str(tmp_path)) == []
     gate.set()
     saver.wait()
     assert checkpoints.steps(str(tmp_path)) == [5]
 
 
-def test_a_second_save_waits_for_the_first(variables, gate, tmp_path):
+def test_a_second_save_waits_for_the_first(variables, gate, tmp_path, monkeypatch):
+    def snapshot(variables) -> dict[str, tf.Tensor]:
+        there.append(checkpoints.steps(str(tmp_path)))
+        return take(variables)
+
+    there, take = [], async_saver.snapshot
+    monkeypatch.setattr(async_saver, "snapshot", snapshot)
     saver = AsyncSaver(str(tmp_path), 0, 0)
     saver.save(5, variables)
-    threading.Timer(0.3, gate.set).start()
+    assert saver.take_stall_seconds() == 0.0
+    threading.Timer(0.1, gate.set).start()
     saver.save(6, variables)
-    assert saver.take_stall_seconds() > 0.25
-    assert 5 in checkpoints.steps(str(tmp_path))
+    assert there == [[], [5]]
+    assert saver.take_stall_seconds() == 7.0
+    assert saver.take_stall_seconds() == 0.0
     saver.wait()
     assert checkpoints.steps(str(tmp_path)) == [5, 6]
+
+
+class InThisThread(concurrent.futures.Executor):
+    """What it runs has ended when `submit` returns."""
+
+    def __init__(self, max_workers: int):
+        assert max_workers == 1
+
+    def submit(self, function, *args) -> concurrent.futures.Future:
+        future = concurrent.futures.Future()
+        try:
+            future.set_result(function(*args))
+        except OSError as error:
+            future.set_exception(error)
+        return future
 
 
 @pytest.mark.parametrize("how", ["check", "wait", "save"])
@@ -72,11 +97,10 @@ def test_what_stopped_a_save_is_raised_once(variables, tmp_path, monkeypatch, ho
     def full(*_) -> None:
         raise OSError(28, "No space left on device")
 
-    saver = AsyncSaver(str(tmp_path), 0, 0)
+    monkeypatch.setattr(concurrent.futures, "ThreadPoolExecutor", InThisThread)
     monkeypatch.setattr(checkpoints, "save", full)
+    saver = AsyncSaver(str(tmp_path), 0, 0)
     saver.save(5, variables)
-    while not saver._writing.done():
-        os.sched_yield()
     call = {"check": saver.check, "wait": saver.wait}.get(how)
     call = call or (lambda: saver.save(6, variables))
     with pytest.raises(UserError, match="step 5 in .*No space left.*full disk"):
