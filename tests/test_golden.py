@@ -151,7 +151,8 @@ def closest_update(
     so each of the schedule's two factors sees the step before or after it. Which one
     differs from step to step within the recordings.
     """
-    state = run.checkpoint_variables
+    # Looked up once: each look-up walks the whole model.
+    state, variables = run.checkpoint_variables, run.model.named_variables
     before = {name: variable.numpy() for name, variable in state.items()}
     best = (np.inf, [], {})
     for i, j in itertools.product((1, 0), (1, 0)):
@@ -163,7 +164,7 @@ def closest_update(
             * optimizer.warmup_factor(tf.constant(step + j), run.config)
         )
         run.step.apply_gradients(gradients, lr)
-        values = [run.model.named_variables[name].numpy() for name in order]
+        values = [variables[name].numpy() for name in order]
         norms = np.array(list(map(np.linalg.norm, values)))
         heads = [value.ravel()[0] for value in values]
         distance = np.abs(heads - recorded["var_head"][:, 0]).sum()

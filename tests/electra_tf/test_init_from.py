@@ -2,54 +2,32 @@
 
 import functools
 import json
-import os
 import pathlib
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 
 import pytest
-from helpers import ROOT, tiny
+from helpers import processes, tiny
 
 from electra_tf.export import hf_folder
 from electra_tf.pretrain import compiled_steps, input_pipeline
 from electra_tf.pretrain.run_log import read_log
 from electra_tf.run_folder import checkpoints, description
 
-TIMEOUT = 600
 # The held-out records are the same, the text to train on is another.
 EVAL_SHARDS = [[100, 101, 102], [103, 104, 105]]
 OTHER_SHARDS = [list(range(200, 230))]
 CONFIG = tiny.config({"num_hidden_layers": 1})
 
 
-def kill_once(
-    is_there: Callable[[], bool], model_dir: pathlib.Path, *options: str
-) -> str:
-    """What the command says until something is there."""
+def kill_at(line: str, model_dir: pathlib.Path, *options: str) -> str:
+    """The log of the command until it is killed, at a line with this text."""
     preset = model_dir.parent / "empty.toml"
     preset.write_text("")
-    command = [sys.executable, "-m", "electra_tf.run_pretraining", *options]
-    command += [f"--config={preset}", f"--data_dir={model_dir.parent / 'other'}"]
-    command += [f"--model_dir={model_dir}"]
+    command = ["-m", "electra_tf.run_pretraining", *options, f"--config={preset}"]
+    command += [f"--data_dir={model_dir.parent / 'other'}", f"--model_dir={model_dir}"]
     command += [f"--hparams={json.dumps(CONFIG.to_dict())}"]
-    log = pathlib.Path(f"{model_dir}.txt")
-    with open(log, "wb") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1"},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    deadline = time.monotonic() + TIMEOUT
-    while process.poll() is None and not is_there():
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
-    return log.read_text()
+    with processes.running(*command, warm=True) as process:
+        process.wait_for(line)
+        return process.kill().output
 
 
 @pytest.fixture(scope="module")
@@ -71,16 +49,15 @@ def folder(data_dir, cpu, tmp_path_factory) -> pathlib.Path:
 
 def test_a_new_run_evaluates_as_the_one_it_came_from(folder):
     model_dir, option = folder / "run", f"--init_from={folder / 'hf'}"
-    log = model_dir / "metrics.jsonl"
-    kill_once((model_dir / "samples.jsonl").exists, model_dir, option)
+    kill_at("eval step 0:", model_dir, option)
     recorded = description.read_description(str(model_dir))["init_from"]
     assert recorded["path"] == str(folder / "hf") and len(recorded["sha256"]) == 64
     # Killed before its first checkpoint, it begins from the same weights again.
-    said = kill_once(lambda: log.exists() and read_log(str(log)), model_dir, option)
-    assert "variables loaded, 0 fresh, 0 unused" in said
+    log = kill_at("eval step 0:", model_dir, option)
+    assert "variables loaded, 0 fresh, 0 unused" in log
     assert checkpoints.steps(str(model_dir)) == []
     assert description.read_description(str(model_dir))["init_from"] == recorded
-    [found] = read_log(str(log))
+    [found] = read_log(str(model_dir / "metrics.jsonl"))
     assert (found["kind"], found["step"]) == ("eval", 0)
     expected = json.loads((folder / "first.json").read_text())
     assert expected["loss"] > 0

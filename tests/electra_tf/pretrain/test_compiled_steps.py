@@ -1,14 +1,11 @@
 """Compiled steps: they learn, repeat bit by bit, and stop where a loss breaks."""
 
 import math
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import PYTHONPATH, tiny
+from helpers import processes, tiny
 
 from electra_tf.pretrain.compiled_steps import Trainer
 from electra_tf.run_folder import checkpoints
@@ -166,7 +163,4 @@ assert waited < 0.5 * (time.monotonic() - begin), waited
 
 
 def test_on_one_core_the_step_is_not_taken_for_waiting():
-    environment = os.environ | {"PYTHONPATH": PYTHONPATH}
-    command = [sys.executable, "-c", _ON_ONE_CORE]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    processes.check("-c", _ON_ONE_CORE, warm=True)
