@@ -2,14 +2,11 @@
 
 import ast
 import json
-import os
 import pathlib
 import re
-import subprocess
-import sys
 
 import pytest
-from helpers import ROOT
+from helpers import ROOT, processes
 
 PACKAGES = ("common", "data_prep", "electra_tf", "tools")
 DOCUMENTS = ("README.md", "README.ko.md", "Makefile")
@@ -95,13 +92,9 @@ print(json.dumps(answers))
 @pytest.fixture(scope="module")
 def answers() -> dict[str, dict]:
     functions = {m: f for m, f in COMMANDS.items() if m not in UNCONVERTED}
-    command = [sys.executable, "-c", _PROBE, json.dumps(functions), json.dumps(SLOW)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "88"}
-    run = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True
-    )
-    assert run.returncode == 0, run.stderr
-    return json.loads(run.stdout)
+    env = processes.environment(COLUMNS="88")
+    command = ["-c", _PROBE, json.dumps(functions), json.dumps(SLOW)]
+    return json.loads(processes.check(*command, env=env).out)
 
 
 CONVERTED = [module for module in COMMANDS if module not in UNCONVERTED]

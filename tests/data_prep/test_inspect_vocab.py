@@ -4,11 +4,9 @@ import gzip
 import json
 import os
 import random
-import subprocess
-import sys
 
 import pytest
-from helpers import ROOT
+from helpers import processes
 
 from common.cli import UserError
 from data_prep.vocab import page as vocab_page
@@ -17,14 +15,9 @@ from data_prep.vocab import probe, vocabulary
 GOOD, BAD = "좋다 최고 재미 감동 명작".split(), "별로 지루 최악 실망 졸작".split()
 
 
-def inspect(*args: object, **options: object) -> subprocess.CompletedProcess:
+def inspect(*args: object, **options: object) -> processes.Ended:
     named = [f"--{name}={value}" for name, value in options.items()]
-    return subprocess.run(
-        [sys.executable, "-m", "data_prep.inspect_vocab", *map(str, args), *named],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+    return processes.run("-m", "data_prep.inspect_vocab", *args, *named)
 
 
 @pytest.fixture
@@ -67,7 +60,7 @@ def test_everything_at_once(paths, tmp_path):
         probe_dev=paths["dev"],
         probe_epochs=6,
     )
-    assert ended.returncode == 0, ended.stderr
+    assert ended.code == 0, ended.err
     report = json.loads((out / "report.json").read_text())
     pieces, words = report["vocabs"]["pieces"], report["vocabs"]["words"]
     assert report["input"].startswith("401 lines")
@@ -78,8 +71,8 @@ def test_everything_at_once(paths, tmp_path):
         assert figures["probe_accuracy"] > 0.9
         assert len(figures["probe_runs"]) == 1
     assert len(report["samples"]) == 10
-    assert "tokens per word (fertility)" in ended.stdout
-    assert "probe accuracy" in ended.stdout
+    assert "tokens per word (fertility)" in ended.out
+    assert "probe accuracy" in ended.out
     text = (out / "report.html").read_text()
     assert text.count('class="number bar"') == 2 * len(vocab_page.METRICS)
     assert "<b>漢字" not in text.split("Side by side")[1]
@@ -88,9 +81,9 @@ def test_everything_at_once(paths, tmp_path):
 def test_the_table_alone_writes_nothing(paths, tmp_path):
     before = sorted(tmp_path.iterdir())
     ended = inspect(vocab=paths["words"], input=paths["text"], num_lines=50)
-    assert ended.returncode == 0, ended.stderr
-    assert "50 of 401 lines" in ended.stderr
-    assert "probe accuracy" not in ended.stdout
+    assert ended.code == 0, ended.err
+    assert "50 of 401 lines" in ended.err
+    assert "probe accuracy" not in ended.out
     assert sorted(tmp_path.iterdir()) == before
 
 
@@ -99,8 +92,8 @@ def test_text_is_read_as_clean_corpus_reads_it(paths, write):
     text = "".join(json.dumps(row) + "\n" for row in rows)
     text_file = write("a.jsonl.gz", gzip.compress(text.encode()))
     ended = inspect(vocab=paths["words"], input=text_file, text_field="body")
-    assert ended.returncode == 0, ended.stderr
-    assert "3 of 3 lines" in ended.stderr
+    assert ended.code == 0, ended.err
+    assert "3 of 3 lines" in ended.err
 
 
 @pytest.mark.parametrize(
@@ -124,9 +117,9 @@ def test_refused(paths, tmp_path, changes, message):
         for name, value in changes.items()
     }
     ended = inspect(**{"vocab": paths["words"], "input": paths["text"]} | changes)
-    assert ended.returncode == 1
-    assert message in ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert ended.code == 1
+    assert message in ended.err
+    assert "Traceback" not in ended.err
 
 
 @pytest.mark.parametrize(

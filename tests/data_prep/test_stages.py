@@ -7,13 +7,11 @@ import os
 import pathlib
 import random
 import shutil
-import subprocess
-import sys
 import types
 
 import pytest
 import tensorflow as tf
-from helpers import ROOT
+from helpers import processes
 from tokenizers import Tokenizer
 
 from data_prep.records import example as records
@@ -207,13 +205,8 @@ def test_records_are_built_without_tensorflow(small, tmp_path):
         "eval_fraction": 0.3,
         "num_workers": 1,
     }
-    ended = subprocess.run(
-        [sys.executable, "-c", program, *(f"--{k}={v}" for k, v in options.items())],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert (ended.returncode, ended.stdout) == (0, "False\n"), ended.stderr
+    flags = [f"--{name}={value}" for name, value in options.items()]
+    assert processes.check("-c", program, *flags).out == "False\n"
     assert manifest.read(str(tmp_path / "built"), "build_tfrecords")
 
 
@@ -263,13 +256,8 @@ def test_killed_run_goes_on_with_the_shards_that_are_missing(
         "eval_fraction": 0.05,
         "num_workers": 1,
     }
-    ended = subprocess.run(
-        [sys.executable, "-c", _DIES, "2", when]
-        + [f"--{name}={value}" for name, value in options.items()],
-        cwd=ROOT,
-        capture_output=True,
-    )
-    assert ended.returncode == 9
+    flags = [f"--{name}={value}" for name, value in options.items()]
+    assert processes.run("-c", _DIES, "2", when, *flags).code == 9
     assert not (folder / "manifest.json").exists()
     records_of = sorted((folder / "_progress").glob("shard-*.json"))
     assert len(records_of) == (1 if when == "before" else 2)
@@ -622,26 +610,16 @@ def test_vocabulary_without_room_is_refused(small, refused, size, message):
 
 
 def test_command_line_fails_with_one_message_and_code_1(tmp_path):
-    command = [sys.executable, "-m", "data_prep.clean_corpus", "--input=no/*.txt"]
-    ended = subprocess.run(
-        [*command, f"--output_dir={tmp_path / 'clean'}"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert ended.returncode == 1
-    assert "--input: no file matches 'no/*.txt'" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    command = ["-m", "data_prep.clean_corpus", "--input=no/*.txt"]
+    ended = processes.run(*command, f"--output_dir={tmp_path / 'clean'}")
+    assert ended.code == 1
+    assert "--input: no file matches 'no/*.txt'" in ended.err
+    assert "Traceback" not in ended.err
     assert os.listdir(tmp_path) == []
 
 
 def test_unquoted_pattern_is_explained(tmp_path):
-    command = [sys.executable, "-m", "data_prep.clean_corpus", "--input", "a.txt"]
-    ended = subprocess.run(
-        [*command, "b.txt", f"--output_dir={tmp_path / 'clean'}"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert ended.returncode == 1
-    assert "unexpected argument 'b.txt'" in ended.stdout + ended.stderr
+    command = ["-m", "data_prep.clean_corpus", "--input", "a.txt", "b.txt"]
+    ended = processes.run(*command, f"--output_dir={tmp_path / 'clean'}")
+    assert ended.code == 1
+    assert "unexpected argument 'b.txt'" in ended.output

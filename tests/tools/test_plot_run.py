@@ -2,20 +2,13 @@
 
 import json
 import pathlib
-import subprocess
-import sys
 
-from helpers import ROOT
+from helpers import processes
 
 
 def command(*args: str) -> tuple[int, str]:
-    ended = subprocess.run(
-        [sys.executable, "-m", "tools.plot_run", *args],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    return ended.returncode, ended.stderr
+    ended = processes.run("-m", "tools.plot_run", *args)
+    return ended.code, ended.err
 
 
 def test_it_writes_a_page_and_refuses_another_format(tmp_path):

@@ -3,11 +3,9 @@
 import base64
 import pathlib
 import re
-import subprocess
-import sys
 
 import matplotlib.image
-from helpers import ROOT
+from helpers import processes
 from helpers.score_runs import run
 
 from electra_tf.finetune import results
@@ -89,16 +87,11 @@ def test_command_writes_each_format_and_refuses_others(tmp_path):
     write(tmp_path, FOUND)
     codes, log = {}, ""
     for ending in ("md", "html", "png", "jpg"):
-        ended = subprocess.run(
-            [
-                *(sys.executable, "-m", "tools.scoreboard"),
-                *(f"--runs={tmp_path}/*/*", f"--output={tmp_path}/scores.{ending}"),
-            ],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
+        ended = processes.run(
+            *("-m", "tools.scoreboard", f"--runs={tmp_path}/*/*"),
+            f"--output={tmp_path}/scores.{ending}",
         )
-        codes[ending], log = ended.returncode, ended.stderr
+        codes[ending], log = ended.code, ended.err
     assert codes == {"md": 0, "html": 0, "png": 0, "jpg": 1}
     assert "scores.jpg must end in .md, .html or .png" in log
     assert "Traceback" not in log

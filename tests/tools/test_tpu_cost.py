@@ -1,11 +1,9 @@
 """What tpu_cost refuses, and its exit codes, in one process of its own."""
 
 import json
-import subprocess
-import sys
 
 import pytest
-from helpers import ROOT
+from helpers import processes
 
 _CASES = {
     "topology": ["--topology=v9-8"],
@@ -19,8 +17,7 @@ _CASES = {
 # libtpu is hidden from the last of them, and shown to the others if it is missing.
 _RUN = """
 import importlib.util, json, sys
-sys.path.insert(0, "tests/helpers")
-import stage_server
+from helpers import stage_server
 from tools import tpu_cost
 from tools.tpu import costs  # before modules are hidden
 answers = {}
@@ -36,9 +33,8 @@ print(json.dumps(answers))
 @pytest.fixture(scope="module")
 def answers():
     """Case -> (exit code, log, what was printed)."""
-    command = [sys.executable, "-c", _RUN, json.dumps(_CASES)]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    *printed, last = run.stdout.strip().splitlines()
+    ended = processes.check("-c", _RUN, json.dumps(_CASES), warm=True)
+    *printed, last = ended.out.strip().splitlines()
     texts = "\n".join(printed).split("case ")[1:]
     return {
         case: (code, log, text.partition("\n")[2])

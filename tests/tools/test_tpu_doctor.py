@@ -1,12 +1,9 @@
 """The doctor's report, of a stand-in for Google Cloud, and its exit code."""
 
-import os
 import re
-import subprocess
-import sys
 
 import pytest
-from helpers import ROOT
+from helpers import ROOT, processes
 
 from common import files
 from common.cli import UserError
@@ -22,21 +19,16 @@ def doctor(cloud, tmp_path):
 
     def run(*args: str, tensorflow: str = "__version__ = 'of this test'"):
         (tmp_path / "tensorflow.py").write_text(tensorflow)
-        return subprocess.run(
-            [sys.executable, "-m", "tools.tpu_doctor", *args],
-            env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        env = processes.environment(PYTHONPATH=f"{tmp_path}:{ROOT}")
+        return processes.run("-m", "tools.tpu_doctor", *args, env=env)
 
     return run
 
 
 def test_all_fits(cloud, doctor, tmp_path):
     done = doctor(*MINE, f"--bucket={tmp_path}/new/folder")
-    rows = [line.split(None, 2) for line in done.stdout.splitlines()]
-    assert rows[-1] == ["problems:", "0"], done.stdout + done.stderr
+    rows = [line.split(None, 2) for line in done.out.splitlines()]
+    assert rows[-1] == ["problems:", "0"], done.output
     found = {subject: value for _, subject, value in rows[:-1]}
     assert found["TPU"] == "mine v3-8"
     assert found["state"] == "READY"
@@ -46,7 +38,7 @@ def test_all_fits(cloud, doctor, tmp_path):
     assert found["import"] == "tensorflow             of this test"
     assert found["bucket"].endswith("can be written, read and deleted from")
     assert files.listdir(f"{tmp_path}/new/folder") == []
-    assert done.returncode == 0
+    assert done.code == 0
 
 
 def test_tpu_of_another_version_is_configured(cloud, doctor):
@@ -54,30 +46,30 @@ def test_tpu_of_another_version_is_configured(cloud, doctor):
     version = packages.tensorflow_version()
     cloud.runtime_versions = [version]
     done = doctor(*MINE)
-    assert done.returncode == 1
-    assert f"2.15.0, but TensorFlow here is {version}" in done.stdout
-    assert f"tools.tpu_doctor {' '.join(MINE)} --configure_tpu_version" in done.stdout
-    assert done.stdout.endswith("problems: 1\n")
+    assert done.code == 1
+    assert f"2.15.0, but TensorFlow here is {version}" in done.out
+    assert f"tools.tpu_doctor {' '.join(MINE)} --configure_tpu_version" in done.out
+    assert done.out.endswith("problems: 1\n")
     done = doctor(*MINE, "--configure_tpu_version")
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.code == 0, done.output
     assert cloud.configured == [f"{version} restartType=ifNeeded"]
 
 
 def test_preempted_tpu(cloud, doctor):
     cloud.has(state="PREEMPTED")
     done = doctor(*MINE)
-    assert done.returncode == 1
-    assert "NOT OK  TPU" not in done.stdout
-    assert "NOT OK  state                         PREEMPTED\n" in done.stdout
-    assert "gcloud compute tpus tpu-vm delete mine --zone=some-zone" in done.stdout
+    assert done.code == 1
+    assert "NOT OK  TPU" not in done.out
+    assert "NOT OK  state                         PREEMPTED\n" in done.out
+    assert "gcloud compute tpus tpu-vm delete mine --zone=some-zone" in done.out
 
 
 def test_tpu_that_nobody_knows(cloud, doctor):
     cloud.node = None
     done = doctor(*MINE)
-    assert done.returncode == 1
-    assert "NOT OK  TPU mine, API" in done.stdout
-    assert "gcloud compute tpus tpu-vm list" in done.stdout
+    assert done.code == 1
+    assert "NOT OK  TPU mine, API" in done.out
+    assert "gcloud compute tpus tpu-vm list" in done.out
 
 
 def test_tensorflow_that_aborts_is_survived(doctor, tmp_path):
@@ -85,10 +77,10 @@ def test_tensorflow_that_aborts_is_survived(doctor, tmp_path):
     done = doctor(
         "--tpu=none", f"--bucket={tmp_path}", tensorflow=aborts + "os.abort()"
     )
-    assert done.returncode == 1
-    assert "ends with exit code -6: Op not available" in done.stdout
-    assert "rm -rf .venv-tpu && make setup-tpu" in done.stdout
-    assert "bucket" not in done.stdout
+    assert done.code == 1
+    assert "ends with exit code -6: Op not available" in done.out
+    assert "rm -rf .venv-tpu && make setup-tpu" in done.out
+    assert "bucket" not in done.out
 
 
 def test_machine_without_a_tpu(monkeypatch):

@@ -1,16 +1,12 @@
 """Raw files to clean shards: what is kept, what is dropped, and what a kill leaves."""
 
 import os
-import random
 import re
 import signal
-import subprocess
-import sys
-import time
 from typing import Any
 
 import pytest
-from helpers import ROOT
+from helpers import processes
 from helpers.clean_runs import (
     EVERYTHING,
     corpus,
@@ -198,32 +194,15 @@ def test_a_run_stopped_after_any_piece_of_work_goes_on(
 def test_killed_processes_lose_nothing(write, tmp_path):
     path = write("raw.jsonl", corpus(0, 8_000))
     flags = [f"--{name}={value}" for name, value in EVERYTHING.items()]
-    command = [
-        sys.executable,
-        "-m",
-        "data_prep.clean_corpus",
-        f"--input={path}",
-        *flags,
-    ]
-    rng = random.Random(0)
-
-    def start(output: str) -> subprocess.Popen:
-        return subprocess.Popen(
-            [*command, f"--output_dir={tmp_path / output}", "--num_workers=2"],
-            cwd=ROOT,
-            start_new_session=True,
-            stderr=subprocess.DEVNULL,
-        )
-
-    begin = time.monotonic()
-    assert start("whole").wait() == 0
-    seconds = time.monotonic() - begin
-    for _ in range(3):
-        process = start("killed")
-        time.sleep(rng.uniform(0.2, 0.9) * seconds)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    assert start("killed").wait() == 0
+    command = ["-m", "data_prep.clean_corpus", f"--input={path}", *flags]
+    command += ["--num_workers=2"]
+    processes.check(*command, f"--output_dir={tmp_path / 'whole'}")
+    command += [f"--output_dir={tmp_path / 'killed'}"]
+    for line in ("Python", "cleaning:", "dropping near duplicates:"):
+        with processes.running(*command) as process:
+            process.wait_for(line)
+            assert process.kill().code == -signal.SIGKILL
+    processes.check(*command)
     assert snapshot(tmp_path / "killed") == snapshot(tmp_path / "whole")
 
 

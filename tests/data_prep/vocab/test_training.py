@@ -1,14 +1,11 @@
 """WordPiece tokens learned from counts."""
 
 import json
-import os
 import random
-import subprocess
-import sys
 from collections import Counter
 
 import pytest
-from helpers import PYTHONPATH
+from helpers import processes
 from tokenizers import BertWordPieceTokenizer
 
 from common.cli import UserError
@@ -87,13 +84,10 @@ def test_another_process_and_any_threads_give_the_same_tokens(threads):
         "import json, tests.data_prep.vocab.test_training as t;"
         "print(json.dumps(t.learn(t.random_words(), 900)))"
     )
-    out = subprocess.run(
-        [sys.executable, "-c", code],
-        check=True,
-        capture_output=True,
-        env=os.environ | {"PYTHONPATH": PYTHONPATH, "RAYON_NUM_THREADS": threads},
+    env = processes.environment(RAYON_NUM_THREADS=threads)
+    assert json.loads(processes.check("-c", code, env=env).out) == learn(
+        random_words(), 900
     )
-    assert json.loads(out.stdout) == learn(random_words(), 900)
 
 
 def test_later_morphemes_become_continuations():

@@ -1,14 +1,12 @@
 """cleaning.py, as users get it, against the pipeline's own cleaning."""
 
 import random
-import subprocess
-import sys
 import types
 from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from helpers import korean_text
+from helpers import korean_text, processes
 from hypothesis import given
 
 from data_prep.clean.settings import PII_TOKENS
@@ -100,9 +98,8 @@ def test_it_needs_python_alone(name, pipeline, tmp_path):
     script = "import cleaning; print(cleaning.clean('좋아요  ㅋㅋ'))"
     # -I -S: no packages but Python's own; the folder is added by hand.
     run = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {script}"
-    command = [sys.executable, "-I", "-S", "-X", "utf8", "-c", run]
-    found = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert found.stdout == pipeline[name].clean("좋아요  ㅋㅋ") + "\n"
+    found = processes.check("-I", "-S", "-X", "utf8", "-c", run)
+    assert found.out == pipeline[name].clean("좋아요  ㅋㅋ") + "\n"
 
 
 def test_what_a_recipe_has_no_use_for_is_left_out():

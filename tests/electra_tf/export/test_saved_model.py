@@ -2,13 +2,11 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import tiny
+from helpers import processes, tiny
 from tensorflow.core.protobuf import saved_model_pb2
 
 from common.cli import UserError
@@ -88,9 +86,9 @@ def saved_dir(model, text_input, outputs, tmp_path_factory) -> str:
 def served(saved_dir, tmp_path_factory) -> dict[str, np.ndarray]:
     """What a process that knows nothing of this repository gets, by signature/name."""
     folder = tmp_path_factory.mktemp("served")
-    command = [sys.executable, "-c", SERVE, saved_dir, json.dumps(TEXTS), "found.npz"]
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    subprocess.run(command, check=True, cwd=folder, env=environment)
+    command = ["-c", SERVE, saved_dir, json.dumps(TEXTS), "found.npz"]
+    env = processes.environment(PYTHONPATH=None)
+    processes.check(*command, cwd=folder, env=env)
     with np.load(folder / "found.npz", allow_pickle=True) as found:
         return dict(found)
 

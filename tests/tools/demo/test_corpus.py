@@ -2,11 +2,10 @@
 
 import json
 import re
-import subprocess
-import sys
 import unicodedata
 
 import pytest
+from helpers import processes
 
 from tools.demo import corpus, grammar
 
@@ -107,12 +106,7 @@ def test_hash_seed_does_not_matter():
         "print(zlib.crc32(repr((texts, held)).encode()))"
     )
     outputs = [
-        subprocess.run(
-            [sys.executable, "-c", code],
-            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
-            capture_output=True,
-            check=True,
-        ).stdout
+        processes.check("-c", code, env=processes.environment(PYTHONHASHSEED=seed)).out
         for seed in "12"
     ]
     assert outputs[0] == outputs[1]
@@ -238,12 +232,7 @@ def test_fillers_are_exactly_the_forms_that_parse(held):
 
 
 def _run(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "tools.demo.corpus", *arguments],
-        capture_output=True,
-        text=True,
-        env={"PYTHONPATH": ":".join(sys.path)},
-    )
+    return processes.run("-m", "tools.demo.corpus", *arguments)
 
 
 def test_script_writes_the_generated_records(tmp_path):
@@ -251,10 +240,10 @@ def test_script_writes_the_generated_records(tmp_path):
     done = _run(f"--output={path}", "--seed=4", "--num_threads=5")
     lines = path.read_text("utf-8").split("\n")[:-1]
     assert [json.loads(line) for line in lines] == list(corpus.generate(4, 5))
-    assert f"{len(lines)} records, 5 threads" in done.stderr
+    assert f"{len(lines)} records, 5 threads" in done.err
 
 
 def test_script_refuses_stray_arguments():
     done = _run("stray")
-    assert done.returncode != 0
-    assert "unexpected argument 'stray'" in done.stdout + done.stderr
+    assert done.code != 0
+    assert "unexpected argument 'stray'" in done.output

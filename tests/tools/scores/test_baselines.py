@@ -1,11 +1,9 @@
 """Baselines: what the majority is, and that linear models see what they are to see."""
 
 import math
-import subprocess
-import sys
 
 import pytest
-from helpers import ROOT
+from helpers import processes
 
 from common.cli import UserError
 from electra_tf.finetune import results
@@ -154,18 +152,12 @@ def test_command_writes_results_of_each_baseline(tmp_path):
         ]
         text = "\n".join(["id\tdocument\tlabel", *lines, *more]) + "\n"
         (tmp_path / name).write_text(text, encoding="utf-8")
-    ended = subprocess.run(
-        [
-            *(sys.executable, "-m", "tools.score_baselines", "--task=nsmc"),
-            *(f"--data_dir={tmp_path}", f"--output_dir={tmp_path}/runs"),
-            *("--baselines=majority,words", "--train_rows=20"),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
+    ended = processes.check(
+        *("-m", "tools.score_baselines", "--task=nsmc", "--train_rows=20"),
+        *(f"--data_dir={tmp_path}", f"--output_dir={tmp_path}/runs"),
+        "--baselines=majority,words",
     )
-    assert ended.returncode == 0, ended.stderr
-    assert "nsmc, 20 rows, words: accuracy" in ended.stderr
+    assert "nsmc, 20 rows, words: accuracy" in ended.err
     found = dict(results.read_all([f"{tmp_path}/runs/*"]))
     words = found[f"{tmp_path}/runs/words"]
     assert set(found) == {f"{tmp_path}/runs/{name}" for name in ("majority", "words")}

@@ -2,11 +2,10 @@
 
 import json
 import pathlib
-import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
+from helpers import processes
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -334,4 +333,4 @@ def test_loading_needs_no_tensorflow():
         "import sys, electra_tf.finetune.data.splits; "
         "sys.exit('tensorflow' in sys.modules)"
     )
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    processes.check("-c", code)
