@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import NamedTuple
 
 import tensorflow as tf
 
+from electra_tf.config import PretrainingConfig
 from electra_tf.model.compiled_ops import compiled
 
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-6
@@ -19,58 +20,57 @@ def decays(name: str) -> bool:
     """Whether weight decay applies to the variable of this name.
 
     Raises:
-      ValueError: no decay group holds it, or both do.
+      ValueError: it is in no decay group, or in both.
     """
     groups = [bool(_DECAY.search(name)), bool(_NO_DECAY.search(name))]
     if sum(groups) != 1:
         raise ValueError(
-            f"variable {name!r} is in {sum(groups)} decay groups, one is needed: "
+            f"variable {name!r} is in {sum(groups)} decay groups, not in one: "
             f"{_DECAY.pattern!r} decays, {_NO_DECAY.pattern!r} does not"
         )
     return groups[0]
 
 
-class Schedule(Protocol):
-    """What of a config decides the learning rate."""
+class Schedule(NamedTuple):
+    """The fields of a config that decide the learning rate."""
 
     learning_rate: float
-    lr_decay_power: float
     num_train_steps: int
     num_warmup_steps: int
+    lr_decay_power: float = 1.0
 
 
-def decay_factor(step: tf.Tensor, config: Schedule) -> tf.Tensor:
+def decay_factor(step: tf.Tensor, schedule: Schedule | PretrainingConfig) -> tf.Tensor:
     """(1 - step/N)^power: 1 at the start, 0 at num_train_steps and after."""
-    total = float(config.num_train_steps)
+    total = float(schedule.num_train_steps)
     rest = 1.0 - tf.minimum(tf.cast(step, tf.float32), total) / total
-    return rest**config.lr_decay_power
+    return rest**schedule.lr_decay_power
 
 
-def warmup_factor(step: tf.Tensor, config: Schedule) -> tf.Tensor:
+def warmup_factor(step: tf.Tensor, schedule: Schedule | PretrainingConfig) -> tf.Tensor:
     """min(1, step/warmup): 0 at step 0."""
-    if not config.num_warmup_steps:
-        return tf.ones([])
-    return tf.minimum(1.0, tf.cast(step, tf.float32) / float(config.num_warmup_steps))
+    steps = float(schedule.num_warmup_steps)
+    return tf.minimum(1.0, tf.cast(step, tf.float32) / steps) if steps else tf.ones([])
 
 
-def learning_rate(step: tf.Tensor, config: Schedule) -> tf.Tensor:
+def learning_rate(step: tf.Tensor, schedule: Schedule | PretrainingConfig) -> tf.Tensor:
     """Decay and warm-up multiply: the original applies both at once.
 
     Args:
       step: integer [], the number of updates made before this one.
     """
-    decay = decay_factor(step, config)
-    return config.learning_rate * decay * warmup_factor(step, config)
+    decay = decay_factor(step, schedule)
+    return schedule.learning_rate * decay * warmup_factor(step, schedule)
 
 
 def layerwise_rates(
     names: Iterable[str], num_layers: int, decay: float, double_top_decay: bool = False
 ) -> list[float]:
-    """decay^depth per variable, to be multiplied by the rate.
+    """decay^depth per variable, a factor of the learning rate.
 
-    Depth counts downwards: 0 for what follows the encoder, 1 for its top layer,
-    num_layers + 1 for embeddings. `double_top_decay` counts as the original does by
-    mistake: the top layer is at 2, and all below it one deeper too.
+    Depth counts downwards: 0 above the encoder, 1 for its top layer, num_layers + 1 for
+    the embeddings. `double_top_decay` repeats a mistake of the original: the encoder
+    and the embeddings are one deeper, so the top layer is at 2.
     """
 
     def depth(name: str) -> int:
@@ -118,8 +118,7 @@ class AdamWeightDecay:
         """One update, from the final gradients; call it in a replica's step.
 
         Args:
-          gradients: as many as there are variables, in their order, equal on all
-            replicas.
+          gradients: one per variable, in their order, equal on all replicas.
         """
         tf.distribute.get_replica_context().merge_call(
             self._apply_everywhere, args=(list(gradients), lr)
@@ -152,8 +151,8 @@ def _update(variable, m, v, gradient, lr, decay: float, rate: float) -> None:
 
 @compiled
 def _updated(p, m, v, gradient, lr: tf.Tensor, decay: tf.Tensor):
-    # Written out: TensorFlow's fused Adam rounds 1 - b2 in float32, which moves the
-    # update by 2e-5 of itself.
+    # Not TensorFlow's fused Adam: it rounds 1 - b2 to float32, which changes the update
+    # by 2e-5 of its size.
     m = _BETA_1 * m + (1.0 - _BETA_1) * gradient
     v = _BETA_2 * v + (1.0 - _BETA_2) * tf.square(gradient)
     return p - lr * (m / (tf.sqrt(v) + _EPSILON) + decay * p), m, v

@@ -18,8 +18,9 @@ from helpers import GOLDEN
 from electra_tf import config as config_lib
 from electra_tf import optimizer
 from electra_tf.devices import strategies
-from electra_tf.pretrain import compiled_steps
-from electra_tf.pretrain.masking import Inputs, Masked
+from electra_tf.model.batch import Inputs
+from electra_tf.pretrain import compiled_steps, objective
+from electra_tf.pretrain.masking import Masked
 
 FILES = sorted(GOLDEN.glob("*.npz"))
 FORWARD, UPDATE = 1e-5, 1e-4
@@ -107,7 +108,12 @@ def check_step(run, meta: dict, step: int, recorded: dict, seen: Deviations) -> 
         masked_lm_weights=tf.constant(recorded["w"]),
     )
     sampled = tf.gather(recorded["fake_ids"], recorded["pos"], batch_dims=1)
-    output, raw_gradients = forward_and_backward(run, inputs, masked, sampled)
+    denominators = run.replica_step.denominators(inputs, masked)
+    with tf.GradientTape() as tape:
+        output = objective.forward(run.model, inputs, masked, sampled_ids=sampled)
+        loss = objective.loss(output, denominators, run.config)
+    variables = list(run.model.named_variables.values())
+    raw_gradients = tape.gradient(loss, variables)
 
     # Unsummed slices stay as they are: the recordings were made without a TPU, where
     # the original clips by the norm of what its gather's gradient gives.
@@ -116,15 +122,13 @@ def check_step(run, meta: dict, step: int, recorded: dict, seen: Deviations) -> 
         name: tf.convert_to_tensor(gradient).numpy()
         for name, gradient in zip(names, raw_gradients, strict=True)
     }
-    weights = run.step.loss_weights(inputs, masked)
-    loss = run.step.replica_loss(output, weights)
     seen.check("total", loss, recorded["total"], FORWARD)
-    mlm_loss = output.mlm.loss_sum / (output.mlm.weight_sum + 1e-6)
+    mlm_loss = output.mlm_loss / (tf.reduce_sum(masked.masked_lm_weights) + 1e-6)
     seen.check("mlm_loss", mlm_loss, recorded["mlm_loss"], FORWARD)
-    seen.check("mlm_per", output.mlm.nll, recorded["mlm_per"], FORWARD)
-    assert np.array_equal(np.argmax(output.mlm.logits, -1), recorded["mlm_preds"])
+    seen.check("mlm_per", output.mlm_losses, recorded["mlm_per"], FORWARD)
+    assert np.array_equal(np.argmax(output.mlm_logits, -1), recorded["mlm_preds"])
     if "mlm_logits" in recorded:
-        seen.check("mlm_logits", output.mlm.logits, recorded["mlm_logits"], FORWARD)
+        seen.check("mlm_logits", output.mlm_logits, recorded["mlm_logits"], FORWARD)
     if output.discriminator is not None:
         check_discriminator(output, inputs, recorded, seen)
 
@@ -163,7 +167,7 @@ def closest_update(
             * optimizer.decay_factor(tf.constant(step + i), run.config)
             * optimizer.warmup_factor(tf.constant(step + j), run.config)
         )
-        run.step.apply_gradients(gradients, lr)
+        run.replica_step.apply_gradients(gradients, lr)
         values = [variables[name].numpy() for name in order]
         norms = np.array(list(map(np.linalg.norm, values)))
         heads = [value.ravel()[0] for value in values]
@@ -183,20 +187,10 @@ def check_discriminator(
     discriminator = output.discriminator
     assert np.array_equal(output.corrupted.input_ids, recorded["fake_ids"])
     assert np.array_equal(output.corrupted.is_fake_tokens, recorded["is_fake"])
-    disc_loss = discriminator.loss_sum / (discriminator.weight_sum + 1e-6)
+    tokens = tf.reduce_sum(tf.cast(inputs.input_mask, tf.float32), -1)
+    disc_loss = discriminator.loss / (tf.reduce_sum(tokens) + 1e-6)
     seen.check("disc_loss", disc_loss, recorded["disc_loss"], FORWARD)
     probs = tf.sigmoid(discriminator.logits)
     seen.check("disc_probs", probs, recorded["disc_probs"], FORWARD)
-    tokens = tf.reduce_sum(tf.cast(inputs.input_mask, tf.float32), -1)
     per_row = tf.reduce_sum(discriminator.losses, -1) / (tokens + 1e-6)
     seen.check("disc_per", per_row, recorded["disc_per"], FORWARD)
-
-
-def forward_and_backward(run, inputs: Inputs, masked: Masked, sampled: tf.Tensor):
-    """The model's output, and gradients in the variables' order, before clipping."""
-    variables = list(run.model.named_variables.values())
-    with tf.GradientTape() as tape:
-        output = run.model(inputs, masked, lambda logits: sampled, None)
-        weights = run.step.loss_weights(inputs, masked)
-        loss = run.step.replica_loss(output, weights)
-    return output, tape.gradient(loss, variables)

@@ -72,7 +72,7 @@ def _pretrained(model_dir: str, step: int | None) -> _Served:
     return _Served(
         TextInput(tokenizer_file, tokenizer_json, length, cleaning(data)),
         saved_model.pretrained_outputs(model),
-        [model.embeddings, model.encoder, model.discriminator_head],
+        [model.electra, model.discriminator_head],
         hf_check.read_samples(model_dir),
         length,
     )

@@ -9,12 +9,11 @@ from electra_tf.config import TransformerConfig
 from electra_tf.finetune.data.rows import Kind
 from electra_tf.finetune.kinds.heads import HEADS
 from electra_tf.finetune.kinds.tagging import NO_LABEL
+from electra_tf.model.batch import Inputs, view_of_row
 from electra_tf.model.compiled_ops import cross_entropy
 from electra_tf.model.dropout import RandomStream
 from electra_tf.model.encoder import Embeddings, Encoder
 from electra_tf.model.layers import Initializer
-from electra_tf.pretrain.generators import view_of_row
-from electra_tf.pretrain.masking import Inputs
 
 
 class FinetuningModel(tf.Module):

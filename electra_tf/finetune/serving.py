@@ -10,7 +10,7 @@ from electra_tf.export.saved_model import Outputs
 from electra_tf.finetune.data.rows import Kind
 from electra_tf.finetune.model_folder import Described
 from electra_tf.finetune.networks import FinetuningModel
-from electra_tf.pretrain.masking import Inputs
+from electra_tf.model.batch import Inputs
 
 _NO_SIGNATURE = (Kind.MULTIPLE_CHOICE, Kind.QUESTION_ANSWERING)
 

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -18,11 +17,16 @@ from electra_tf.finetune.batches import Batch, Batches
 from electra_tf.finetune.data.rows import Kind
 from electra_tf.finetune.networks import FinetuningModel, losses
 from electra_tf.finetune.settings import Settings
+from electra_tf.model.batch import Inputs
 from electra_tf.model.compiled_ops import plain_operations
 from electra_tf.model.dropout import RandomStream
 from electra_tf.model.shapes import shape_of
-from electra_tf.optimizer import AdamWeightDecay, layerwise_rates, learning_rate
-from electra_tf.pretrain.masking import Inputs
+from electra_tf.optimizer import (
+    AdamWeightDecay,
+    Schedule,
+    layerwise_rates,
+    learning_rate,
+)
 from electra_tf.pretrain.step import step_seeds
 
 _CLIP_NORM = 1.0
@@ -34,15 +38,6 @@ _STEPS_PER_CALL = 50
 
 class DivergedError(UserError):
     """What the network computes is no longer finite: this seed is lost, not others."""
-
-
-class Schedule(NamedTuple):
-    """As `optimization.learning_rate` reads it."""
-
-    learning_rate: float
-    num_train_steps: int
-    num_warmup_steps: int
-    lr_decay_power: float = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,7 +157,7 @@ class Finetuner:
     def _update(self, batch: dict[str, tf.Tensor], step: tf.Tensor) -> tf.Tensor:
         """One update from this replica's rows; returns the sum of their losses.
 
-        Without AutoGraph, as `TrainStep`.
+        Without AutoGraph, as `ReplicaStep`.
         """
         weight = batch["row_weight"]
         (rows,) = all_reduce([tf.reduce_sum(weight)])

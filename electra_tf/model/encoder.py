@@ -1,4 +1,4 @@
-"""The transformer encoder, variable by variable as the original's checkpoints name it.
+"""The transformer encoder, with variables named as in the original's checkpoints.
 
 Dimension letters: B batch, L sequence length, H hidden size, E embedding size,
 V vocabulary, N attention heads, D head size; F and T are L, from and to.
@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from electra_tf.config import TransformerConfig
 from electra_tf.model.attention import SelfAttention
+from electra_tf.model.batch import View
 from electra_tf.model.dropout import RandomStream, dropout
 from electra_tf.model.gradient_checkpointing import checkpointed
 from electra_tf.model.layers import Dense, Initializer, LayerNorm, gelu
@@ -17,8 +18,8 @@ from electra_tf.model.shapes import shape_of
 class Embeddings(tf.Module):
     """Word + token type + position embeddings, normalised, with dropout.
 
-    The networks compute in the dtype of what comes out here; parameters, the softmax
-    and the statistics of layer norm are float32 always.
+    The networks compute in the dtype of its output; parameters, the softmax and the
+    statistics of layer norm are always float32.
     """
 
     def __init__(
@@ -49,8 +50,8 @@ class Embeddings(tf.Module):
         random: RandomStream | None,
         position_ids: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """int32 [B, L] each -> [B, L, E]; positions count up from 0 if not given."""
-        # One-hot for the two token types: a gather's gradient would be unsummed slices.
+        """int32 [B, L] each -> [B, L, E]; positions count from 0 if not given."""
+        # One-hot for the token types: a gather's gradient would be unsummed slices.
         types = tf.one_hot(segment_ids, self.token_type.shape[0])
         x = tf.gather(self.word, input_ids) + types @ self.token_type
         if position_ids is None:
@@ -116,7 +117,7 @@ class Encoder(tf.Module):
     def __call__(
         self, embedded: tf.Tensor, mask_BLL: tf.Tensor, random: RandomStream | None
     ) -> tf.Tensor:
-        """mask_BLL: float, 1 where position L1 may look at position L2."""
+        """mask_BLL: float, 1 where the first position may attend to the second."""
         x = self.embeddings_project(embedded) if self.embeddings_project else embedded
         for layer in self.layers:
             if self._gradient_checkpointing:
@@ -124,3 +125,22 @@ class Encoder(tf.Module):
             else:
                 x = layer(x, mask_BLL, random)
         return x
+
+
+class Backbone(tf.Module):
+    """Tokens -> hidden states. Several backbones may share their embeddings."""
+
+    def __init__(self, embeddings: Embeddings, encoder: Encoder):
+        super().__init__()
+        self.embeddings, self.encoder = embeddings, encoder
+
+    def __call__(
+        self,
+        input_ids: tf.Tensor,
+        segment_ids: tf.Tensor,
+        view: View,
+        random: RandomStream | None = None,
+    ) -> tf.Tensor:
+        """int32 [B, L] twice -> [B, L, H]; dropout only with `random`."""
+        embedded = self.embeddings(input_ids, segment_ids, random, view.position_ids)
+        return self.encoder(embedded, view.attention_mask, random)

@@ -1,4 +1,4 @@
-"""A model on the devices of a strategy: many steps inside one tf.function."""
+"""Trains a model on the devices of a strategy, many steps per call."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -12,19 +12,19 @@ from electra_tf.devices.strategies import HostBatches
 from electra_tf.optimizer import AdamWeightDecay
 from electra_tf.pretrain import metrics
 from electra_tf.pretrain.model import PretrainingModel
-from electra_tf.pretrain.step import TrainStep, zero_sums
+from electra_tf.pretrain.step import ReplicaStep, zero_sums
 
-# Evaluation draws from a stream of its own, the same one every time.
+# Evaluation uses its own random stream, the same every time.
 _EVAL_STREAM = 2**31 - 1
 
 
 class Interval(NamedTuple):
-    """What some steps in a row did."""
+    """The results of consecutive steps."""
 
     steps: int
     sums: dict[str, np.ndarray]  # metrics of all replicas, to be finalized
     input_wait_seconds: float  # between the end of a step and the next one's batch
-    finite: bool  # False: the last step's losses or gradients are not
+    finite: bool  # False: losses or gradients of the last step are not
 
 
 class Trainer:
@@ -43,7 +43,9 @@ class Trainer:
             self.optimizer = AdamWeightDecay(
                 self.model.named_variables, config.weight_decay_rate
             )
-        self.step = TrainStep(config, self.model, self.optimizer, is_continuation)
+        self.replica_step = ReplicaStep(
+            config, self.model, self.optimizer, is_continuation
+        )
         self._train_steps = tf.function(self._train_steps_impl)
         self._eval_step = tf.function(self._eval_step_impl, autograph=False)
 
@@ -52,14 +54,14 @@ class Trainer:
         return self.model.named_variables | self.optimizer.named_slots
 
     def distribute(self, batches: HostBatches) -> Iterable:
-        """Batches as the strategy's replicas take them."""
+        """Batches for the strategy's replicas."""
         return strategies.distribute(self.strategy, batches)
 
     def train_steps(self, iterator: Iterator, first_step: int, count: int) -> Interval:
-        """`count` updates in one call, or fewer: a step that is not finite is the last.
+        """Up to `count` updates in one call: it stops at a step that is not finite.
 
         Args:
-          iterator: over distributed batches, the first of them that of `first_step`.
+          iterator: over distributed batches, beginning with that of `first_step`.
         """
         steps, sums, waited, finite = self._train_steps(
             iterator, tf.constant(first_step, tf.int64), tf.constant(count)
@@ -71,8 +73,8 @@ class Trainer:
         sums = zero_sums(self.config)
         steps, waited, finite = tf.constant(0), tf.zeros([], tf.float64), True
         while steps < count and finite:
-            # The clock starts when the step before has ended, or what the devices do
-            # meanwhile would count as waiting.
+            # The clock starts when the previous step has ended: otherwise its
+            # computation would count as waiting.
             with tf.control_dependencies(list(sums.values())):
                 begin = tf.timestamp()
             with tf.control_dependencies([begin]):
@@ -82,10 +84,11 @@ class Trainer:
             )
             with tf.control_dependencies(tf.nest.flatten(arrived)):
                 waited += tf.timestamp() - begin
-            # Nor may it stop later: one thread would read it after the step.
+            # And it stops before this step starts: a single thread might otherwise
+            # read the clock after the step.
             with tf.control_dependencies([waited]):
                 step = first_step + tf.cast(steps, tf.int64)
-            more = self.strategy.run(self.step, (batch, step))
+            more = self.strategy.run(self.replica_step, (batch, step))
             sums = {name: sums[name] + self._sum(more[name]) for name in sums}
             finite = tf.math.is_finite(sums["grad_norm"] + sums["mlm_loss"])
             if self.config.has_discriminator:
@@ -98,11 +101,11 @@ class Trainer:
 
     def _eval_step_impl(self, batch, index):
         step = tf.cast(index, tf.int64) + _EVAL_STREAM
-        sums = self.strategy.run(self.step.evaluate, (batch, step))
+        sums = self.strategy.run(self.replica_step.evaluate, (batch, step))
         return {name: self._sum(value) for name, value in sums.items()}
 
     def evaluate(self, batches: HostBatches) -> dict[str, float]:
-        """The original's metrics over some batches; the same masks at every call."""
+        """The original's metrics over some batches, with the same masks every time."""
         total: dict[str, np.ndarray] = {}
         for index, batch in enumerate(self.distribute(batches)):
             sums = self._eval_step(batch, tf.constant(index))

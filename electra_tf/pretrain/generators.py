@@ -1,4 +1,4 @@
-"""Generators: what fills the masked positions with plausible tokens.
+"""Generators: they fill the masked positions with plausible tokens.
 
 B batch, L sequence length, P masked slots a row, V vocabulary, H hidden size.
 """
@@ -7,48 +7,23 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from electra_tf.model.compiled_ops import cross_entropy
+from electra_tf.model.batch import Inputs, View
 from electra_tf.model.dropout import RandomStream
-from electra_tf.model.encoder import Embeddings, Encoder
+from electra_tf.model.encoder import Backbone, Embeddings
 from electra_tf.model.layers import Dense, Initializer, LayerNorm, gelu
 from electra_tf.model.shapes import shape_of
-from electra_tf.pretrain import masking
-from electra_tf.pretrain.masking import Inputs, Masked
+from electra_tf.pretrain.masking import Masked
 
 
-class MaskedLMOutput(NamedTuple):
-    """The generator's answers at the drawn positions."""
+class Generated(NamedTuple):
+    """A generator's logits."""
 
-    logits: tf.Tensor  # float32 [B, P, V]
-    nll: tf.Tensor  # float32 [B, P], -log p(true token)
-    loss_sum: tf.Tensor  # float32 [], to be divided by (weight_sum + 1e-6)
-    weight_sum: tf.Tensor  # float32 []
+    logits: tf.Tensor  # float32 [B, P, V], at the drawn positions
+    cloze_logits: tf.Tensor | None = None  # float32 [B, L, V], of the cloze model
 
 
-class GeneratorOutput(NamedTuple):
-    """What a generator says of one batch.
-
-    loss_sum / (weight_sum + 1e-6) is what gen_weight weighs: the masked LM's loss, or
-    the cloze loss over all candidates, whose logits are then given too.
-    """
-
-    mlm: MaskedLMOutput
-    loss_sum: tf.Tensor
-    weight_sum: tf.Tensor
-    cloze_logits: tf.Tensor | None = None  # float32 [B, L, V]
-
-
-def masked_lm_output(logits: tf.Tensor, masked: Masked) -> MaskedLMOutput:
-    """L_MLM = sum_i -log p_G(x_i | x^masked), section 2 of the paper."""
-    nll = cross_entropy(logits, masked.masked_lm_ids)
-    weights = masked.masked_lm_weights
-    return MaskedLMOutput(
-        logits, nll, tf.reduce_sum(weights * nll), tf.reduce_sum(weights)
-    )
-
-
-class TokenHead(tf.Module):
-    """Hidden states -> logits over the vocabulary, by the embedding table."""
+class VocabularyHead(tf.Module):
+    """Hidden states -> logits over the vocabulary, using the embedding table."""
 
     def __init__(
         self, scope: str, in_size: int, embeddings: Embeddings, init: Initializer
@@ -70,60 +45,23 @@ class TokenHead(tf.Module):
         return tf.reshape(logits, [*shape_of(x)[:-1], table.shape[0]])
 
 
-class View(NamedTuple):
-    """What each position sees, and where in its document it stands."""
-
-    attention_mask: tf.Tensor  # float32 [B, 1, L] or [B, L, L]
-    position_ids: tf.Tensor | None = None  # int32 [B, L]; counting from 0 if None
-
-
-def view_of_row(input_mask: tf.Tensor) -> View:
-    """Every position sees every real token."""
-    return View(tf.cast(input_mask > 0, tf.float32)[:, None, :])
-
-
-def view_of_documents(input_mask: tf.Tensor) -> View:
-    """Every position sees the tokens of its own document, which begins at position 0.
-
-    Args:
-      input_mask: int32 [B, L], the documents' numbers, ascending; 0 is padding.
-    """
-    is_real = tf.cast(input_mask > 0, tf.float32)[:, None, :]
-    same_BLL = tf.cast(input_mask[:, :, None] == input_mask[:, None, :], tf.float32)
-    up_to_here_BLL = tf.linalg.band_part(same_BLL, -1, 0)
-    position_ids = tf.cast(tf.reduce_sum(up_to_here_BLL, -1), tf.int32) - 1
-    return View(same_BLL * is_real, position_ids)
-
-
 class MaskedLMGenerator(tf.Module):
     """A bidirectional encoder that reads the masked input."""
 
-    def __init__(self, embeddings: Embeddings, encoder: Encoder, head: TokenHead):
+    def __init__(self, backbone: Backbone, head: VocabularyHead):
         super().__init__()
-        self.embeddings, self.encoder, self.head = embeddings, encoder, head
-
-    def hidden(
-        self,
-        input_ids: tf.Tensor,
-        segment_ids: tf.Tensor,
-        view: View,
-        random: RandomStream | None,
-    ) -> tf.Tensor:
-        """[B, L, H]."""
-        embedded = self.embeddings(input_ids, segment_ids, random, view.position_ids)
-        return self.encoder(embedded, view.attention_mask, random)
+        self.backbone, self.head = backbone, head
 
     def __call__(
         self, inputs: Inputs, masked: Masked, view: View, random: RandomStream | None
-    ) -> GeneratorOutput:
-        hidden = self.hidden(masked.input_ids, inputs.segment_ids, view, random)
+    ) -> Generated:
+        hidden = self.backbone(masked.input_ids, inputs.segment_ids, view, random)
         at_slots = tf.gather(hidden, masked.masked_lm_positions, batch_dims=1)
-        mlm = masked_lm_output(self.head(at_slots), masked)
-        return GeneratorOutput(mlm, mlm.loss_sum, mlm.weight_sum)
+        return Generated(self.head(at_slots))
 
 
 class UniformGenerator(tf.Module):
-    """No network: every token is as likely as any other."""
+    """No network: all tokens are equally likely."""
 
     def __init__(self, vocab_size: int):
         super().__init__()
@@ -131,34 +69,26 @@ class UniformGenerator(tf.Module):
 
     def __call__(
         self, inputs: Inputs, masked: Masked, view: View, random: RandomStream | None
-    ) -> GeneratorOutput:
+    ) -> Generated:
         shape = [*shape_of(masked.masked_lm_positions), self._vocab_size]
-        mlm = masked_lm_output(tf.zeros(shape), masked)
-        return GeneratorOutput(mlm, mlm.loss_sum, mlm.weight_sum)
-
-
-class Tower(NamedTuple):
-    """One direction of the two-tower generator."""
-
-    embeddings: Embeddings
-    encoder: Encoder
+        return Generated(tf.zeros(shape))
 
 
 class TwoTowerGenerator(tf.Module):
     """Electric's cloze model: reads the unmasked input from both ends.
 
-    Position i is predicted from the left tower at i - 1 and the right one at i + 1,
-    which have not seen it (Clark et al. 2020, "Pre-Training Transformers as
+    Position i is predicted from the left tower at i - 1 and the right tower at i + 1,
+    which have not seen token i (Clark et al. 2020, "Pre-Training Transformers as
     Energy-Based Cloze Models", section 3).
     """
 
-    def __init__(self, left: Tower, right: Tower, head: TokenHead):
+    def __init__(self, left: Backbone, right: Backbone, head: VocabularyHead):
         super().__init__()
         self.left, self.right, self.head = left, right, head
 
     def __call__(
         self, inputs: Inputs, masked: Masked, view: View, random: RandomStream | None
-    ) -> GeneratorOutput:
+    ) -> Generated:
         length = shape_of(inputs.input_ids)[1]
         square = tf.ones([1, length, length])
         hidden = []
@@ -166,20 +96,10 @@ class TwoTowerGenerator(tf.Module):
             (self.left, -1, 0, 1),
             (self.right, 0, -1, -1),
         ):
-            mask_BLL = tf.linalg.band_part(square, lower, upper)
-            mask_BLL *= view.attention_mask
-            embedded = tower.embeddings(
-                inputs.input_ids, inputs.segment_ids, random, view.position_ids
-            )
-            states = tower.encoder(embedded, mask_BLL, random)
+            mask_BLL = tf.linalg.band_part(square, lower, upper) * view.attention_mask
+            own_view = view._replace(attention_mask=mask_BLL)
+            states = tower(inputs.input_ids, inputs.segment_ids, own_view, random)
             hidden.append(tf.roll(states, shift, axis=1))
         cloze_logits = self.head(tf.concat(hidden, -1))
-        nll = cross_entropy(cloze_logits, inputs.input_ids)
-        weights = tf.cast(masking.candidates(inputs), tf.float32)
         at_slots = tf.gather(cloze_logits, masked.masked_lm_positions, batch_dims=1)
-        return GeneratorOutput(
-            masked_lm_output(at_slots, masked),
-            tf.reduce_sum(weights * nll),
-            tf.reduce_sum(weights),
-            cloze_logits,
-        )
+        return Generated(at_slots, cloze_logits)

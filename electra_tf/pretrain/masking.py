@@ -1,7 +1,7 @@
-"""What ELECTRA hides from its generator and shows to its discriminator.
+"""Masks for the generator, samples from it, corrupted input for the discriminator.
 
-Every draw is a function of a seed, and every effect a function of what was drawn, so
-that recorded draws can be fed in.
+Draws are functions of a seed, and their effects are separate functions of what was
+drawn, so that recorded draws can be fed in.
 
 B batch, L sequence length, P masked slots a row, V vocabulary.
 """
@@ -13,23 +13,13 @@ import tensorflow as tf
 
 from data_prep.vocab.vocabulary import CLS_ID, MASK_ID, SEP_ID
 from electra_tf.config import PretrainingConfig
+from electra_tf.model.batch import Inputs
 from electra_tf.model.compiled_ops import compiled
 from electra_tf.model.shapes import shape_of
 
 _MASK_TOKEN_CHANCE = 0.85
-# How many tokens are weighed together when one is sampled: about the root of V.
+# Sampling weighs this many tokens together: about the square root of V.
 _BLOCK = 256
-
-
-class Inputs(NamedTuple):
-    """One batch of records, int32 [B, L] each.
-
-    input_mask is 0 at padding; with pack_documents it numbers a row's documents from 1.
-    """
-
-    input_ids: tf.Tensor
-    input_mask: tf.Tensor
-    segment_ids: tf.Tensor
 
 
 class Masked(NamedTuple):
@@ -67,12 +57,12 @@ def mask(
 ) -> Masked:
     """Draws positions, uniformly over the candidates; with replacement by default.
 
-    A row of n tokens gets max(1, min(P, round(n * mask_prob))) of them, with
-    whole_word_mask on average; each is replaced by [MASK] with probability 0.85.
+    A row of n tokens gets max(1, min(P, round(n * mask_prob))) of them (on average,
+    with whole_word_mask); each becomes [MASK] with probability 0.85.
 
     Args:
       seed: int32 [2].
-      is_continuation: bool [V], for whole_word_mask: tokens that go on with a word.
+      is_continuation: bool [V], for whole_word_mask: tokens that continue a word.
     """
     slots = config.max_predictions_per_seq
     position_seed, replace_seed = tf.unstack(tf.random.split(seed, 2))
@@ -84,10 +74,10 @@ def mask(
     # predict.
     num_to_predict *= tf.cast(tf.reduce_any(allowed, -1), tf.int32)
     if config.whole_word_mask or config.mask_without_replacement:
-        goes_on = tf.zeros_like(allowed)
+        continues = tf.zeros_like(allowed)
         if config.whole_word_mask:
-            goes_on = tf.gather(tf.constant(is_continuation), inputs.input_ids)
-        words = _word_numbers(allowed, goes_on)
+            continues = tf.gather(tf.constant(is_continuation), inputs.input_ids)
+        words = _word_numbers(allowed, continues)
         positions, drawn = _draw_words(words, num_to_predict, slots, position_seed)
     else:
         positions = _draw_positions(allowed, slots, position_seed)
@@ -109,8 +99,8 @@ def mask(
 def _draw_positions(allowed: tf.Tensor, slots: int, seed: tf.Tensor) -> tf.Tensor:
     """int32 [B, P]: each slot uniform over the row's allowed positions.
 
-    Takes the k-th allowed position for k uniform in [0, number allowed): cheap, and of
-    static shape.
+    Takes the k-th allowed position for k uniform in [0, number allowed), which is cheap
+    and keeps shapes static.
     """
     counts = tf.cumsum(tf.cast(allowed, tf.int32), axis=-1)
     number = counts[:, -1:]
@@ -124,37 +114,38 @@ def _draw_positions(allowed: tf.Tensor, slots: int, seed: tf.Tensor) -> tf.Tenso
     return tf.where(number > 0, positions, 0)
 
 
-def _word_numbers(allowed: tf.Tensor, goes_on: tf.Tensor) -> tf.Tensor:
+def _word_numbers(allowed: tf.Tensor, continues: tf.Tensor) -> tf.Tensor:
     """int32 [B, L]: the number of a candidate's word in its row, from 1; else 0.
 
     Args:
-      allowed, goes_on: bool [B, L]; which tokens are candidates, and continuations.
+      allowed, continues: bool [B, L]: which tokens are candidates, and which continue a
+        word.
     """
     follows_candidate = tf.pad(allowed[:, :-1], [[0, 0], [1, 0]])
-    is_start = allowed & ~(goes_on & follows_candidate)
+    is_start = allowed & ~(continues & follows_candidate)
     return tf.cumsum(tf.cast(is_start, tf.int32), -1) * tf.cast(allowed, tf.int32)
 
 
 def _draw_words(
     words: tf.Tensor, wanted: tf.Tensor, slots: int, seed: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Draws words without replacement until a row has the tokens it wants.
+    """Draws words without replacement until a row has the wanted number of tokens.
 
-    The word that would pass the number wanted is drawn with the probability that makes
-    the mean that number, if the slots hold it.
+    The word that would exceed this number is drawn, if the slots suffice, with the
+    probability that makes the mean equal to it.
 
     Args:
       words: int32 [B, L], each token's word, from 1; 0 is never drawn.
-      wanted: int32 [B].
+      wanted: int32 [B], tokens.
 
     Returns:
-      Positions int32 [B, P] and which of them are drawn, bool [B, P]: the first ones.
+      Positions int32 [B, P], and which of them are drawn, bool [B, P].
     """
     order_seed, last_seed = tf.unstack(tf.random.split(seed, 2))
     batch, length = shape_of(words)
     keys = tf.random.stateless_uniform([batch, length + 1], order_seed)
     keys = tf.where(words > 0, tf.gather(keys, words, batch_dims=1), -1.0)
-    # Among equals the lower position comes first: words stay whole and in order.
+    # Equal keys are sorted by position: the tokens of a word stay together, in order.
     _, positions = tf.math.top_k(keys, slots)
     word_BP = tf.gather(words, positions, batch_dims=1)
     same_BPP = word_BP[:, :, None] == word_BP[:, None]
@@ -172,8 +163,8 @@ def sample(
 ) -> tf.Tensor:
     """One token per slot from softmax(logits / temperature), without gradient.
 
-    Draws a block of the vocabulary by its weight and then a token within the block: two
-    random numbers per slot, where the Gumbel trick takes one for each token.
+    Draws a block of the vocabulary and then a token within it: two random numbers per
+    slot, where the Gumbel trick needs one per token of the vocabulary.
 
     Args:
       logits: float32 [B, P, V].
@@ -197,7 +188,7 @@ def sample(
 
 @compiled
 def _weights_by_block(logits: tf.Tensor, largest: tf.Tensor) -> tf.Tensor:
-    """exp(logits - largest) as [B, P, blocks, _BLOCK], 0 past the vocabulary's end."""
+    """exp(logits - largest) as [B, P, blocks, _BLOCK], 0 beyond the vocabulary."""
     *slots, size = shape_of(logits)
     padding = [[0, 0], [0, 0], [0, -size % _BLOCK]]
     logits = tf.pad(logits, padding, constant_values=-1e30)
@@ -205,7 +196,7 @@ def _weights_by_block(logits: tf.Tensor, largest: tf.Tensor) -> tf.Tensor:
 
 
 def _draw_by_weight(weights: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
-    """int32 [B, P]: i by the weights [B, P, n], from one uniform number, [B, P, 1]."""
+    """int32 [B, P]: i drawn by weights [B, P, n], with uniform numbers [B, P, 1]."""
     sums = tf.cumsum(weights, axis=-1)
     chosen = (sums > uniform * sums[..., -1:]) & (weights > 0.0)
     return tf.argmax(chosen, -1, output_type=tf.int32)  # the first of them
@@ -216,8 +207,8 @@ def corrupt(
 ) -> Corrupted:
     """Puts sampled tokens [B, P] into the unmasked input.
 
-    A token is fake where it was drawn and differs from the original one; under the
-    electric objective wherever it was drawn.
+    A token is fake if its position was drawn and it differs from the original; with the
+    electric objective, at every drawn position.
     """
     positions = masked.masked_lm_positions
     input_ids = _scatter(inputs.input_ids, positions, sampled_ids)
@@ -233,8 +224,8 @@ def _scatter(
 ) -> tf.Tensor:
     """Writes updates [B, P] into sequence [B, L]; position 0 never changes.
 
-    Where a position was drawn several times, the floor of its updates' mean is written,
-    as the original does. Of two sampled ids that makes an unrelated one, an easy fake.
+    A position drawn several times gets the floor of the mean of its updates, as in the
+    original: an unrelated token, and so an easy fake.
     """
     length = shape_of(sequence)[1]
     counts = tf.cast(positions > 0, sequence.dtype)

@@ -1,11 +1,12 @@
-"""The original's metrics, as sums that add up over batches and replicas."""
+"""The original's metrics, as sums that can be added over batches and replicas."""
 
 import numpy as np
 import tensorflow as tf
 
+from electra_tf.model.batch import Inputs
 from electra_tf.model.compiled_ops import compiled
-from electra_tf.pretrain.masking import Inputs, Masked
-from electra_tf.pretrain.model import PretrainingOutput
+from electra_tf.pretrain.masking import Masked
+from electra_tf.pretrain.objective import Output
 
 # The AUC's resolution: probabilities are counted in this many equal bins.
 _AUC_BINS = 1_000
@@ -21,7 +22,6 @@ _SCALARS = (
     "tokens",
 )
 _DISCRIMINATOR_SCALARS = (
-    "disc_weight",
     "disc_loss",
     "disc_correct",
     "disc_fake",
@@ -32,7 +32,7 @@ _HISTOGRAMS = ("disc_fake_bins", "disc_real_bins")
 
 
 def zero_sums(has_discriminator: bool) -> Sums:
-    """Where the sums over many batches begin."""
+    """The initial value of sums over many batches."""
     sums = {name: tf.zeros([]) for name in _SCALARS}
     if has_discriminator:
         sums |= {name: tf.zeros([]) for name in _DISCRIMINATOR_SCALARS}
@@ -40,14 +40,14 @@ def zero_sums(has_discriminator: bool) -> Sums:
     return sums
 
 
-def batch_sums(inputs: Inputs, masked: Masked, output: PretrainingOutput) -> Sums:
+def batch_sums(inputs: Inputs, masked: Masked, output: Output) -> Sums:
     """Numerators, denominators and histograms of one batch: float32, additive."""
-    mlm, weights = output.mlm, masked.masked_lm_weights
+    weights = masked.masked_lm_weights
     sums = {
-        "mlm_weight": mlm.weight_sum,
-        "mlm_loss": mlm.loss_sum,
+        "mlm_weight": tf.reduce_sum(weights),
+        "mlm_loss": output.mlm_loss,
         "mlm_correct": tf.reduce_sum(
-            weights * is_argmax(mlm.logits, masked.masked_lm_ids)
+            weights * is_argmax(output.mlm_logits, masked.masked_lm_ids)
         ),
         "sampled_correct": tf.reduce_sum(
             weights * _equal(output.sampled_ids, masked.masked_lm_ids)
@@ -60,7 +60,7 @@ def batch_sums(inputs: Inputs, masked: Masked, output: PretrainingOutput) -> Sum
     return sums
 
 
-def _discriminator_sums(inputs: Inputs, output: PretrainingOutput) -> Sums:
+def _discriminator_sums(inputs: Inputs, output: Output) -> Sums:
     discriminator = output.discriminator
     mask = tf.cast(inputs.input_mask > 0, tf.float32)
     fake = mask * tf.cast(output.corrupted.is_fake_tokens, tf.float32)
@@ -69,8 +69,7 @@ def _discriminator_sums(inputs: Inputs, output: PretrainingOutput) -> Sums:
     bins = tf.cast(tf.sigmoid(discriminator.logits) * _AUC_BINS, tf.int32)
     bins = tf.minimum(bins, _AUC_BINS - 1)
     return {
-        "disc_weight": discriminator.weight_sum,
-        "disc_loss": discriminator.loss_sum,
+        "disc_loss": discriminator.loss,
         "disc_correct": tf.reduce_sum(mask - fake - predicted + 2.0 * hit),
         "disc_fake": tf.reduce_sum(fake),
         "disc_predicted": tf.reduce_sum(predicted),
@@ -82,9 +81,9 @@ def _discriminator_sums(inputs: Inputs, output: PretrainingOutput) -> Sums:
 
 @compiled
 def is_argmax(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """float32 [B, P]: which labels are the argmax; of equals it is the first.
+    """float32 [B, P]: 1 where the label is the argmax, the first among equals.
 
-    Asking which tokens come before the label takes half of the time of an argmax.
+    Checking that no token ranks before the label takes half the time of an argmax.
     """
     at_label = tf.gather(logits, labels, batch_dims=2)[..., None]
     is_earlier = tf.range(logits.shape[-1]) < labels[..., None]
@@ -107,9 +106,9 @@ def finalize(
 ) -> dict[str, float]:
     """Sums of any number of batches -> the original's metrics by name, and a few more.
 
-    Means run over all tokens of all batches. disc_auc leaves padding out (the original
-    counts padding as an easy true negative); replaced_rate is the share of real tokens
-    that are fake; nonpad_share the share of positions that hold a token.
+    Means are over all tokens of all batches. disc_auc excludes padding (the original
+    counts it as an easy true negative); replaced_rate is the share of real tokens that
+    are fake; nonpad_share is the share of positions that are not padding.
     """
     mlm_weight = max(float(sums["mlm_weight"]), 1e-6)
     result = {
@@ -119,8 +118,8 @@ def finalize(
         "nonpad_share": float(sums["tokens"] / sums["positions"]),
     }
     loss = gen_weight * result["masked_lm_loss"]
-    if "disc_weight" in sums:
-        total = max(float(sums["disc_weight"]), 1e-6)
+    if "disc_loss" in sums:
+        total = max(float(sums["tokens"]), 1e-6)
         result |= {
             "disc_loss": float(sums["disc_loss"]) / total,
             "disc_auc": auc(sums["disc_real_bins"], sums["disc_fake_bins"]),
@@ -134,7 +133,7 @@ def finalize(
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> float:
-    """part / whole; 0 where there is nothing, as the original reports it."""
+    """part / whole, and 0 for 0 / 0, as the original reports it."""
     return float(part / whole) if whole else 0.0
 
 

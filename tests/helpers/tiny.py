@@ -14,9 +14,10 @@ from data_prep.vocab import vocabulary
 from data_prep.vocab.vocabulary import CLS_ID, SEP_ID
 from electra_tf import config as config_lib
 from electra_tf.config import PretrainingConfig
+from electra_tf.model.batch import Inputs
 from electra_tf.pretrain import masking
 from electra_tf.pretrain.compiled_steps import HostBatches, Trainer
-from electra_tf.pretrain.masking import Inputs, Masked
+from electra_tf.pretrain.masking import Masked
 
 VOCAB_SIZE = 40
 LENGTH = 16

@@ -12,28 +12,29 @@ from tensorflow.python.eager import record
 
 from electra_tf.config import PretrainingConfig
 from electra_tf.model import attention, dropout, encoder, layers
+from electra_tf.model.batch import Inputs
 from electra_tf.optimizer import AdamWeightDecay
-from electra_tf.pretrain import generators, masking
+from electra_tf.pretrain import generators, masking, objective
 from electra_tf.pretrain import model as pretraining_model
 from electra_tf.pretrain import step as train_step
 from electra_tf.pretrain.compiled_steps import Trainer
-from electra_tf.pretrain.step import TrainStep
+from electra_tf.pretrain.step import ReplicaStep
 
 # Where a scope of this name is opened. Scopes nest, and gradients take those of what
 # they differentiate, so every operation is named by the calls it was made in.
 _SCOPES = (
-    (TrainStep, "_mask", "masking"),
+    (masking, "mask", "masking"),
     (masking, "corrupt", "masking"),
     (masking, "sample", "sampling"),
-    (TrainStep, "apply_gradients", "clipping"),
+    (ReplicaStep, "apply_gradients", "clipping"),
     (AdamWeightDecay, "apply", "optimizer"),
     (generators.MaskedLMGenerator, "__call__", "generator"),
     (generators.TwoTowerGenerator, "__call__", "generator"),
-    (generators, "masked_lm_output", "token_loss"),
-    (generators.TokenHead, "__call__", "token_head"),
-    (pretraining_model.PretrainingModel, "discriminator_logits", "discriminator"),
+    (objective, "cross_entropy", "token_loss"),
+    (generators.VocabularyHead, "__call__", "token_head"),
+    (pretraining_model.PretrainingModel, "discriminate", "discriminator"),
     (pretraining_model.ReplacedTokenHead, "__call__", "replaced_head"),
-    (pretraining_model, "discriminator_output", "replaced_head"),
+    (objective, "discriminator_losses", "replaced_head"),
     (encoder.Embeddings, "__call__", "embeddings"),
     (attention.SelfAttention, "__call__", "attention"),
     (encoder.Layer, "__call__", "layer"),
@@ -122,10 +123,10 @@ class Exporter:
         """The unoptimized HloModuleProto of one update from so many rows."""
 
         def train_step(batch, step):
-            return self._strategy.run(self._trainer.step, (batch, step))
+            return self._strategy.run(self._trainer.replica_step, (batch, step))
 
         shape = [rows, self._length]
-        batch = {name: tf.zeros(shape, tf.int32) for name in masking.Inputs._fields}
+        batch = {name: tf.zeros(shape, tf.int32) for name in Inputs._fields}
         step = tf.function(train_step, jit_compile=True)
         with named_parts(), sums_over(self._replicas):
             write = step.experimental_get_compiler_ir(batch, tf.constant(0, tf.int64))

@@ -13,7 +13,7 @@ from electra_tf.finetune.data.rows import Kind
 from electra_tf.finetune.kinds import features
 from electra_tf.finetune.kinds.tagging import NO_LABEL
 from electra_tf.finetune.networks import FinetuningModel
-from electra_tf.pretrain.masking import Inputs
+from electra_tf.model.batch import Inputs
 from electra_tf.weights.parameter_names import DISCRIMINATOR, pytorch_name
 
 VERIFY = "pip install 'korean-electra-tf[verify]'"

@@ -14,6 +14,11 @@ def stream(*seed: int) -> RandomStream:
     return RandomStream(tf.constant(seed))
 
 
+def discriminate(model, inputs, random: RandomStream | None) -> tf.Tensor:
+    view = model.view(inputs.input_mask)
+    return model.discriminate(inputs.input_ids, inputs.segment_ids, view, random)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_padding_does_not_change_real_positions(model, kind):
     inputs = tiny.inputs([9, 12], 12)
@@ -46,15 +51,14 @@ def test_every_position_sees_every_real_token_and_no_padding(model, kind):
 def test_without_randomness_there_is_no_dropout(model):
     inputs = tiny.inputs([16, 7])
     first = model.discriminator_logits(*inputs)
-    assert np.array_equal(first, model.discriminator_logits(*inputs, random=None))
-    assert not np.allclose(first, model.discriminator_logits(*inputs, stream(1, 2)))
+    assert np.array_equal(first, discriminate(model, inputs, None))
+    assert not np.allclose(first, discriminate(model, inputs, stream(1, 2)))
 
 
 def test_seed_decides_the_dropout(model):
     inputs = tiny.inputs([16, 7])
     first, again, other = (
-        model.discriminator_logits(*inputs, random=stream(*seed))
-        for seed in ((1, 2), (1, 2), (2, 2))
+        discriminate(model, inputs, stream(*seed)) for seed in ((1, 2), (1, 2), (2, 2))
     )
     assert np.array_equal(first, again)
     assert not np.allclose(first, other)

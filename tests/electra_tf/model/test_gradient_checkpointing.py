@@ -12,7 +12,7 @@ from electra_tf.model.gradient_checkpointing import checkpointed
 from electra_tf.model.layers import Initializer
 from electra_tf.optimizer import AdamWeightDecay
 from electra_tf.pretrain.model import PretrainingModel
-from electra_tf.pretrain.step import TrainStep
+from electra_tf.pretrain.step import ReplicaStep
 
 OVERRIDES = {
     "num_hidden_layers": 1,
@@ -92,7 +92,7 @@ def test_a_step_in_pieces_makes_the_same_update():
         model = PretrainingModel(config)
         tiny.set_random_values(model.named_variables)
         optimizer = AdamWeightDecay(model.named_variables, config.weight_decay_rate)
-        step = tf.function(TrainStep(config, model, optimizer), autograph=False)
+        step = tf.function(ReplicaStep(config, model, optimizer), autograph=False)
         sums = step(batch, tf.constant(3, tf.int64))
         found.append([*sums.values(), *model.named_variables.values()])
     assert_same(*found)

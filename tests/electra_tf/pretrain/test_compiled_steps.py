@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import processes, tiny
+from helpers import tiny
 
 from electra_tf.pretrain.compiled_steps import Trainer
+from electra_tf.pretrain.step import zero_sums
 from electra_tf.run_folder import checkpoints
 
 CONFIG = {"learning_rate": 1e-2, "overrides": {"num_hidden_layers": 1}}
@@ -128,39 +129,58 @@ def test_first_step_that_is_not_finite_is_the_last(running, name):
     assert (interval.steps, interval.finite) == (1, False)
 
 
-def test_waiting_for_slow_input_is_measured(running):
-    def slow(context):
+def needs(tensor: tf.Tensor) -> set[str]:
+    """Names of the operations that come before this one in its graph."""
+    seen, waiting = set(), [tensor.op]
+    while waiting:
+        op = waiting.pop()
+        before = [*op.control_inputs, *(x.op for x in op.inputs)]
+        waiting += [each for each in before if each.name not in seen]
+        seen |= {each.name for each in before}
+    return seen
+
+
+def test_only_waiting_for_a_batch_counts_as_waiting(config, cpu, monkeypatch):
+    time, clocks, taken = [0.0], [], []
+
+    def passing(seconds: float) -> tf.Tensor:
+        """Reads a clock that nothing else moves, after so many seconds."""
+
+        def move() -> float:
+            time[0] += seconds
+            return time[0]
+
+        return tf.ensure_shape(tf.numpy_function(move, [], tf.float64), [])
+
+    def timestamp() -> tf.Tensor:
+        clocks.append(passing(0.0))
+        return clocks[-1]
+
+    def slow_input(context):
         def wait(batch):
-            with tf.control_dependencies([tf.py_function(pause, [], [])]):
+            with tf.control_dependencies([passing(1.0)]):
                 return tf.nest.map_structure(tf.identity, batch)
 
-        return tiny.varied_batches(0)(context).map(wait, num_parallel_calls=1)
+        in_turn = tf.data.Options()
+        in_turn.experimental_optimization.inject_prefetch = False
+        return tiny.varied_batches(0)(context).map(wait).with_options(in_turn)
 
-    def pause() -> None:
-        import time
+    def slow_step(batch, step):
+        taken.append((batch["input_ids"], step))
+        with tf.control_dependencies([step, *batch.values()]):
+            with tf.control_dependencies([passing(100.0)]):
+                return tf.nest.map_structure(tf.identity, zero_sums(config))
 
-        time.sleep(0.1)
-
-    interval = running.train_steps(iter(running.distribute(slow)), 0, 5)
-    assert 0.2 < interval.input_wait_seconds < 2.0
-    ready = iter(running.distribute(tiny.varied_batches(0)))
-    assert running.train_steps(ready, 0, 5).input_wait_seconds < 0.2
-
-
-_ON_ONE_CORE = """
-import os, time
-os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-import tensorflow as tf
-from helpers import tiny
-from electra_tf.pretrain.compiled_steps import Trainer
-running = Trainer(tiny.config({"num_hidden_layers": 1}), tf.distribute.get_strategy())
-batches = iter(running.distribute(tiny.varied_batches(0)))
-running.train_steps(batches, 0, 0)
-begin = time.monotonic()
-waited = running.train_steps(batches, 0, 20).input_wait_seconds
-assert waited < 0.5 * (time.monotonic() - begin), waited
-"""
-
-
-def test_on_one_core_the_step_is_not_taken_for_waiting():
-    processes.check("-c", _ON_ONE_CORE, warm=True)
+    monkeypatch.setattr(tf, "timestamp", timestamp)
+    running = Trainer(config, cpu)
+    running.replica_step = slow_step
+    interval = running.train_steps(iter(running.distribute(slow_input)), 0, 5)
+    assert (interval.steps, interval.input_wait_seconds) == (5, 5.0)
+    assert time == [505.0]
+    # Whatever the threads: the last step, the clock, the batch, the clock, this step.
+    (begin, end), ((ids, step),) = clocks, taken
+    sums_before = {x.op.name for x in begin.graph.inputs if x.dtype == tf.float32}
+    assert len(sums_before) == len(zero_sums(config)) and sums_before <= needs(begin)
+    assert begin.op.name in needs(ids)
+    assert ids.op.name in needs(end)
+    assert end.op.name in needs(step)

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from helpers import tiny
 
-from electra_tf.pretrain import flops, masking
+from electra_tf.pretrain import flops, masking, objective
 from electra_tf.pretrain.model import PretrainingModel
 
 VARIANTS = {
@@ -49,7 +49,8 @@ def test_formula_is_what_the_graph_multiplies(changes):
 
     @tf.function
     def forward():
-        return model(inputs, masked, lambda _: masked.masked_lm_ids, None)
+        sampled = masked.masked_lm_ids
+        return objective.forward(model, inputs, masked, sampled_ids=sampled)
 
     operations = forward.get_concrete_function().graph.get_operations()
     counted = sum(map(product_flops, operations))

@@ -8,8 +8,9 @@ import tensorflow as tf
 from helpers import tiny
 
 from data_prep.vocab.vocabulary import CLS_ID, MASK_ID, SEP_ID
+from electra_tf.model.batch import Inputs
 from electra_tf.pretrain import masking
-from electra_tf.pretrain.masking import Inputs, Masked
+from electra_tf.pretrain.masking import Masked
 
 SEED = tf.constant([11, 7])
 LENGTH = 32

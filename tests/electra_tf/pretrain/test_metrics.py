@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 from helpers import tiny
 
-from electra_tf.pretrain import masking, metrics
+from electra_tf.model.batch import Inputs
+from electra_tf.pretrain import masking, metrics, objective
 
 NAMES = {
     "loss",
@@ -31,15 +32,10 @@ def answers(model, lengths: list[int], seed: int):
     sampled = np.where(
         rng.uniform(size=right.shape) < 0.4, masked.masked_lm_ids, 5 + seed
     )
-    output = model(inputs, masked, lambda _: tf.constant(sampled, tf.int32), None)
+    sampled = tf.constant(sampled, tf.int32)
+    output = objective.forward(model, inputs, masked, sampled_ids=sampled)
     weights = masked.masked_lm_weights.numpy()
     nll = negative_log_likelihood(logits, masked.masked_lm_ids.numpy())
-    mlm = output.mlm._replace(
-        logits=tf.constant(logits, tf.float32),
-        nll=tf.constant(nll, tf.float32),
-        loss_sum=tf.constant((weights * nll).sum(), tf.float32),
-        weight_sum=tf.constant(weights.sum(), tf.float32),
-    )
     fake = output.corrupted.is_fake_tokens.numpy()
     real = inputs.input_mask.numpy()
     disc_logits = rng.standard_normal(fake.shape) * 2 + fake
@@ -47,10 +43,15 @@ def answers(model, lengths: list[int], seed: int):
     discriminator = output.discriminator._replace(
         logits=tf.constant(disc_logits, tf.float32),
         losses=tf.constant(losses, tf.float32),
-        loss_sum=tf.constant(losses.sum(), tf.float32),
-        weight_sum=tf.constant(real.sum(), tf.float32),
+        loss=tf.constant(losses.sum(), tf.float32),
     )
-    return inputs, masked, output._replace(mlm=mlm, discriminator=discriminator)
+    output = output._replace(
+        mlm_logits=tf.constant(logits, tf.float32),
+        mlm_losses=tf.constant(nll, tf.float32),
+        mlm_loss=tf.constant((weights * nll).sum(), tf.float32),
+        discriminator=discriminator,
+    )
+    return inputs, masked, output
 
 
 def negative_log_likelihood(logits: np.ndarray, ids: np.ndarray) -> np.ndarray:
@@ -69,8 +70,8 @@ def restated(batches, gen_weight: float, disc_weight: float) -> dict[str, float]
     for inputs, masked, output in batches:
         used = masked.masked_lm_weights.numpy() == 1
         ids = masked.masked_lm_ids.numpy()
-        nll += list(negative_log_likelihood(output.mlm.logits.numpy(), ids)[used])
-        correct += list((output.mlm.logits.numpy().argmax(-1) == ids)[used])
+        nll += list(negative_log_likelihood(output.mlm_logits.numpy(), ids)[used])
+        correct += list((output.mlm_logits.numpy().argmax(-1) == ids)[used])
         sampled += list((output.sampled_ids.numpy() == ids)[used])
         real = inputs.input_mask.numpy() == 1
         logits += list(output.discriminator.logits.numpy()[real])
@@ -143,16 +144,16 @@ def test_a_training_loop_begins_with_zeros_of_every_sum(batches):
 
 
 def test_empty_rows_are_not_counted(model):
-    rows = masking.Inputs(
+    rows = Inputs(
         *(tf.pad(values, [[0, 3], [0, 0]]) for values in tiny.inputs([16, 9]))
     )
     drawn = masking.mask(rows, model.config, tf.constant([1, 1]))
     sums = []
     for count in (2, 5):
-        inputs = masking.Inputs(*(values[:count] for values in rows))
+        inputs = Inputs(*(values[:count] for values in rows))
         masked = masking.Masked(*(values[:count] for values in drawn))
         sampled = tf.fill(masked.masked_lm_ids.shape, 7)
-        output = model(inputs, masked, lambda _, s=sampled: s, None)
+        output = objective.forward(model, inputs, masked, sampled_ids=sampled)
         sums.append(metrics.batch_sums(inputs, masked, output))
     without, padded = (metrics.finalize(add(s), 1.0, 50.0) for s in sums)
     assert padded.pop("nonpad_share") == pytest.approx(25 / 80)

@@ -8,22 +8,17 @@ from helpers import tiny
 from data_prep.vocab import vocabulary
 from electra_tf.config import PretrainingConfig
 from electra_tf.export import hf_config
-from electra_tf.pretrain import masking
+from electra_tf.model.batch import Inputs
+from electra_tf.pretrain import masking, objective
 from electra_tf.pretrain.model import PretrainingModel
 from electra_tf.weights import parameter_names
 
 CLASSES = {"discriminator": "ElectraForPreTraining", "generator": "ElectraForMaskedLM"}
 
 
-def forward(model: PretrainingModel, inputs: masking.Inputs):
+def forward(model: PretrainingModel, inputs: Inputs) -> objective.Output:
     masked = masking.mask(inputs, model.config, tf.constant([1, 2]))
-    seed = tf.constant([3, 4])
-    return model(
-        inputs,
-        masked,
-        lambda logits: masking.sample(logits, masked, model.config, seed),
-        None,
-    )
+    return objective.forward(model, inputs, masked, tf.constant([3, 4]))
 
 
 def prefixes(names) -> set[str]:
@@ -31,7 +26,7 @@ def prefixes(names) -> set[str]:
 
 
 def test_both_networks_read_one_embedding_table(model):
-    assert model.generator.embeddings is model.embeddings
+    assert model.generator.backbone.embeddings is model.electra.embeddings
     tables = [name for name in model.named_variables if "word_embeddings" in name]
     assert tables == ["electra/embeddings/word_embeddings"]
 
@@ -52,7 +47,7 @@ def test_untied_embeddings_are_two_tables():
     shapes = {n: v.shape.as_list() for n, v in model.named_variables.items()}
     assert shapes["electra/embeddings/word_embeddings"] == [40, 16]
     assert shapes["generator/embeddings/word_embeddings"] == [40, 16]
-    assert model.generator.embeddings is not model.embeddings
+    assert model.generator.backbone.embeddings is not model.electra.embeddings
 
 
 def test_untied_embeddings_have_the_width_of_the_generator():
@@ -132,7 +127,7 @@ def test_discriminator_loss_trains_the_embeddings_but_not_the_generator(model):
     variables = model.named_variables
     with tf.GradientTape() as tape:
         output = forward(model, tiny.inputs([16, 12, 16]))
-        loss = output.discriminator.loss_sum
+        loss = output.discriminator.loss
     gradients = tape.gradient(loss, variables)
     untouched = {name for name, gradient in gradients.items() if gradient is None}
     assert prefixes(untouched) == {"generator", "generator_predictions"}
@@ -147,7 +142,7 @@ def test_discriminator_loss_trains_the_embeddings_but_not_the_generator(model):
 def test_generator_loss_trains_the_embeddings_but_not_the_discriminator(model):
     variables = model.named_variables
     with tf.GradientTape() as tape:
-        loss = forward(model, tiny.inputs([16, 12, 16])).mlm.loss_sum
+        loss = forward(model, tiny.inputs([16, 12, 16])).mlm_loss
     gradients = tape.gradient(loss, variables)
     reached = {name for name, gradient in gradients.items() if gradient is not None}
     assert {n for n in reached if n.startswith("electra/")} == {
@@ -166,14 +161,14 @@ def test_padding_and_unused_slots_have_no_loss(model):
     masked = masking.mask(inputs, model.config, tf.constant([1, 2]))
     weights = masked.masked_lm_weights.numpy()
     assert 0 in weights
-    expected = (output.mlm.nll.numpy() * weights).sum()
-    np.testing.assert_allclose(output.mlm.loss_sum, expected, rtol=1e-6)
+    expected = (output.mlm_losses.numpy() * weights).sum()
+    np.testing.assert_allclose(output.mlm_loss, expected, rtol=1e-6)
 
 
 def test_uniform_generator_is_as_likely_wrong_as_chance():
     model = PretrainingModel(tiny.config(uniform_generator=True))
     output = forward(model, tiny.inputs([16]))
-    np.testing.assert_allclose(output.mlm.nll, np.log(40), rtol=1e-6)
+    np.testing.assert_allclose(output.mlm_losses, np.log(40), rtol=1e-6)
 
 
 PACKED = {
@@ -193,23 +188,24 @@ def test_documents_of_one_row_are_to_the_model_what_they_are_alone(changes):
         model = PretrainingModel(tiny.config(pack_documents=is_packed, **changes))
         tiny.set_random_values(model.named_variables)
         masked = masked_at(drawn[is_packed], inputs)
-        output = model(inputs, masked, lambda _, m=masked: 45 - m.masked_lm_ids, None)
+        sampled = 45 - masked.masked_lm_ids
+        output = objective.forward(model, inputs, masked, sampled_ids=sampled)
         # Electric's towers have no answer of their own at the ends of a document.
         inside = masking.candidates(inputs)
-        sums = [output.generator_loss_sum, output.generator_weight_sum]
-        found.append([tf.reshape(output.mlm.logits, [3, -1]), *sums])
+        sums = objective.denominators(inputs, masked, model.config)
+        logits = tf.reshape(output.mlm_logits, [3, -1])
+        found.append([logits, output.generator_loss, *sums])
         if output.discriminator is not None:
-            found[-1] += [output.discriminator.weight_sum]
             found[-1] += [tf.boolean_mask(output.discriminator.losses, inside)]
     for ours, expected in zip(*found, strict=True):
         np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)
 
 
-def padded(inputs: masking.Inputs) -> masking.Inputs:
-    return masking.Inputs(*(tf.pad(values, [[0, 0], [0, 3]]) for values in inputs))
+def padded(inputs: Inputs) -> Inputs:
+    return Inputs(*(tf.pad(values, [[0, 0], [0, 3]]) for values in inputs))
 
 
-def masked_at(positions: list[list[int]], inputs: masking.Inputs) -> masking.Masked:
+def masked_at(positions: list[list[int]], inputs: Inputs) -> masking.Masked:
     positions = tf.constant(positions)
     ids = tf.gather(inputs.input_ids, positions, batch_dims=1)
     chosen = tf.reduce_any(

@@ -179,7 +179,8 @@ def test_embeddings_of_its_own_begin_as_the_shared_ones(exported, model):
 def test_copies_that_differ_give_way_to_the_discriminators(pair, model, caplog):
     other = PretrainingModel(model.config)
     tiny.set_random_values(other.named_variables)
-    other.embeddings.word.assign_add(0.25 * tf.ones_like(other.embeddings.word))
+    word = other.electra.embeddings.word
+    word.assign_add(0.25 * tf.ones_like(word))
     hf_folder.write_folders(other, str(pair / "discriminator/vocab.txt"), f"{pair}2")
     with caplog.at_level(logging.WARNING, logger="absl"):
         found, _ = begin(pair / "discriminator", f"{pair}2/generator")
