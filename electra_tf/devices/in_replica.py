@@ -1,4 +1,4 @@
-"""What replicas tell each other within a step; call these in a replica."""
+"""Communication between replicas within a step; call these in a replica."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ def num_replicas() -> int:
 
 
 def all_reduce(tensors: Iterable[tf.Tensor]) -> list[tf.Tensor]:
-    """Adds each of some tensors over the replicas."""
+    """Sums each tensor over the replicas."""
 
     def reduce(strategy: tf.distribute.Strategy, *tensors: tf.Tensor) -> tuple:
         pairs = [(tensor, tensor) for tensor in tensors]

@@ -1,4 +1,4 @@
-"""Self-attention, with a backward pass that keeps one array of its square size.
+"""Self-attention, whose backward pass keeps only one array of shape [B, N, T, F].
 
 B batch, N heads, F and T positions (from and to), D head size, H hidden size.
 """
@@ -36,7 +36,7 @@ class SelfAttention(tf.Module):
         q_BFND, k_BTND, v_BTND = (
             project(x, heads) for project in (self.query, self.key, self.value)
         )
-        # The scale is applied to the smaller factor.
+        # Scaling q is cheaper than scaling the scores.
         q_BFND *= heads[1] ** -0.5
         bits_BNTF, threshold = None, None
         if random is not None and self._dropout:
@@ -57,14 +57,14 @@ def attend(
 ) -> tf.Tensor:
     """Mixes values by dropout(softmax(q k^T + bias)): [B, F, N, D].
 
-    All that is kept of the square arrays are the unnormalised weights, those that
-    dropout takes away with a minus sign. Normalising is left to the [B, F, N, D] side
-    of the products, where it costs little; so is the sum over T that softmax's gradient
-    needs, as Dao et al. 2022, "FlashAttention", appendix B.2, derive it.
+    Of the [B, N, T, F] arrays only the unnormalised weights are kept, negative where
+    dropout removes them. Both the normalisation and the sum over T in softmax's
+    gradient are done on the cheaper [B, F, N, D] side of the products, as derived in
+    Dao et al. 2022, "FlashAttention", appendix B.2.
 
     Args:
       bias_BTF: float32, broadcast over heads; no gradient.
-      bits_BNTF, threshold: of `dropout`; None for no dropout.
+      bits_BNTF, threshold: see `dropout.is_kept`; None for no dropout.
     """
     draws = () if bits_BNTF is None else (bits_BNTF, threshold)
     scale = 1.0 if threshold is None else dropout.scale(threshold)
@@ -108,7 +108,7 @@ def _signed_weights(
     bits_BNTF: tf.Tensor | None = None,
     threshold: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """exp(score - largest), negative where dropped, and the sums over T of all."""
+    """exp(score - largest), negative where dropped, and their unsigned sums over T."""
     scores = tf.cast(scores_BNTF, tf.float32) + bias_BTF[:, None]
     weights = tf.exp(scores - tf.reduce_max(scores, 2, keepdims=True))
     total_BNF = tf.reduce_sum(weights, 2)

@@ -1,9 +1,9 @@
 """Chains of elementwise operations compiled into one pass over memory.
 
-TensorFlow runs each operation of such a chain on its own, and most of its time goes
-into reading and writing what lies between. XLA makes one loop of them. Matrix products
-stay outside: on CPUs oneDNN's are faster than XLA's. A TPU's step is compiled by XLA
-as a whole; TensorFlow's build for TPUs has no compiler for CPUs, and none is asked for.
+TensorFlow runs each operation of such a chain separately and spends most of the time
+reading and writing intermediate values; XLA makes one loop of them. Matrix products
+stay outside: on CPUs oneDNN's are faster than XLA's. On TPUs XLA compiles the whole
+step; TensorFlow's build for TPUs has no compiler for CPUs, and nothing here needs it.
 """
 
 import contextlib
@@ -19,9 +19,9 @@ _is_plain = contextvars.ContextVar("is_plain", default=False)
 
 @contextlib.contextmanager
 def plain_operations() -> Iterator[None]:
-    """Graphs traced within hold no compiled functions.
+    """Graphs traced inside contain no compiled functions.
 
-    TensorFlow Serving has XLA switched off on CPUs.
+    TensorFlow Serving disables XLA on CPUs.
     """
     token = _is_plain.set(True)
     try:
@@ -42,7 +42,7 @@ def has_compiler() -> bool:
 
 
 def compiled(function: Callable) -> Callable:
-    """Compiles a function of tensors by XLA, where there is a compiler to ask."""
+    """Compiles a function of tensors with XLA where a compiler is available."""
     by_xla = tf.function(function, jit_compile=True, autograph=False)
 
     @functools.wraps(function)
@@ -54,13 +54,12 @@ def compiled(function: Callable) -> Callable:
 
 
 def fused(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
-    """Compiles a function of tensors, and its gradient, which keeps the arguments only.
+    """Compiles a function and its gradient, which keeps only the arguments.
 
-    What the function computes on its way is computed again in the backward pass: that
-    is cheaper than keeping it.
+    The backward pass computes intermediate values again: cheaper than storing them.
 
     Args:
-      function: of tensors, to one tensor; only floats among them get a gradient.
+      function: of tensors, to one tensor; only float arguments get a gradient.
     """
     forward = compiled(function)
 
@@ -70,23 +69,23 @@ def fused(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch(floats)
             y = function(*args)
-        found = iter(tape.gradient(y, floats, output_gradients=upstream))
-        return [next(found) if x.dtype.is_floating else None for x in args]
+        gradients = iter(tape.gradient(y, floats, output_gradients=upstream))
+        return [next(gradients) if x.dtype.is_floating else None for x in args]
 
     @tf.custom_gradient
     def call(*args: tf.Tensor):
         return forward(*args), lambda upstream: backward(list(args), upstream)
 
-    # A variable is read first: what is differentiated is a function of its value.
+    # Variables are read first: custom_gradient then differentiates by their values.
     return lambda *args: call(*map(tf.convert_to_tensor, args))
 
 
 @tf.custom_gradient
 def affine(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor):
-    """x W + b, each side's axes as they are: [..., *in] -> [..., *out].
+    """x W + b over several axes at once: [..., *in] -> [..., *out].
 
-    Merging axes before the product would make TPUs turn the arrays around: they keep
-    the sequence innermost in attention, and no flat array has that layout.
+    Merging axes before the product would make TPUs transpose the arrays: in attention
+    they keep the sequence innermost, a layout that no merged array has.
 
     Args:
       kernel: [*in, *out].
@@ -110,8 +109,8 @@ def affine(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor):
 def _sum_over(x: tf.Tensor, num_axes: int) -> tf.Tensor:
     """Sums the first axes in float32.
 
-    On CPUs as a product with ones: TensorFlow's sum takes up to eight times as long,
-    XLA's of bfloat16 sixteen times. A TPU adds up while it computes `x`.
+    On CPUs by a product with ones: TensorFlow's sum takes up to 8 times as long, XLA's
+    sum of bfloat16 16 times. A TPU adds up while it computes `x`.
     """
     if not has_compiler():
         total = tf.reduce_sum(tf.cast(x, tf.float32), list(range(num_axes)))
@@ -125,7 +124,7 @@ def _sum_over(x: tf.Tensor, num_axes: int) -> tf.Tensor:
 def cross_entropy(logits: tf.Tensor, labels: tf.Tensor):
     """-log softmax(logits)[label]: float32 [..., V], int32 [...] -> [...].
 
-    Keeps logits, not probabilities, for the backward pass.
+    The backward pass keeps the logits, not the probabilities.
     """
     largest = tf.reduce_max(logits, -1)
     log_sum = _log_sum_exp(logits, largest)

@@ -1,19 +1,19 @@
-"""Dropout, and the one order in which a pass draws its random numbers."""
+"""Dropout, and the stream of random numbers of one pass through the networks."""
 
 import tensorflow as tf
 
 from electra_tf.model.compiled_ops import fused
 from electra_tf.model.shapes import shape_of
 
-# Each dropout's decision takes 16 random bits.
+# Each element's decision takes 16 random bits.
 _DRAWS = 65_536
 
 
 class RandomStream:
     """Seeds for one pass through the networks: each call site takes the next one.
 
-    The order of calls is fixed when the graph is traced, so the same base seed draws
-    the same numbers, step after resumed step.
+    Tracing fixes the order of calls, so the same base seed draws the same numbers, also
+    after a run resumes.
     """
 
     def __init__(self, seed: tf.Tensor):
@@ -23,7 +23,7 @@ class RandomStream:
 
     @property
     def seed(self) -> tf.Tensor:
-        """int32 [2]: a stream made of it draws what this one has yet to draw."""
+        """int32 [2]: a stream made from it continues this one."""
         return self._seed + tf.constant([0, self._count])
 
     def next(self) -> tf.Tensor:
@@ -40,12 +40,12 @@ def dropout(x: tf.Tensor, rate: float, random: RandomStream | None) -> tf.Tensor
 
 
 def threshold(rate: float) -> tf.Tensor:
-    """uint32 []: how many of 65,536 equally likely draws drop an element."""
+    """uint32 []: how many of the 65,536 equally likely draws drop an element."""
     return tf.constant(round(rate * _DRAWS), tf.uint32)
 
 
 def random_bits(shape: list[int | tf.Tensor], random: RandomStream) -> tf.Tensor:
-    """Randomness for `is_kept`: uint32, 16 bits for each element of this shape."""
+    """Random uint32s for `is_kept`: 16 bits for each element of this shape."""
     first, *rest = shape
     halves = [(first + 1) // 2, *rest]
     return tf.random.stateless_uniform(halves, random.next(), None, None, tf.uint32)
@@ -56,11 +56,10 @@ def is_kept(
 ) -> tf.Tensor:
     """bool, of this shape: which elements stay.
 
-    The lower halves of `bits` decide about the first half of the rows, the upper ones
-    about the second: drawing numbers is what dropout costs.
+    The lower halves of `bits` decide for the first half of the rows, the upper halves
+    for the second: drawing random numbers is the main cost of dropout.
     """
-    # Shifted to the top, 16 bits compare as the whole number they are part of: what
-    # lies below them does not count.
+    # With a threshold that is a multiple of 2^16, only the upper 16 bits matter.
     shifts = tf.reshape(tf.constant([16, 0], tf.uint32), [2] + [1] * len(shape))
     draws = tf.bitwise.left_shift(bits[None], shifts)
     draws = tf.reshape(draws, [-1, *shape[1:]])[: shape[0]]
@@ -68,7 +67,7 @@ def is_kept(
 
 
 def scale(threshold: tf.Tensor) -> tf.Tensor:
-    """float32 []: makes up for what is dropped, 0.100006 of all for a rate of 0.1."""
+    """float32 []: 1 / the share kept; of a rate of 0.1, 0.100006 is dropped."""
     return _DRAWS / (_DRAWS - tf.cast(threshold, tf.float32))
 
 

@@ -1,4 +1,4 @@
-"""Memory for time: the backward pass computes a layer again instead of keeping it.
+"""Saves memory: the backward pass computes each layer again instead of keeping it.
 
 Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost".
 """
@@ -18,12 +18,12 @@ def checkpointed(
     mask_BLL: tf.Tensor,
     random: RandomStream | None,
 ) -> tf.Tensor:
-    """`layer(x, mask_BLL, random)`, of which the backward pass finds `x` alone.
+    """`layer(x, mask_BLL, random)`, of which only `x` is kept for the backward pass.
 
-    What is drawn is a function of the stream's seed, so the second computation draws
-    what the first one did. tf.recompute_grad holds back only what depends on floating
-    arguments: XLA would find the draws, as many as attention has weights, to be the
-    same ones and keep them.
+    Random numbers are a function of the stream's seed, so both computations draw the
+    same. tf.recompute_grad would not do: it delays only what depends on float
+    arguments, so XLA would merge the two draws, as large as attention's weights, and
+    keep them.
     """
 
     @tf.custom_gradient
@@ -44,10 +44,10 @@ def checkpointed(
 
 
 def _barrier(*tensors: tf.Tensor) -> list[tf.Tensor]:
-    """The same tensors, once all of them are there.
+    """The same tensors, once all of them have been computed.
 
-    XLA does not take what comes out for what went in: what is computed from it is not
-    merged with what was computed before, nor begun early.
+    To XLA they are new values: it neither merges what is computed from them with
+    earlier results nor starts it early.
     """
     on_tpu = isinstance(tf.distribute.get_strategy(), tf.distribute.TPUStrategy)
     if on_tpu or compiled_ops.has_compiler():

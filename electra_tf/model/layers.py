@@ -1,4 +1,4 @@
-"""What networks are made of: parameters, linear maps, normalisation, gelu."""
+"""Building blocks: initial values, linear maps, layer norm, gelu."""
 
 import math
 
@@ -13,10 +13,9 @@ _LAYER_NORM_EPSILON = 1e-12
 
 @tf.custom_gradient
 def gelu(x: tf.Tensor):
-    """x * Phi(x), with the erf, as the original computes it.
+    """x * Phi(x), by erf, as the original computes it.
 
-    Keeps the slope for the backward pass: it comes cheap with the value, and erf is
-    dear.
+    Saves the derivative: nearly free here, and avoids computing erf again.
     """
     y, slope = _gelu_and_slope(x)
     return y, lambda upstream: upstream * slope
@@ -37,7 +36,7 @@ class Initializer:
         self._stddev, self._seed = stddev, seed
 
     def _stateless_seed(self, name: str) -> tf.Tensor:
-        # The name decides the draw, so that adding a layer leaves the others alone.
+        # Seeded by name, so that adding a layer does not change the others.
         key = tf.strings.to_hash_bucket_fast(name, 2**31 - 1)
         return tf.random.fold_in([self._seed, 0], key)
 
@@ -49,7 +48,7 @@ class Initializer:
 
     def glorot(self, name: str, shape: list[int]) -> tf.Variable:
         """Uniform within sqrt(6 / (in + out)): TensorFlow's default, which the original
-        leaves in place for embeddings_project and the discriminator's last layer."""
+        uses for embeddings_project and the discriminator's last layer."""
         limit = math.sqrt(6.0 / sum(shape))
         seed = self._stateless_seed(name)
         value = tf.random.stateless_uniform(shape, seed, minval=-limit, maxval=limit)
@@ -86,8 +85,8 @@ class Dense(tf.Module):
         """[..., *in] -> [..., *out].
 
         Args:
-          out_shape: into which axes the output is split; one by default.
-          in_axes: over how many of the last axes the input is split.
+          out_shape: the axes that the output is split into; one by default.
+          in_axes: the number of last axes that hold the input.
         """
         out_shape = out_shape or self.bias.shape
         kernel, bias = tf.cast(self.kernel, x.dtype), tf.cast(self.bias, x.dtype)
@@ -97,10 +96,10 @@ class Dense(tf.Module):
 
 @tf.custom_gradient
 def _normalised(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor):
-    """Layer norm over the last axis, in as few passes over `x` as it takes."""
+    """Layer norm over the last axis, in few passes over `x`."""
     x32 = tf.cast(x, tf.float32)
     mean = tf.reduce_mean(x32, -1, keepdims=True)
-    # One pass for both moments; what is normalised here is centred but for a little.
+    # One pass for both moments: accurate because `x` is approximately centred.
     variance = tf.reduce_mean(x32 * x32, -1, keepdims=True) - mean * mean
     scale = tf.math.rsqrt(tf.nn.relu(variance) + _LAYER_NORM_EPSILON)
     normal = (x32 - mean) * scale
@@ -125,7 +124,7 @@ _drop_add_normalise = fused(
 
 
 class LayerNorm(tf.Module):
-    """Normalises the last axis, in float32 whatever the dtype of what it is given."""
+    """Normalises the last axis, in float32 whatever the dtype of its input."""
 
     def __init__(self, scope: str, size: int, init: Initializer):
         super().__init__()

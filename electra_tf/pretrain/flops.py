@@ -1,14 +1,14 @@
-"""How much arithmetic a training step needs, and how much a device can do.
+"""The arithmetic of a training step, and the peak speed of devices.
 
-Matrix products alone are counted, 2 m n k each; a step is a forward pass and a backward
-pass of twice its cost. L tokens a row, P masked slots a row, V vocabulary.
+Only matrix products are counted, 2 m n k each; a step is a forward pass and a backward
+pass of twice its cost.
 """
 
 from electra_tf.config import PretrainingConfig, TransformerConfig
 
-# Peak FLOP/s of one device as TensorFlow counts them (a core of a TPU v2 or v3 is half
-# a chip), from the makers' data sheets: in bfloat16, and in float32 as TensorFlow
-# multiplies it, which is TF32 on Ampere and later and bfloat16 on TPUs.
+# Peak FLOP/s of one TensorFlow device (half a chip of TPU v2 or v3), from the makers'
+# data sheets: in bfloat16, and for float32 as TensorFlow multiplies it: TF32 on Ampere
+# and later, bfloat16 on TPUs.
 _PEAKS = {
     "v2": (22.5e12, 22.5e12),
     "v3": (61.5e12, 61.5e12),
@@ -27,7 +27,7 @@ _PEAKS = {
 
 
 def peak(device_kind: str, compute_dtype: str) -> float | None:
-    """FLOP/s of one device, None where they are not known.
+    """FLOP/s of one device, or None if unknown.
 
     Args:
       device_kind: a GPU's name, or a TPU's accelerator type such as "v3-8".
@@ -60,14 +60,13 @@ def train_step_flops(config: PretrainingConfig) -> float:
 
 
 def _generator_flops(config: PretrainingConfig) -> float:
-    """A forward pass of whatever fills the masked slots, over one row."""
+    """A forward pass of the generator over one row."""
     if config.uniform_generator:
         return 0.0
-    small = config.generator() if config.uses_small_generator else None
-    net = small or config.discriminator()
-    size = config.resolved_embedding_size
-    if small and config.untied_generator_embeddings:
-        size = small.hidden_size
+    net, size = config.discriminator(), config.resolved_embedding_size
+    if config.uses_small_generator:
+        net = config.generator()
+        size = net.hidden_size if config.untied_generator_embeddings else size
     length = config.max_seq_length
     towers, slots = 1, config.max_predictions_per_seq
     if config.electric_objective:

@@ -1,7 +1,7 @@
-"""What is wrong with a run, in words, from the numbers of its log.
+"""Rules that warn about an unhealthy run, judged by the numbers of its log.
 
 Each rule is a function of one interval's metrics, those of the intervals before it and
-the config; it returns a sentence, or None while all is well.
+the config; it returns a warning, or None while the run is healthy.
 """
 
 import math
@@ -17,14 +17,14 @@ HISTORY = 10
 
 
 def binary_entropy(p: float) -> float:
-    """Nats: the loss of a discriminator that knows the replaced rate and no more."""
+    """Nats: the loss of a discriminator that knows nothing but the replaced rate."""
     if p <= 0.0 or p >= 1.0:
         return 0.0
     return -p * math.log(p) - (1.0 - p) * math.log(1.0 - p)
 
 
 def first_losses(values: Metrics, config: PretrainingConfig) -> str:
-    """What is seen before any training beside what chance gives."""
+    """The losses before training, and the values that chance gives."""
     vocab_size = config.discriminator().vocab_size
     parts = [
         f"generator loss {values['masked_lm_loss']:.2f} (ln V = "
@@ -37,13 +37,13 @@ def first_losses(values: Metrics, config: PretrainingConfig) -> str:
             f"{weight * values['disc_loss']:.2f} ({weight:g} ln 2 = "
             f"{weight * math.log(2):.2f})"
         )
-    return "before training, and what chance gives: " + ", ".join(parts)
+    return "losses before training (and by chance): " + ", ".join(parts)
 
 
 def discriminator_collapse(
     values: Metrics, history: Sequence[Metrics], config: PretrainingConfig
 ) -> str | None:
-    """It calls every token real, and its loss is that of guessing."""
+    """The discriminator calls every token real; its loss is that of guessing."""
     if "disc_recall" not in values or values["step"] <= config.num_warmup_steps:
         return None
     guessing = binary_entropy(values["replaced_rate"])
@@ -53,7 +53,7 @@ def discriminator_collapse(
         f"the discriminator finds {100 * values['disc_recall']:.2f} % of the replaced "
         f"tokens and its loss {values['disc_loss']:.3f} is that of guessing "
         f"({guessing:.3f}, the entropy of the replaced rate): it has learnt nothing "
-        "yet. If this lasts, lower learning_rate, lengthen num_warmup_steps, or make "
+        "yet. If this persists, lower learning_rate, raise num_warmup_steps, or make "
         "the generator weaker"
     )
 
@@ -61,7 +61,7 @@ def discriminator_collapse(
 def generator_too_strong(
     values: Metrics, history: Sequence[Metrics], config: PretrainingConfig
 ) -> str | None:
-    """Most samples are the original token: hardly anything is left to find."""
+    """Most samples are the original token: there is little left to detect."""
     if "disc_auc" not in values or values["step"] <= config.num_warmup_steps:
         return None
     right = values["sampled_masked_lm_accuracy"]
@@ -78,7 +78,7 @@ def generator_too_strong(
 def loss_spike(
     values: Metrics, history: Sequence[Metrics], config: PretrainingConfig
 ) -> str | None:
-    """The loss is far above what the last intervals had."""
+    """The loss is far above that of the last intervals."""
     losses = [before["loss"] for before in history[-HISTORY:]]
     if len(losses) < HISTORY // 2:
         return None
@@ -87,35 +87,35 @@ def loss_spike(
     if values["loss"] <= mean + max(5.0 * spread, 0.1 * mean):
         return None
     return (
-        f"the loss is {values['loss']:.2f} after {mean:.2f} on average over the last "
-        f"{len(losses)} intervals. If it does not come back, go on from an earlier "
-        "checkpoint with a lower learning_rate"
+        f"the loss is {values['loss']:.2f}, after a mean of {mean:.2f} over the last "
+        f"{len(losses)} intervals. If it does not recover, start a new run with "
+        "a lower learning_rate, from an earlier checkpoint (--init_from, --init_step)"
     )
 
 
 def data_bound(
     values: Metrics, history: Sequence[Metrics], config: PretrainingConfig
 ) -> str | None:
-    """The devices wait for records; a run's first line holds the wait for a window."""
+    """The devices wait for records. A run's first line includes the first window."""
     if not history or values["input_wait_share"] < 0.05:
         return None
     return (
         f"{100 * values['input_wait_share']:.0f} % of the time is spent waiting for "
-        "records: bring them closer to the devices (same region or a local disk), or "
-        "give the input more CPU cores"
+        "records: move them closer to the devices (same region or a local disk), or "
+        "give the input pipeline more CPU cores"
     )
 
 
 def saving_stalls(
     values: Metrics, history: Sequence[Metrics], config: PretrainingConfig
 ) -> str | None:
-    """Training stands still for checkpoints."""
+    """Training waits for checkpoints."""
     stall = values["checkpoint_stall_seconds"]
     share = stall / (stall + values["interval_seconds"])
     if share < 0.05:
         return None
     return (
-        f"{100 * share:.0f} % of the time since the last line went into waiting for "
+        f"{100 * share:.0f} % of the time since the last line was spent waiting for "
         "checkpoints: raise save_checkpoints_steps, or use save_checkpoints_minutes"
     )
 
@@ -132,14 +132,14 @@ RULES: tuple[Rule, ...] = (
 def warnings(
     values: Metrics, history: Sequence[Metrics], config: PretrainingConfig
 ) -> dict[str, str]:
-    """What each rule that is broken says, by the rule's name.
+    """The warnings of one interval, by the rule's name.
 
     Args:
-      values: one line of the log, its step included.
+      values: one line of the log, with its step.
       history: the lines before it, oldest first.
     """
-    said = {rule.__name__: rule(values, history, config) for rule in RULES}
-    return {name: sentence for name, sentence in said.items() if sentence}
+    answers = {rule.__name__: rule(values, history, config) for rule in RULES}
+    return {name: warning for name, warning in answers.items() if warning}
 
 
 def non_finite(sums: Metrics) -> list[str]:

@@ -1,4 +1,4 @@
-"""The outer loop: some steps on the devices, then what is due: log, evaluate, save."""
+"""The outer loop: some steps on the devices, then log, evaluate and save if due."""
 
 import contextlib
 import os
@@ -24,21 +24,21 @@ from electra_tf.run_folder.async_saver import AsyncSaver
 
 
 class DevicesLost(UserError):
-    """Other workers or the TPU went away: the same command, everywhere, goes on."""
+    """Other workers or the TPU went away: the same command, on all hosts, resumes."""
 
 
 class Data(NamedTuple):
     """Where batches come from."""
 
-    train: Callable[
-        [int, tf.distribute.InputContext], tf.data.Dataset
-    ]  # from a step on
+    # From a step on.
+    train: Callable[[int, tf.distribute.InputContext], tf.data.Dataset]
     evaluation: HostBatches | None
-    damage: Callable[[int], str | None]  # which record from this step on is unreadable
+    # Describes the first unreadable record from a step on, if there is one.
+    damage: Callable[[int], str | None]
 
 
 class Boundary(NamedTuple):
-    """Where the devices have stopped, and what they did since the last one."""
+    """The step at which the devices stopped, and what they did since the last stop."""
 
     step: int
     interval: Interval
@@ -55,7 +55,7 @@ def is_due(step: int, period: int) -> bool:
 def next_boundary(config: PretrainingConfig, step: int) -> int:
     """The first step after this one at which the devices stop.
 
-    Boundaries are multiples, not distances: a resumed run has the same ones.
+    Boundaries are multiples of the periods, so a resumed run has the same ones.
     """
     periods = (
         config.iterations_per_loop,
@@ -68,7 +68,7 @@ def next_boundary(config: PretrainingConfig, step: int) -> int:
 
 
 class StopRequest:
-    """SIGTERM, which clouds send before they take a machine back."""
+    """SIGTERM, which clouds send before they reclaim a machine."""
 
     def __init__(self, strategy: tf.distribute.Strategy):
         self._strategy, self._received = strategy, False
@@ -76,7 +76,7 @@ class StopRequest:
     @contextlib.contextmanager
     def listening(self) -> Iterator["StopRequest"]:
         def receive(*_) -> None:
-            logging.warning("SIGTERM: saving at the end of this loop, then stopping")
+            logging.warning("SIGTERM: will save at the end of this loop and stop")
             self._received = True
 
         before = signal.signal(signal.SIGTERM, receive)
@@ -86,12 +86,13 @@ class StopRequest:
             signal.signal(signal.SIGTERM, before)
 
     def agreed(self) -> bool:
-        """Whether any worker was asked to stop; all of them ask at the same step."""
+        """Whether any worker was asked to stop; every worker calls this at each step
+        boundary, so all get the same answer."""
         return any(strategies.over_workers(self._strategy, int(self._received)))
 
 
 class Log:
-    """Writes a line per boundary, and what the rules of health make of it."""
+    """Writes a line per boundary, and the warnings of the health rules."""
 
     def __init__(self, trainer: Trainer, log: MetricsLog, saver: AsyncSaver):
         self._config, self._log, self._saver = trainer.config, log, saver
@@ -100,7 +101,7 @@ class Log:
         peak = flops.peak(kind, trainer.config.compute_dtype)
         self._peak = peak and peak * strategy.num_replicas_in_sync
         self._history: list[health_rules.Metrics] = []
-        self._broken: set[str] = set()
+        self._warned: set[str] = set()
 
     def __call__(self, boundary: Boundary) -> None:
         step = boundary.step
@@ -112,15 +113,15 @@ class Log:
             values["mfu"] = values["flops_per_second"] / self._peak
         self._log.write("train", step, values)
         values["step"] = step
-        said = health_rules.warnings(values, self._history, self._config)
-        for rule in said.keys() - self._broken:  # said once until all is well again
-            self._log.warn(step, rule, said[rule])
-        self._broken = set(said)
+        warnings = health_rules.warnings(values, self._history, self._config)
+        for rule in warnings.keys() - self._warned:  # not again while it lasts
+            self._log.warn(step, rule, warnings[rule])
+        self._warned = set(warnings)
         self._history = [*self._history, values][-health_rules.HISTORY :]
 
 
 class Save:
-    """Begins a checkpoint at the steps, or after the minutes, that the config says."""
+    """Starts a checkpoint at the steps, or after the minutes, given in the config."""
 
     def __init__(self, trainer: Trainer, saver: AsyncSaver):
         self._config, self._saver = trainer.config, saver
@@ -167,13 +168,13 @@ def train(trainer: Trainer, model_dir: str, data: Data, start_step: int) -> bool
     """Trains from `start_step` to num_train_steps, in every process of the strategy.
 
     Returns:
-      Whether the end was reached; False after a request to stop, with all saved.
+      Whether the end was reached; False after a request to stop, once saved.
 
     Raises:
       DevicesLost: the devices, or other workers, no longer answer.
       UserError: losses or gradients are no longer finite, a record cannot be read, a
         checkpoint cannot be written, or another process began to train in `model_dir`.
-        The checkpoints before it stay.
+        Earlier checkpoints are kept.
     """
     config, step = trainer.config, start_step
     if step >= config.num_train_steps:
@@ -203,7 +204,7 @@ def train(trainer: Trainer, model_dir: str, data: Data, start_step: int) -> bool
 
 
 def _claims(trainer: Trainer, model_dir: str) -> list[Action]:
-    """Whether the folder is still this run's comes before all that writes to it."""
+    """Checks that the folder is still this run's, before anything writes to it."""
     if not strategies.is_chief(trainer.strategy):
         return []
     claim = Claim(model_dir)
@@ -213,9 +214,9 @@ def _claims(trainer: Trainer, model_dir: str) -> list[Action]:
 def _reports(
     trainer: Trainer, model_dir: str, data: Data, step: int, saver: AsyncSaver
 ) -> list[Action]:
-    """Log and evaluation; at step 0 says what the losses are before training.
+    """Log and evaluation; at step 0 logs the losses before training.
 
-    They come before the save of their step: a checkpoint that is there has its lines.
+    They run before the save of their step, so every checkpoint has its log lines.
     """
     log = MetricsLog(model_dir, step, writes=strategies.is_chief(trainer.strategy))
     reports: list[Action] = [Log(trainer, log, saver)]
@@ -234,8 +235,8 @@ def _noticing_lost_devices() -> Iterator[None]:
         yield
     except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
         raise DevicesLost(
-            "another worker, or the TPU, went away: start all again to go on from the "
-            f"last checkpoint ({error.message.splitlines()[0]})"
+            "another worker, or the TPU, went away: run the same command on all hosts "
+            f"to resume from the last checkpoint ({error.message.splitlines()[0]})"
         ) from error
 
 
@@ -249,11 +250,10 @@ def _run_to_boundary(
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
         damage = data.damage(step)
         if damage is None:
-            raise  # not the records' fault
+            raise  # something else is wrong
         raise UserError(
-            f"a record read after step {step} is damaged: {damage}. Put the file back "
-            "as it was (its size and SHA-256 are in the manifest) and give the same "
-            "command again"
+            f"a record read after step {step} is damaged: {damage}. Restore the file "
+            "(its size and SHA-256 are in the manifest) and run the same command again"
         ) from error
     seconds = time.monotonic() - begin
     if not interval.finite:
@@ -264,7 +264,7 @@ def _run_to_boundary(
 def _non_finite(
     trainer: Trainer, model_dir: str, data: Data, first_step: int, interval: Interval
 ) -> UserError:
-    """Writes the batch of the interval's last step; says where it is."""
+    """Writes the batch of the interval's last step to a file, named in the error."""
     step = first_step + interval.steps - 1
     path = os.path.join(model_dir, f"non_finite-{step}.npz")
     if strategies.is_chief(trainer.strategy):
@@ -274,7 +274,7 @@ def _non_finite(
     names = " and ".join(health_rules.non_finite(interval.sums))
     return UserError(
         f"{names} of step {step} are not finite. Its batch is in {path}; the "
-        f"checkpoints in {model_dir} are from before. The same command would fail "
-        "again: begin a new run with a lower learning_rate or a longer warm-up, from "
+        f"checkpoints in {model_dir} are from earlier steps. The same command would "
+        "fail again: start a new run with a lower learning_rate or longer warm-up from "
         f"these weights with another --model_dir and --init_from={model_dir}"
     )

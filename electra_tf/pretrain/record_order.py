@@ -1,10 +1,9 @@
 """Which records a training step sees: a function of the seed and the step alone.
 
-An epoch reads the files one after the other, in an order of its own, cuts their records
-into windows of equal size, and shuffles each window. Batches are cut from the windows
-of one epoch after the other, so that a batch may hold records of two. To begin at any
-step, the epoch, the window and the place in it follow from the files' record counts;
-no record before that window's file is read.
+An epoch reads the files in sequence, in an order of its own, cuts their records into
+windows of equal size, and shuffles each window. Batches are cut from this endless
+sequence, so one may span two epochs. To start at any step, its epoch, window and offset
+are computed from the files' record counts; no earlier file is read.
 """
 
 import itertools
@@ -13,14 +12,14 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-# What is held in memory to be shuffled: 262,144 records of 128 tokens, about 200 MB.
+# Shuffled in memory at a time: 262,144 records of 128 tokens, about 200 MB.
 _WINDOW_TOKENS = 2**25
-# Streams of random numbers apart from each other and from those of the training step.
+# Streams of random numbers, distinct from each other and from the training step's.
 _FILE_STREAM, _WINDOW_STREAM = 1, 2
 
 
 def shuffled(values: tf.Tensor, seed: int, stream: int, *keys: tf.Tensor) -> tf.Tensor:
-    """The values [n] in an order that (seed, stream, keys) decide."""
+    """The values [n] in an order determined by (seed, stream, keys)."""
     key = tf.constant([seed, stream])
     for each in keys:
         key = tf.random.fold_in(key, tf.cast(each, tf.int32))
@@ -28,13 +27,13 @@ def shuffled(values: tf.Tensor, seed: int, stream: int, *keys: tf.Tensor) -> tf.
 
 
 class Start(NamedTuple):
-    """Where reading begins."""
+    """Where reading starts."""
 
     epoch: int
-    window: int  # of the epoch
-    offset: int  # records of the shuffled window that were used before
-    files: list[int]  # those of the epoch that hold the window and what follows
-    skipped: int  # records of the first of them that come before the window
+    window: int  # within the epoch
+    offset: int  # records of the shuffled window that are already used
+    files: list[int]  # the epoch's files from the window's first one on
+    skipped: int  # records of the first file that precede the window
 
 
 class DataOrder:
@@ -48,11 +47,11 @@ class DataOrder:
 
     @classmethod
     def of_tokens(cls, counts: list[int], seed: int, max_seq_length: int):
-        """With windows of about the same number of bytes at any length."""
+        """With windows of about the same number of bytes for any row length."""
         return cls(counts, seed, max(1, _WINDOW_TOKENS // max_seq_length))
 
     def start(self, record: int) -> Start:
-        """Where the record of this number is, counted from the first step."""
+        """Where the record of this number is; the first step's first record is 0."""
         epoch, within = divmod(record, self.epoch_size)
         window, offset = divmod(within, self.window_size)
         order = self.shuffled_files(np.arange(len(self._counts)), epoch).numpy()

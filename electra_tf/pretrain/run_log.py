@@ -1,4 +1,4 @@
-"""What a run says of itself: metrics.jsonl, TensorBoard files, one line a time."""
+"""A run's log: metrics.jsonl, TensorBoard files, and lines on the console."""
 
 import json
 import os
@@ -16,8 +16,8 @@ from electra_tf.pretrain.compiled_steps import Interval
 
 METRICS_FILE = "metrics.jsonl"
 TENSORBOARD_DIR = "tensorboard"
-# What the console shows of a line, in its order; the files hold all of it.
-_SHOWN = (
+# The console shows these metrics, in this order; the files have all of them.
+_ON_CONSOLE = (
     "loss",
     "masked_lm_loss",
     "disc_loss",
@@ -38,10 +38,10 @@ _SHOWN = (
 def interval_metrics(
     config: PretrainingConfig, step: int, interval: Interval, seconds: float
 ) -> dict[str, float]:
-    """One line of the training log: means over the steps that led to `step`.
+    """One line of the training log: means over the steps of the interval before `step`.
 
     Args:
-      seconds: how long they took.
+      seconds: the interval's duration.
     """
     values = metrics.finalize(interval.sums, config.gen_weight, config.disc_weight)
     count = interval.steps
@@ -61,27 +61,27 @@ def interval_metrics(
 
 
 def read_log(path: str) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl; a last one that a kill cut short is left out."""
+    """The lines of metrics.jsonl, without a last line that a kill cut short."""
     records = []
     for line in files.read_text(path).splitlines() if files.exists(path) else []:
         try:
             records.append(json.loads(line))
         except json.JSONDecodeError:
-            logging.warning("%s: dropping a line that was cut short: %s", path, line)
+            logging.warning("%s: ignoring a truncated line: %s", path, line)
     return records
 
 
 def _events(path: str) -> Iterator[bytes]:
-    """The records of a TensorBoard file, up to one that a kill cut short."""
+    """The records of a TensorBoard file, without a last one that a kill cut short."""
     try:
         for record in tf.data.TFRecordDataset(path):
             yield record.numpy()
     except tf.errors.DataLossError:
-        logging.warning("%s: dropping an event that was cut short", path)
+        logging.warning("%s: ignoring a truncated event", path)
 
 
 def _drop_events_past(folder: str, step: int) -> None:
-    """Rewrites TensorBoard files that hold events later than the step."""
+    """Rewrites TensorBoard files without the events later than `step`."""
     for path in files.glob(os.path.join(folder, "*", "events.out.tfevents.*")):
         events = list(_events(path))
         kept = [e for e in events if tf.compat.v1.Event.FromString(e).step <= step]
@@ -92,13 +92,13 @@ def _drop_events_past(folder: str, step: int) -> None:
 
 
 class MetricsLog:
-    """Writes a run's lines. A resumed run drops those past its checkpoint.
+    """Writes a run's log. A resumed run drops the lines past its checkpoint.
 
-    A run that begins at step 0 drops all, also a first evaluation's.
+    A run that starts at step 0 drops all of them.
     """
 
     def __init__(self, model_dir: str, step: int, writes: bool = True):
-        """writes: False in all processes but one; they say nothing."""
+        """writes: False in all processes but one: those log nothing."""
         self._writes, self._writers = writes, {}
         self._path = os.path.join(model_dir, METRICS_FILE)
         self._tensorboard = os.path.join(model_dir, TENSORBOARD_DIR)
@@ -115,7 +115,7 @@ class MetricsLog:
             files.remove(self._tensorboard)
 
     def write(self, kind: str, step: int, values: dict[str, float]) -> None:
-        """A line of numbers, to everywhere.
+        """Metrics, to both files and the console.
 
         Args:
           kind: "train" or "eval".
@@ -144,18 +144,18 @@ class MetricsLog:
 
 
 def write_evaluation(model_dir: str, step: int, values: dict[str, float]) -> None:
-    """One checkpoint's metrics, apart from the log of the run: eval-STEP.json."""
+    """One checkpoint's metrics go to eval-STEP.json, not into the run's log."""
     files.write_json(os.path.join(model_dir, f"eval-{step}.json"), values)
     logging.info("eval step %d: %s", step, _line(values))
 
 
 def _line(values: dict[str, float]) -> str:
-    shown = {name: values[name] for name in _SHOWN if name in values}
+    shown = {name: values[name] for name in _ON_CONSOLE if name in values}
     return " ".join(f"{name} {value:.4g}" for name, value in shown.items())
 
 
 def _write_scalar(name: str, value: float) -> None:
-    # As tf.summary.scalar does, which needs the tensorboard package.
+    # tf.summary.scalar does the same, but needs the tensorboard package.
     metadata = tf.compat.v1.SummaryMetadata(
         plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
     )

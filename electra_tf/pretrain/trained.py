@@ -1,4 +1,4 @@
-"""The networks of a run, with the weights of one of its checkpoints."""
+"""Loads the networks of a run from one of its checkpoints."""
 
 import dataclasses
 import os
@@ -24,6 +24,6 @@ def load_model(model_dir: str, step: int | None = None) -> tuple[PretrainingMode
             f"{vocab_file} (SHA-256 {sha256[:16]}...) is not "
             f"the vocabulary of the run ({data['vocab_sha256'][:16]}...)"
         )
-    # Exports and their checks are in float32, whatever the run computed in.
+    # Exports and their checks use float32, whatever dtype the run computed in.
     model = PretrainingModel(dataclasses.replace(config, compute_dtype="float32"))
     return model, checkpoints.restore(model_dir, model.named_variables, step)

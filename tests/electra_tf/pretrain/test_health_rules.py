@@ -24,30 +24,31 @@ HEALTHY = {
 }
 
 
-def said(history=(), **changes) -> dict[str, str]:
+def warnings(history=(), **changes) -> dict[str, str]:
     before = [HEALTHY | {"loss": loss} for loss in history]
     return health_rules.warnings(HEALTHY | changes, before, CONFIG)
 
 
 def test_healthy_run_gets_no_warning():
-    assert said([14.1, 13.9, 14.3, 14.0, 13.8]) == {}
+    assert warnings([14.1, 13.9, 14.3, 14.0, 13.8]) == {}
 
 
 def test_collapsed_discriminator():
     guessing = health_rules.binary_entropy(0.085)
     collapsed = {"disc_recall": 0.0, "disc_loss": guessing, "disc_auc": 0.5}
-    text = said(**collapsed)["discriminator_collapse"]
+    text = warnings(**collapsed)["discriminator_collapse"]
     assert "0.00 % of the replaced" in text and f"{guessing:.3f}" in text
-    assert said(**collapsed, step=100) == {}  # the warm-up is not over
-    assert said(**collapsed | {"disc_loss": 0.9 * guessing}) == {}
-    assert said(**collapsed | {"disc_recall": 0.05}) == {}
+    assert warnings(**collapsed, step=100) == {}  # the warm-up is not over
+    assert warnings(**collapsed | {"disc_loss": 0.9 * guessing}) == {}
+    assert warnings(**collapsed | {"disc_recall": 0.05}) == {}
 
 
 def test_generator_too_strong():
     strong = {"sampled_masked_lm_accuracy": 0.7, "disc_auc": 0.6}
-    assert "70 % of the generator's samples" in said(**strong)["generator_too_strong"]
-    assert said(**strong | {"disc_auc": 0.9}) == {}
-    assert said(**strong, step=50) == {}
+    text = warnings(**strong)["generator_too_strong"]
+    assert "70 % of the generator's samples" in text
+    assert warnings(**strong | {"disc_auc": 0.9}) == {}
+    assert warnings(**strong, step=50) == {}
 
 
 @pytest.mark.parametrize(
@@ -61,18 +62,18 @@ def test_generator_too_strong():
     ],
 )
 def test_loss_spike(history, loss, is_spike):
-    assert ("loss_spike" in said(history, loss=loss)) == is_spike
+    assert ("loss_spike" in warnings(history, loss=loss)) == is_spike
 
 
 def test_data_bound():
-    assert "12 % of the time" in said([14.0], input_wait_share=0.12)["data_bound"]
-    assert said([14.0], input_wait_share=0.04) == {}
-    assert said(input_wait_share=0.12) == {}  # the first line
+    assert "12 % of the time" in warnings([14.0], input_wait_share=0.12)["data_bound"]
+    assert warnings([14.0], input_wait_share=0.04) == {}
+    assert warnings(input_wait_share=0.12) == {}  # the first line
 
 
 def test_saving_stalls():
-    assert "10 % of the time" in said(checkpoint_stall_seconds=6.7)["saving_stalls"]
-    assert said(checkpoint_stall_seconds=2.0) == {}
+    assert "10 % of the time" in warnings(checkpoint_stall_seconds=6.7)["saving_stalls"]
+    assert warnings(checkpoint_stall_seconds=2.0) == {}
 
 
 def test_masked_lm_alone_has_no_discriminator_to_judge():
