@@ -20,9 +20,10 @@ from absl import flags, logging
 
 from common import cli, files
 from common.cli import UserError
+from data_prep.rules import recipes
 from data_prep.stages import manifest
 from data_prep.vocab import vocabulary
-from electra_tf.export import clean_steps, hf_check, hf_folder, saved_model, tf_cleaning
+from electra_tf.export import hf_check, hf_folder, saved_model, tf_cleaning
 from electra_tf.export.text_input import TextInput
 from electra_tf.finetune import model_folder, serving, start
 from electra_tf.pretrain import trained
@@ -31,7 +32,7 @@ from electra_tf.run_folder import description
 
 def cleaning(data: Mapping[str, Any]) -> tf_cleaning.Operation:
     """What a run says of its corpus's cleaning, as far as operations can do it."""
-    rules = clean_steps.rules_of_run(data)
+    rules = recipes.rules_of_run(data)
     if rules is None:
         logging.warning(
             "the run does not say how its corpus was cleaned: no rule is included"

@@ -42,11 +42,11 @@ ZERO_WIDTH = _between(
     "\ufeff\ufeff",
 )
 SPACE = frozenset(filter(str.isspace, _between("\x00\u3000")))
-# Emoji are sequences of these. Only keycaps hold ASCII too, as their first character.
+# Emoji are sequences of these. Only keycaps also contain ASCII, as first character.
 EMOJI_PARTS = frozenset("".join(emoji.EMOJI_DATA)) - ASCII
 KEYCAP_BASES = frozenset("0123456789#*")
 
-# Letters that raw text may hold beside those above.
+# Further letters that raw text may contain.
 _WIDE = _between("！～")
 _WIDE_DIGITS = _between("０９")
 _WIDE_LATIN = _between("ＡＺ", "ａｚ")
@@ -69,13 +69,13 @@ CLASS_NAMES = tuple(_CLASSES)
 
 
 def regex_class(characters: Iterable[str]) -> str:
-    """What stands between [ and ] of a regular expression to match any of these."""
+    """The inside of the [] of a regular expression that matches any of these."""
     codes = sorted(map(ord, characters))
     runs = itertools.groupby(enumerate(codes), lambda item: item[1] - item[0])
     parts = []
     for _, run in runs:
-        first, *rest = (re.escape(chr(code)) for _, code in run)
-        parts.append(f"{first}-{rest[-1]}" if rest else first)
+        first, *rest = (chr(code) for _, code in run)
+        parts.append(re.escape(first) + (f"-{re.escape(rest[-1])}" if rest else ""))
     return "".join(parts)
 
 
@@ -93,7 +93,7 @@ def one_of(characters: Iterable[str]) -> np.ndarray:
 
 @functools.cache
 def class_table() -> np.ndarray:
-    """[0x110000] uint8: of each code point, the index of its class in CLASS_NAMES."""
+    """[0x110000] uint8: for each code point, the index of its class in CLASS_NAMES."""
     table = np.zeros(sys.maxunicode + 1, np.uint8)
     for index, characters in enumerate(_CLASSES.values()):
         table[[ord(character) for character in characters]] = index
@@ -101,9 +101,12 @@ def class_table() -> np.ndarray:
 
 
 def irregular_space(codes: np.ndarray) -> np.ndarray:
-    """[n] bool: white space but single spaces inside lines, given code points.
+    """[n] bool: white space other than line feeds and single spaces inside lines.
 
-    Of several spaces in a row all are flagged. Line feeds are not.
+    All of several spaces in a row are flagged.
+
+    Args:
+      codes: [n] code points.
     """
     space, ends = codes == ord(" "), codes == ord("\n")
     blank = space | ends
@@ -117,6 +120,6 @@ def character_classes(text: str) -> dict[str, int]:
     """Characters of each class in raw or clean text; line ends are not counted."""
     classes = class_table()[code_points(text)]
     counts = np.bincount(classes, minlength=len(CLASS_NAMES)).tolist()
-    found = dict(zip(CLASS_NAMES, counts, strict=True))
-    found["space"] -= text.count("\n")
-    return found
+    by_name = dict(zip(CLASS_NAMES, counts, strict=True))
+    by_name["space"] -= text.count("\n")
+    return by_name

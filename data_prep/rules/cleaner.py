@@ -1,4 +1,4 @@
-"""Runs a recipe: from lines of text to clean ones, and to the reasons to drop them."""
+"""Runs a recipe: cleans lines of text, and gives the reasons to drop them."""
 
 import functools
 import itertools
@@ -9,43 +9,23 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from data_prep.rules import default, masking, published
 from data_prep.rules.characters import CLASS_NAMES, class_table, code_points
 from data_prep.rules.recipes import Recipe
+from data_prep.rules.table import RULES
 
-RULES = {
-    "remove_zero_width": default.remove_zero_width,
-    "nfc": default.nfc,
-    "map_letters": default.map_letters,
-    "keep": default.keep,
-    "remove_urls": default.remove_urls,
-    "shorten_runs": default.shorten_runs,
-    "squeeze_space": default.squeeze_space,
-    "mask_pii": masking.mask_pii,
-    "mask_laughter": masking.mask_laughter,
-    "keep_published": published.keep_published,
-    "replace_ooo": published.replace_ooo,
-    "remove_brackets": published.remove_brackets,
-    "remove_handles": published.remove_handles,
-    "remove_emoji": published.remove_emoji,
-    "remove_http_urls": published.remove_http_urls,
-    "strip": published.strip,
-    "repeat_normalize": published.repeat_normalize,
-}
-
-# A block of this size and what is derived from it fit into a processor's cache, and
-# the rarer rules change nothing in most blocks.
-_BLOCK_CHARACTERS = 1 << 15
+# A block of this size and the arrays made of it fit into a processor's cache, and the
+# rarer rules change nothing in most blocks.
+BLOCK_CHARACTERS = 1 << 15
 
 _HANGUL, _JAMO = CLASS_NAMES.index("hangul"), CLASS_NAMES.index("jamo")
 
 
 def _blocks(lines: Sequence[str]) -> Iterator[Sequence[str]]:
-    """The lines in groups of about _BLOCK_CHARACTERS."""
+    """The lines in groups of about BLOCK_CHARACTERS."""
     if not lines:
         return
     sizes = np.cumsum(np.fromiter(map(len, lines), np.int64, len(lines)) + 1)
-    cuts = np.flatnonzero(np.diff(sizes // _BLOCK_CHARACTERS)) + 1
+    cuts = np.flatnonzero(np.diff(sizes // BLOCK_CHARACTERS)) + 1
     for start, end in itertools.pairwise([0, *cuts.tolist(), len(lines)]):
         yield lines[start:end]
 
@@ -60,7 +40,9 @@ class Cleaner:
 
     def __init__(self, recipe: Recipe):
         self.recipe = recipe
-        self._rules = [(name, RULES[name](**options)) for name, options in recipe.rules]
+        self._rules = [
+            (name, RULES[name](**options).on_blocks()) for name, options in recipe.rules
+        ]
         self._drop_patterns = [
             (reason, re.compile(pattern)) for reason, pattern in recipe.drop_patterns
         ]
@@ -100,8 +82,8 @@ class Cleaner:
     def drop_reasons(self, lines: Sequence[str]) -> list[str | None]:
         """Why each clean line is dropped; None if it is kept.
 
-        The first that holds of: empty, too_short, too_long, low_hangul, and the reasons
-        of the recipe's drop_patterns.
+        The first reason that applies, in this order: empty, too_short, too_long,
+        low_hangul, and the recipe's drop_patterns.
         """
         reasons: list[str | None] = []
         for block in _blocks(lines):
@@ -114,8 +96,8 @@ class Cleaner:
         ends = np.flatnonzero(codes == ord("\n"))
         dropped = self._dropped_by_counts(codes, ends)
         for reason, pattern in self._drop_patterns:
-            found = [match.start() for match in pattern.finditer(block)]
-            dropped.append((reason, np.searchsorted(ends, found)))
+            starts = [match.start() for match in pattern.finditer(block)]
+            dropped.append((reason, np.searchsorted(ends, starts)))
         reasons: list[str | None] = [None] * len(lines)
         for reason, indices in reversed(dropped):
             for index in indices.tolist():
@@ -125,24 +107,23 @@ class Cleaner:
     def _dropped_by_counts(
         self, codes: np.ndarray, ends: np.ndarray
     ) -> list[tuple[str, np.ndarray]]:
-        """(reason, indices of lines), the reason that counts most first."""
+        """(reason, indices of lines), the reason that takes precedence first."""
         recipe = self.recipe
         starts = np.append(0, ends[:-1] + 1)
         lengths = ends - starts
         classes = class_table()[codes]
         hangul, spaces = (
-            np.add.reduceat(found, starts, dtype=np.int64)
-            for found in ((classes == _HANGUL) | (classes == _JAMO), codes == ord(" "))
+            np.add.reduceat(flags, starts, dtype=np.int64)
+            for flags in ((classes == _HANGUL) | (classes == _JAMO), codes == ord(" "))
         )
-        found = {
+        longest = recipe.max_characters
+        applies = {
             "empty": lengths == 0,
             "too_short": lengths < recipe.min_characters,
+            "too_long": lengths > (np.inf if longest is None else longest),
             "low_hangul": hangul < recipe.min_hangul_share * (lengths - spaces),
         }
-        if recipe.max_characters is not None:
-            found["too_long"] = lengths > recipe.max_characters
-        order = ("empty", "too_short", "too_long", "low_hangul")
-        return [(r, np.flatnonzero(found[r])) for r in order if r in found]
+        return [(reason, np.flatnonzero(flags)) for reason, flags in applies.items()]
 
 
 def _count(

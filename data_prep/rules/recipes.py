@@ -1,19 +1,22 @@
 """Cleaning recipes: an ordered list of named rules with their options, and filters.
 
-A recipe is data. Its hash goes into every manifest, so that a model's text can be told
-from any other's.
+A recipe is data. Its hash goes into every manifest and tells how a model's text was
+cleaned.
 
 A recipe named after a system reproduces that system's published function, faults
-included. What was not published is marked as our reading.
+included. Comments mark as our reading what was not published.
 """
 
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from common.cli import UserError
+
+# (name, options) of rules, in order.
+Rules = Iterable[tuple[str, Mapping[str, Any]]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,11 +24,12 @@ class Recipe:
     """Rules in order, then filters.
 
     Attributes:
-      rules: (name, options) of the functions in cleaning.RULES.
-      min_characters, max_characters: of the clean line; others are dropped. None: any.
-      min_hangul_share: of the clean line's characters other than spaces.
-      drop_patterns: (reason, regular expression): a clean line in which the expression
-        is found is dropped. No expression may match a line feed.
+      rules: (name, options): names and arguments of the functions in table.RULES.
+      min_characters, max_characters: clean lines of other lengths are dropped. None: no
+        limit.
+      min_hangul_share: minimum share of Hangul in a clean line, spaces not counted.
+      drop_patterns: (reason, regular expression): clean lines that match are dropped.
+        No expression may match a line feed.
     """
 
     name: str
@@ -46,14 +50,14 @@ class Recipe:
 
     @property
     def special_tokens(self) -> tuple[str, ...]:
-        """What the masking rules insert; a vocabulary should hold them whole."""
+        """What the rules named mask_* insert; a vocabulary should hold them whole."""
         masking = (options for name, options in self.rules if name.startswith("mask_"))
         tokens = (token for options in masking for token in options.values())
         return tuple(dict.fromkeys(tokens))
 
 
-# What portals put in the place of a comment, and what stands below articles. Each
-# begins with its own literal, for which a search is fast.
+# What portals show instead of a removed comment, and the last lines of news articles.
+# Each begins with a literal, because only these are searched for fast.
 _PLACEHOLDERS = tuple(
     ("placeholder", pattern)
     for pattern in (
@@ -107,9 +111,9 @@ _KCELECTRA_V2021 = dataclasses.replace(
     rules=(("replace_ooo", {}), *_KCBERT.rules),
 )
 
-# KcELECTRA's README since 2022, which no longer speaks of OOO. It keeps emoji and then
-# removes them; the model card of v2022 has no emoji in its pattern, so that there each
-# run of them leaves a space.
+# KcELECTRA's README since 2022, which no longer mentions OOO. It keeps emoji and then
+# removes them. The pattern on v2022's model card has no emoji, so that each run of them
+# leaves a space there.
 _KCELECTRA_V2022 = dataclasses.replace(
     _KCBERT,
     name="kcelectra_v2022",
@@ -117,8 +121,8 @@ _KCELECTRA_V2022 = dataclasses.replace(
 )
 
 # KoELECTRA's notes on preprocessing give the kept characters, what is removed, the
-# shortening, and that news lines with such as 무단전재 or (서울=뉴스1) are dropped.
-# Our reading: brackets go first (the kept characters hold no 【】), then handles;
+# shortening, and that news lines with text like 무단전재 or (서울=뉴스1) are dropped.
+# Our reading: brackets go first (【】 are not among the kept characters), then handles;
 # the pattern of the by-line; ten characters, where "a certain length" is published.
 _KOELECTRA_V1 = Recipe(
     name="koelectra_v1",
@@ -136,9 +140,9 @@ _KOELECTRA_V1 = Recipe(
     ),
 )
 
-# Published are the special tokens and what they stand for, that no more is to be lost
-# than need be, and that rules differ per source. The rest is our reading: the default
-# recipe without Hanja, then the tokens.
+# Published: the special tokens and their meaning, that as little as possible is to be
+# lost, and that rules differ per source. The rest is our reading: the default recipe
+# without Hanja, then the tokens.
 _HWAHAE = dataclasses.replace(
     _DEFAULT,
     name="hwahae",
@@ -169,9 +173,22 @@ RECIPES = {
 def get_recipe(name: str) -> Recipe:
     if name not in RECIPES:
         raise UserError(
-            f"--recipe={name}: no such recipe; there is {', '.join(RECIPES)}"
+            f"--recipe={name}: unknown recipe; choose from {', '.join(RECIPES)}"
         )
     return RECIPES[name]
+
+
+def rules_of_run(config: Mapping[str, Any]) -> Rules | None:
+    """The rules that cleaned a run's corpus; None if the run did not record them.
+
+    Args:
+      config: the content of the run's config.json.
+    """
+    if rules := config.get("corpus", {}).get("recipe_rules"):
+        return rules
+    recipe = RECIPES.get(config.get("recipe"))
+    is_same = recipe and recipe.hash() == config.get("recipe_hash")
+    return recipe.rules if is_same else None
 
 
 def with_options(
@@ -180,8 +197,8 @@ def with_options(
     """The recipe with personal data masked and with other filters.
 
     Args:
-      mask_pii: from a kind of pii.KINDS to its special token. Masking comes last, so
-        that it sees clean text and no later rule sees the tokens.
+      mask_pii: special tokens by kind of personal data (pii.KINDS). Masking comes last:
+        it sees clean text, and no later rule sees the tokens.
       filters: fields of Recipe, such as min_characters=20.
     """
     if mask_pii:

@@ -1,7 +1,7 @@
 """cleaning.py for the users of a model: its corpus's recipe in one file of Python.
 
-The file is cleaning_template.py with the recipe's steps filled in. What finds personal
-data is the pipeline's own module, which needs nothing but Python either.
+The file is cleaning_template.py with the recipe's steps filled in. Personal data is
+found by the pipeline's own module, copied in: it too needs nothing but Python.
 """
 
 import base64
@@ -10,9 +10,9 @@ import zlib
 
 import emoji
 
-from data_prep.rules import emoji_text, pii
-from electra_tf.export import clean_steps, cleaning_template
-from electra_tf.export.clean_steps import Rules
+from data_prep.rules import cleaning_template, emoji_text, pii
+from data_prep.rules.recipes import Rules
+from data_prep.rules.table import RULES
 
 FILE = "cleaning.py"
 _LINE = 76
@@ -24,31 +24,31 @@ def source(rules: Rules, description: str) -> str:
     """The content of cleaning.py.
 
     Args:
-      description: of the recipe, for its docstring; one line.
+      description: one line about the recipe, for the docstring.
     """
-    steps = clean_steps.of_rules(rules)
+    steps = [step for name, options in rules for step in RULES[name](**options).steps]
     operations = {step[0] for step in steps}
     listed = "".join(f"    {ascii(step)},\n" for step in steps)
-    filled = {
+    replacements = {
         "DESCRIPTION": description,
         "STEPS = ()": f"STEPS = (\n{listed})",
         'EMOJI_COMPONENTS = ""': f"EMOJI_COMPONENTS = {ascii(_emoji_components())}",
     }
     if operations & _NEEDS_EMOJI:
-        filled['EMOJI = ""'] = f"EMOJI = (\n{_packed_emoji()})"
+        replacements['EMOJI = ""'] = f"EMOJI = (\n{_packed_emoji()})"
     if "mask_pii" in operations:
-        filled[_IMPORT] = _personal_data()
+        replacements[_IMPORT] = _source_of_pii()
     else:
-        left_out = inspect.getsource(cleaning_template._mask_pii) + "\n\n"
-        filled |= {_IMPORT: "", left_out: "", '    "mask_pii": _mask_pii,\n': ""}
+        function = inspect.getsource(cleaning_template._mask_pii) + "\n\n"
+        replacements |= {_IMPORT: "", function: "", '    "mask_pii": _mask_pii,\n': ""}
     text = inspect.getsource(cleaning_template)
-    for placeholder, value in filled.items():
+    for placeholder, value in replacements.items():
         text = text.replace(placeholder, value, 1)
     return text
 
 
-def _personal_data() -> str:
-    """The module that finds it, without what it imports from its package."""
+def _source_of_pii() -> str:
+    """The module pii with the value of what it imports from its package."""
     text = inspect.getsource(pii)
     keycap_end = f"KEYCAP_END = {ascii(emoji_text.KEYCAP_END)}\n"
     return text.replace(f"from {emoji_text.__name__} import KEYCAP_END\n", keycap_end)
@@ -63,5 +63,6 @@ def _packed_emoji() -> str:
 
 def _emoji_components() -> str:
     status = emoji.STATUS["component"]
-    found = (e for e, data in emoji.EMOJI_DATA.items() if data["status"] == status)
-    return "".join(sorted(found))
+    return "".join(
+        sorted(e for e, data in emoji.EMOJI_DATA.items() if data["status"] == status)
+    )

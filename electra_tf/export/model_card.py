@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from common import files
+from data_prep.rules import recipes
 from electra_tf.config import PretrainingConfig
-from electra_tf.export import clean_steps, cleaning_module
+from electra_tf.export import cleaning_module
 from electra_tf.pretrain import run_log
 from electra_tf.run_folder import description
 
@@ -87,7 +88,7 @@ def write_cards(
       model_dir: of the run; without one, nothing is known of corpus and evaluation.
     """
     data = description.read_run(model_dir)[1] if model_dir else {}
-    rules = clean_steps.rules_of_run(data)
+    rules = recipes.rules_of_run(data)
     for kind in files.listdir(output_dir):
         folder = os.path.join(output_dir, kind)
         settings = files.read_json(os.path.join(folder, "config.json"))
@@ -182,7 +183,7 @@ def _recipe(data: Mapping[str, Any]) -> str:
     return f"Recipe {data.get('recipe')}, hash {data.get('recipe_hash')}"
 
 
-def _cleaning(data: Mapping[str, Any], rules: clean_steps.Rules | None) -> str:
+def _cleaning(data: Mapping[str, Any], rules: recipes.Rules | None) -> str:
     heading = "## Cleaning\n\n"
     if not data.get("recipe"):
         return heading + _UNKNOWN

@@ -1,7 +1,7 @@
-"""A recipe's steps as TensorFlow operations, as far as these can be exactly the same.
+"""A recipe's rules as TensorFlow operations, if the results are exactly the same.
 
-What takes whole emoji, lookahead or Unicode's word boundaries is out of reach of
-TensorFlow's regular expressions (RE2), and left out.
+Whole emoji, lookahead and Unicode's word boundaries are beyond TensorFlow's regular
+expressions (RE2). Rules that need them are left out.
 """
 
 import functools
@@ -11,35 +11,31 @@ import numpy as np
 import tensorflow as tf
 
 from data_prep.rules.characters import SPACE, regex_class
-from electra_tf.export import clean_steps
-from electra_tf.export.clean_steps import Rules
+from data_prep.rules.recipes import Rules
+from data_prep.rules.table import RULES
 
 # string [N] -> string [N], UTF-8
 Operation = Callable[[tf.Tensor], tf.Tensor]
-
-# Rules whose steps mean the same here. The others' patterns do not: RE2's \w, \s and \b
-# know ASCII alone.
-_SAME_PATTERN = frozenset({"keep_published", "replace_ooo"})
 
 
 def operations(rules: Rules) -> tuple[Operation, list[str], list[str]]:
     """A recipe's rules as one operation.
 
     Returns:
-      The operation; the names of the rules that it carries out; those left out.
+      The operation; the names of the rules that it includes; the names of the others.
     """
-    found, included, omitted = [], [], []
+    steps, included, omitted = [], [], []
     for name, options in rules:
-        steps = clean_steps.of_rule(name, options)
-        make = _OPERATIONS | ({"sub": _sub} if name in _SAME_PATTERN else {})
-        if all(step[0] in make for step in steps):
-            found += [make[operation](*rest) for operation, *rest in steps]
+        rule = RULES[name](**options)
+        makers = _MAKERS | ({"sub": _sub} if rule.same_in_re2 else {})
+        if all(step[0] in makers for step in rule.steps):
+            steps += [makers[kind](*arguments) for kind, *arguments in rule.steps]
             included.append(name)
         else:
             omitted.append(name)
 
     def clean(texts: tf.Tensor) -> tf.Tensor:
-        return functools.reduce(lambda x, apply: apply(x), found, texts)
+        return functools.reduce(lambda x, apply: apply(x), steps, texts)
 
     return clean, included, omitted
 
@@ -55,7 +51,7 @@ def _nfc() -> Operation:
 
 
 def _translate(source: str, target: str) -> Operation:
-    """Replaces characters, none of which is beyond the basic plane."""
+    """Replaces characters of the basic plane by others of it."""
     table = np.arange(1 << 16, dtype=np.int32)
     table[[ord(c) for c in source]] = [ord(c) for c in target]
     table = tf.constant(table)
@@ -81,8 +77,8 @@ def _squeeze_space() -> Operation:
     return lambda texts: tf.strings.strip(squeeze(texts))
 
 
-# From the arguments of a step to the operation.
-_OPERATIONS: dict[str, Callable[..., Operation]] = {
+# For a kind of step, from its arguments to the operation.
+_MAKERS: dict[str, Callable[..., Operation]] = {
     "nfc": _nfc,
     "translate": _translate,
     "squeeze_space": _squeeze_space,

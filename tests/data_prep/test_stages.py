@@ -499,7 +499,7 @@ def test_workers_do_not_change_the_clean_text(small, run_stage, tmp_path):
         ("a.jsonl", '{"t": "가"}', {"text_field": "x"}, "no field 'x'; it has t"),
         ("a.jsonl", "[1]", {"text_field": "t"}, "line 1 is a JSON list"),
         ("a.tsv", "t\tu\n가\n", {"text_field": "t"}, "line 2 has 1 columns"),
-        ("a.txt", "가나다라", {"recipe": "x"}, "no such recipe"),
+        ("a.txt", "가나다라", {"recipe": "x"}, "unknown recipe"),
     ],
 )
 def test_cleaning_refuses(write, refused, name, text, options, message):

@@ -11,8 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from data_prep.rules import characters, pii, recipes
-from data_prep.rules import cleaner as cleaning
-from data_prep.rules.cleaner import Cleaner
+from data_prep.rules.cleaner import BLOCK_CHARACTERS, Cleaner
 
 TOKENS = {kind: f"[{kind.upper()}]" for kind in pii.KINDS}
 DEFAULT = recipes.get_recipe("default")
@@ -120,7 +119,7 @@ def test_cleaning_many_hostile_lines_twice_changes_nothing(cleaner):
 
 def test_many_blocks_are_cleaned_as_each_line_alone():
     lines = hostile_lines(3000, seed=2)
-    assert sum(map(len, lines)) > 2 * cleaning._BLOCK_CHARACTERS
+    assert sum(map(len, lines)) > 2 * BLOCK_CHARACTERS
     clean = CLEANER.clean_lines(lines, Counter())
     assert clean == [CLEANER.clean(line) for line in lines]
     reasons = CLEANER.drop_reasons(clean)

@@ -1,3 +1,5 @@
+import re
+
 import emoji
 import pytest
 from helpers.korean_text import EMOJI, LINE
@@ -34,10 +36,9 @@ def test_stretches_hold_all_emoji_whole(text):
         return [f"<{p}>" if i % 2 else p for i, p in enumerate(parts)]
 
     expected = "".join(underline(split_slowly(text)))
-    everywhere = emoji_text.rewrite_stretches(frozenset(), underline)
-    assert everywhere(text) == expected
-    outside = emoji_text.rewrite_all_but(set("가나a#12"), underline)
-    assert outside(text) == expected
+    for others in ("", "\u200b\u00e9", "가나a#12"):
+        rewrite = emoji_text.rewrite_stretches(set(others), underline)
+        assert rewrite(text) == expected
 
 
 @pytest.mark.parametrize("sequence", ["#\ufe0f\u20e3", "1\u20e3"])
@@ -48,6 +49,18 @@ def test_keycaps_are_found_among_their_bases(sequence):
     )
     rule(f"12##{sequence}{sequence}3 x5\n6")
     assert sorted(seen) == [["", sequence, "", sequence, ""], ["x"]]
+
+
+REPLACED = ("[^가나 ]+", "[\u200d\ufe0fa]")
+REPLACE = {pattern: emoji_text.sub_outside_emoji(pattern, "-") for pattern in REPLACED}
+
+
+@pytest.mark.parametrize("pattern", REPLACED)
+@given(text=st.one_of(PARTS, LINE))
+def test_text_between_emoji_is_replaced(pattern, text):
+    parts = split_slowly(text)
+    parts[::2] = [re.sub(pattern, "-", part) for part in parts[::2]]
+    assert REPLACE[pattern](text) == "".join(parts)
 
 
 def test_every_long_emoji_holds_a_second_part():

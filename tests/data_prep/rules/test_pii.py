@@ -8,7 +8,8 @@ import pytest
 from helpers.korean_text import PERSONAL_LINE
 from hypothesis import given, settings
 
-from data_prep.rules import masking, pii
+from data_prep.rules import pii
+from data_prep.rules.table import RULES
 
 CASES = pathlib.Path(__file__).with_name("pii_cases.tsv")
 TOKENS = {
@@ -78,7 +79,7 @@ def test_precision_and_recall(kind, outcomes):
 
 
 def test_numbers_without_personal_data_stay():
-    mask = masking.mask_pii(**TOKENS)
+    mask = RULES["mask_pii"](**TOKENS).on_blocks()
     texts = [t for t, masked in load() if t == masked and "@" not in t]
     assert len(texts) > 80
     assert [text for text in texts if mask(text) != text] == []

@@ -66,5 +66,17 @@ def test_a_rule_with_other_options_does_other_work():
 
 
 def test_unknown_recipe_names_the_known_ones():
-    with pytest.raises(UserError, match="--recipe=x: no such recipe; there is default"):
+    with pytest.raises(
+        UserError, match="recipe=x: unknown recipe; choose from default"
+    ):
         recipes.get_recipe("x")
+
+
+def test_a_run_names_its_rules_or_a_recipe_of_that_hash():
+    rules = [["nfc", {}], ["shorten_runs", {"max_run": 2}]]
+    assert recipes.rules_of_run({"corpus": {"recipe_rules": rules}}) == rules
+    recipe = recipes.RECIPES["kcbert"]
+    data = {"recipe": recipe.name, "recipe_hash": recipe.hash()}
+    assert recipes.rules_of_run(data) == recipe.rules
+    assert recipes.rules_of_run({**data, "recipe_hash": "other"}) is None
+    assert recipes.rules_of_run({}) is None

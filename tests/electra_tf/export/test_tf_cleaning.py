@@ -6,9 +6,10 @@ import unicodedata
 import pytest
 import tensorflow as tf
 
-from data_prep.rules.cleaner import RULES, Cleaner
+from data_prep.rules.cleaner import Cleaner
 from data_prep.rules.recipes import RECIPES
-from electra_tf.export import clean_steps, tf_cleaning
+from data_prep.rules.table import RULES
+from electra_tf.export import tf_cleaning
 
 pytest.importorskip("tensorflow_text", reason="pip install 'korean-electra-tf[text]'")
 
@@ -44,12 +45,12 @@ def test_included_rules_clean_as_the_pipeline_does(name):
     clean, included, omitted = tf_cleaning.operations(rules)
     assert included == INCLUDED[name]
     assert sorted(included + omitted) == sorted(rule for rule, _ in rules)
-    pipeline = [RULES[rule](**options) for rule, options in rules if rule in included]
+    of_pipeline = {rule: RULES[rule](**options).on_blocks() for rule, options in rules}
     found = clean(tf.constant([line.encode("utf-8") for line in lines()])).numpy()
     for line, cleaned in zip(lines(), found, strict=True):
         expected = line
-        for rule in pipeline:
-            expected = rule(expected)
+        for rule in included:
+            expected = of_pipeline[rule](expected)
         assert cleaned.decode("utf-8") == expected, line
 
 
@@ -59,17 +60,3 @@ def test_clean_text_stays(name):
     cleaner = Cleaner(RECIPES[name])
     texts = [cleaner.clean(line).encode("utf-8") for line in lines()]
     assert clean(tf.constant(texts)).numpy().tolist() == texts
-
-
-def test_there_are_steps_for_every_rule():
-    assert clean_steps.RULES_WITH_STEPS == RULES.keys()
-
-
-def test_a_run_names_its_rules_or_a_recipe_of_that_hash():
-    rules = [["nfc", {}], ["shorten_runs", {"max_run": 2}]]
-    assert clean_steps.rules_of_run({"corpus": {"recipe_rules": rules}}) == rules
-    recipe = RECIPES["kcbert"]
-    data = {"recipe": recipe.name, "recipe_hash": recipe.hash()}
-    assert clean_steps.rules_of_run(data) == recipe.rules
-    assert clean_steps.rules_of_run({**data, "recipe_hash": "other"}) is None
-    assert clean_steps.rules_of_run({}) is None

@@ -1,14 +1,11 @@
 """The default recipe, rule by rule."""
 
-import re
-import sys
 import unicodedata
 from collections import Counter
 
 import pytest
 from helpers.korean_text import EMOJI
 
-from data_prep.rules import default
 from data_prep.rules.cleaner import Cleaner
 from data_prep.rules.recipes import get_recipe
 
@@ -96,38 +93,3 @@ def test_all_syllables_stay():
 
 def test_half_a_surrogate_pair_is_removed():
     assert CLEANER.clean("가나\ud83d다라") == "가나 다라"
-
-
-def test_characters_that_normal_forms_skip_need_no_normal_form():
-    composed_after = {
-        decomposition.split()[-1]
-        for code in range(sys.maxunicode + 1)
-        if "<" not in (decomposition := unicodedata.decomposition(chr(code)))
-        and " " in decomposition
-    }
-    vowels_and_finals = set(map(chr, [*range(0x1161, 0x1176), *range(0x11A8, 0x11C3)]))
-    joining = {chr(int(code, 16)) for code in composed_after} | vowels_and_finals
-    wrong = {
-        c
-        for c in default.NFC_SAFE
-        if unicodedata.combining(c) or not unicodedata.is_normalized("NFC", c)
-    }
-    assert not wrong
-    assert not default.NFC_SAFE & joining
-    assert "\u0301" in joining
-
-
-@pytest.mark.parametrize("max_run", [1, 2, 3, 5])
-def test_max_run(max_run):
-    shorten = default.shorten_runs(max_run)
-    block = "ㅋㅋㅋㅋㅋㅋ!!\n😀😀😀😀😀😀\nab\n\n" + "👍🏿" * 6 + "\n111111"
-    expected = re.sub(
-        r"(👍🏿|[ㅋ!😀])\1+",
-        lambda m: m[1] * min(max_run, len(m[0]) // len(m[1])),
-        block,
-    )
-    assert shorten(block) == expected
-
-
-def test_hanja_may_go():
-    assert default.keep(hanja=False)("漢字ㅋㅋ\n가漢") == " ㅋㅋ\n가 "
