@@ -17,7 +17,8 @@ GOOD, BAD = "좋다 최고 재미 감동 명작".split(), "별로 지루 최악 
 
 def inspect(*args: object, **options: object) -> processes.Ended:
     named = [f"--{name}={value}" for name, value in options.items()]
-    return processes.run("-m", "data_prep.inspect_vocab", *args, *named)
+    warm = "--probe" in args  # trains a network
+    return processes.run("-m", "data_prep.inspect_vocab", *args, *named, warm=warm)
 
 
 @pytest.fixture

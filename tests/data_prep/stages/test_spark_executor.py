@@ -25,6 +25,8 @@ from data_prep.stages import spark_executor  # noqa: E402
 def submitted():
     """As under spark-submit: its arguments name the master."""
     with pytest.MonkeyPatch.context() as patch:
+        # Jobs of milliseconds do not repay the optimizing compiler.
+        patch.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
         patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
         patch.setenv("PYSPARK_PYTHON", sys.executable)
         patch.setenv("PYSPARK_SUBMIT_ARGS", "--master local[2] pyspark-shell")
