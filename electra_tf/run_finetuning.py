@@ -1,200 +1,200 @@
 """A pretrained network -> a model of a labelled task, and its score.
 
-The best epoch is chosen on dev, test is scored once, for each of --seeds. Writes
+Dev chooses the best epoch, test is scored once, for each of --seeds. Writes
 results.json and the best seed's model, a folder that transformers loads. The same
-command again goes on with the seeds that are missing.
+command again resumes with the seeds that are missing.
 
   python -m electra_tf.run_finetuning --task=nsmc --data_dir=nsmc \\
       --init_from=W/hf/discriminator --output_dir=runs/nsmc
 
-Rows of one's own, here with several labels each:
+Your own rows, here with several labels each:
 
   python -m electra_tf.run_finetuning --task=custom --kind=multi_label \\
       --train_file=a.tsv --dev_file=b.tsv --text_column=review --label_column=aspects \\
       --init_from=W/hf/discriminator --output_dir=runs/aspects
 
-Probabilities for rows without labels:
+Predictions for rows without labels:
 
   python -m electra_tf.run_finetuning --mode=predict --init_from=runs/nsmc/model \\
       --input=comments.tsv --text_column=comment --output=scored.tsv
 """
 
+import dataclasses
 import os
 import time
 
-from absl import flags, logging
+from absl import logging
 
 from common import cli, files
-from common.cli import UserError
+from common.cli import UserError, flag
 from data_prep.stages import manifest
-from electra_tf.devices import strategies
 from electra_tf.devices.flags import Devices
-from electra_tf.finetune import model_folder, protocol, results, start
-from electra_tf.finetune import predict as predictions
+from electra_tf.finetune import results
 from electra_tf.finetune.data import readers, splits, tasks
-from electra_tf.finetune.data.rows import Kind
 from electra_tf.finetune.data.tasks import Task
-from electra_tf.finetune.settings import Settings
-
-_CUSTOM = "custom"
-
-_MODE = flags.DEFINE_enum(
-    "mode",
-    "train",
-    ["train", "predict"],
-    "predict reads --input with the fine-tuned model in --init_from.",
-)
-_TASK = flags.DEFINE_enum("task", None, [*tasks.TASKS, _CUSTOM], "What is learnt.")
-_DATA_DIR = flags.DEFINE_string("data_dir", "", "Folder of the task's public files.")
-_TRAIN_ROWS = flags.DEFINE_integer(
-    "train_rows", 0, "Train on so many rows, drawn by a hash; 0: all.", lower_bound=0
-)
-_INIT_FROM = flags.DEFINE_list(
-    "init_from",
-    None,
-    "The pretrained network: a folder of transformers (or discriminator/ in it), a "
-    "model's name on the Hugging Face Hub, the prefix of a TF1 checkpoint, or a "
-    "pretraining run's folder. With --mode=predict the folder of a fine-tuned model.",
-)
-_INIT_STEP = flags.DEFINE_integer(
-    "init_step", None, "Which checkpoint of a run's folder; the newest by default."
-)
-_INIT_VOCAB = flags.DEFINE_string(
-    "init_vocab", None, "vocab.txt of --init_from, if it is not beside the weights."
-)
-_RANDOM_INIT = flags.DEFINE_bool(
-    "random_init",
-    False,
-    "Leave the network untrained: what pretraining is worth shows beside it.",
-)
-_OUTPUT_DIR = flags.DEFINE_string(
-    "output_dir", None, "Folder to write: new, or of the same command."
-)
-_MODEL_NAME = flags.DEFINE_string(
-    "model_name", "", "In tables; by default the last part of --init_from."
-)
-_SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2", "3", "4"], "One score for each.")
-_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Remove what --output_dir holds.")
-_KIND = flags.DEFINE_enum(
-    "kind", "classification", [kind.value for kind in Kind], "Of --task=custom."
-)
-_TRAIN_FILE = flags.DEFINE_string("train_file", "", "Of --task=custom.")
-_DEV_FILE = flags.DEFINE_string("dev_file", "", "Without it some of train is dev.")
-_TEST_FILE = flags.DEFINE_string("test_file", "", "Without it dev alone is scored.")
-_TEXT_COLUMN = flags.DEFINE_string("text_column", "", "Of --task=custom and --input.")
-_TEXT_PAIR_COLUMN = flags.DEFINE_string("text_pair_column", "", "The second text's.")
-_LABEL_COLUMN = flags.DEFINE_string("label_column", "label", "Of --task=custom.")
-_CHOICE_COLUMNS = flags.DEFINE_list("choice_columns", [], "Of multiple_choice.")
-_LABEL_SEPARATOR = flags.DEFINE_string(
-    "label_separator", ",", "Between the labels of multi_label."
-)
-_METRIC = flags.DEFINE_string("metric", "", "Chooses the epoch of --task=custom.")
-_INPUT = flags.DEFINE_string("input", "", "With --mode=predict: .tsv, .jsonl or .txt.")
-_OUTPUT = flags.DEFINE_string("output", "", "With --mode=predict: .tsv or .jsonl.")
-cli.define_flags(Devices)
-cli.define_flags(Settings)
-flags.mark_flags_as_required(["init_from"])
+from electra_tf.finetune.kinds.interface import Kind
+from electra_tf.finetune.kinds.table import KINDS
+from electra_tf.finetune.settings import Settings, numbers
 
 
-def run_finetuning() -> None:
-    if _MODE.value == "predict":
-        predict()
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What to fine-tune on what."""
+
+    init_from: tuple[str, ...] = flag(
+        (),
+        "Pretrained network: a folder of transformers (or one with discriminator/ in "
+        "it), a model's name on the Hugging Face Hub, the prefix of a TF1 checkpoint, "
+        "or a pretraining run's folder. With --mode=predict: a fine-tuned model.",
+        required=True,
+    )
+    init_step: int | None = flag(None, "Checkpoint of a run's folder, else the newest.")
+    init_vocab: str | None = flag(
+        None, "vocab.txt of --init_from, if it is not beside the weights."
+    )
+    random_init: bool = flag(
+        False, "Use random weights instead, to see what pretraining is worth."
+    )
+    mode: str = flag(
+        "train", "train, or predict --input.", choices=("train", "predict")
+    )
+    task: str | None = flag(
+        None, "Task to learn; custom: your own.", choices=(*tasks.TASKS, "custom")
+    )
+    data_dir: str = flag("", "Folder of the task's public files.")
+    train_rows: int = flag(0, "Rows to train on, drawn by a hash (0: all).", at_least=0)
+    output_dir: str | None = flag(
+        None, "Folder to write: new, or of an earlier run of this command."
+    )
+    model_name: str = flag("", "Name in tables, else the last part of --init_from.")
+    seeds: tuple[str, ...] = flag(("0", "1", "2", "3", "4"), "Seeds, each a score.")
+    overwrite: bool = flag(False, "Remove what --output_dir holds.")
+
+
+@dataclasses.dataclass(frozen=True)
+class CustomTask:
+    """Files and columns of --task=custom; columns also of --input."""
+
+    kind: str = flag("classification", "Kind of task.", choices=tuple(KINDS))
+    train_file: str = flag("", "Training file for --task=custom.")
+    dev_file: str = flag("", "Dev file; without one, a tenth of train.")
+    test_file: str = flag("", "Test file; without one, only dev is scored.")
+    text_column: str = flag("", "Column of the text.")
+    text_pair_column: str = flag("", "Column of the second text.")
+    label_column: str = flag("label", "Column of the label.")
+    choice_columns: tuple[str, ...] = flag((), "Columns of multiple_choice's choices.")
+    label_separator: str = flag(",", "What separates labels of multi_label.")
+    metric: str = flag("", "Score that chooses the epoch, else the kind's default.")
+
+    def task(self, kind: Kind, train_file: str) -> Task:
+        given = dataclasses.asdict(self) | {"kind": kind, "train_file": train_file}
+        return tasks.custom(**given)
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """Files of --mode=predict."""
+
+    input: str = flag("", "Rows to predict: .txt, .tsv, .jsonl or .json.")
+    output: str = flag("", "File to write: .tsv or .jsonl.")
+
+
+def run_finetuning(
+    run: Run,
+    custom: CustomTask,
+    prediction: Prediction,
+    settings: Settings,
+    devices: Devices,
+) -> None:
+    if run.mode == "predict":
+        predict(run, custom, prediction, settings, devices)
     else:
-        train()
+        train(run, custom, settings, devices)
 
 
-def _custom(kind: Kind, train_file: str) -> Task:
-    return tasks.custom(
-        kind,
-        train_file,
-        _DEV_FILE.value,
-        _TEST_FILE.value,
-        _TEXT_COLUMN.value,
-        _TEXT_PAIR_COLUMN.value,
-        _LABEL_COLUMN.value,
-        tuple(_CHOICE_COLUMNS.value),
-        _LABEL_SEPARATOR.value,
-        _METRIC.value,
-    )
+def train(run: Run, custom: CustomTask, settings: Settings, devices: Devices) -> None:
+    if not run.task or not run.output_dir:
+        raise UserError("--mode=train needs --task and --output_dir")
+    seeds = numbers("seeds", run.seeds)
+    if run.task == "custom":
+        task = custom.task(KINDS[custom.kind], custom.train_file)
+    else:
+        task = tasks.TASKS[run.task]
+    dataset = splits.load(task, run.data_dir, run.train_rows)
+    # TensorFlow takes seconds to import: first the errors that need none.
+    from electra_tf.devices import strategies
+    from electra_tf.finetune import pretrained, protocol
 
-
-def train() -> None:
-    if not _TASK.value or not _OUTPUT_DIR.value:
-        raise UserError("--task and --output_dir are needed")
-    seeds = _numbers(_SEEDS.value)
-    is_custom = _TASK.value == _CUSTOM
-    task = (
-        _custom(Kind(_KIND.value), _TRAIN_FILE.value)
-        if is_custom
-        else tasks.TASKS[_TASK.value]
-    )
-    dataset = splits.load(task, _DATA_DIR.value, _TRAIN_ROWS.value)
-    begin = start.read(_INIT_FROM.value, _INIT_VOCAB.value, _INIT_STEP.value)
-    strategy = cli.from_flags(Devices).make_strategy()
+    begun_with = pretrained.read(run.init_from, run.init_vocab, run.init_step)
+    strategy = devices.make_strategy()
     if strategies.is_chief(strategy):
-        _prepare_output_dir(_OUTPUT_DIR.value)
-    run = protocol.Run(
-        task=task,
-        dataset=dataset,
-        start=begin,
-        settings=protocol.resolved(cli.from_flags(Settings), task, strategy),
-        strategy=strategy,
-        output_dir=_OUTPUT_DIR.value,
-        model_name=_MODEL_NAME.value or os.path.basename(begin.path.rstrip("/")),
-        random_init=_RANDOM_INIT.value,
+        _prepare_output_dir(run, custom)
+    scored = protocol.score(
+        protocol.Run(
+            task=task,
+            dataset=dataset,
+            pretrained=begun_with,
+            settings=protocol.resolved(settings, task, strategy),
+            strategy=strategy,
+            output_dir=run.output_dir,
+            model_name=run.model_name or os.path.basename(begun_with.path.rstrip("/")),
+            random_init=run.random_init,
+        ),
+        seeds,
     )
-    found = protocol.score(run, seeds)
-    scored = results.summary(found)
-    if not scored.succeeded:
-        raise UserError(f"every seed failed, the first one so: {found.seeds[0].error}")
+    summary = results.summary(scored)
+    if not summary.succeeded:
+        raise UserError(f"every seed failed, the first with: {scored.seeds[0].error}")
     logging.info(
         "%s: %s %.4f on %s, standard deviation %.4f over %d seeds, %d failed",
-        *(task.name, task.metric, scored.mean, scored.split, scored.sd),
-        *(scored.succeeded, scored.failed),
+        *(task.name, task.metric, summary.mean, summary.split, summary.sd),
+        *(summary.succeeded, summary.failed),
     )
 
 
-def _prepare_output_dir(path: str) -> None:
-    """Refuses a folder of something else; one with results of a run may go on."""
-    inputs = [*_INIT_FROM.value, _DATA_DIR.value]
-    inputs += [_TRAIN_FILE.value, _DEV_FILE.value, _TEST_FILE.value]
-    has_results = files.exists(os.path.join(path, results.RESULTS_FILE))
-    if _OVERWRITE.value or not has_results:
-        manifest.prepare_output_dir(path, _OVERWRITE.value, filter(None, inputs))
+def _prepare_output_dir(run: Run, custom: CustomTask) -> None:
+    """Refuses a folder with other files; one with results may be resumed."""
+    inputs = [*run.init_from, run.data_dir]
+    inputs += [custom.train_file, custom.dev_file, custom.test_file]
+    has_results = files.exists(os.path.join(run.output_dir, results.RESULTS_FILE))
+    if run.overwrite or not has_results:
+        manifest.prepare_output_dir(run.output_dir, run.overwrite, filter(None, inputs))
 
 
-def _numbers(seeds: list[str]) -> list[int]:
-    if not seeds or not all(s.isdecimal() and int(s) < 2**31 for s in seeds):
+def predict(
+    run: Run,
+    custom: CustomTask,
+    prediction: Prediction,
+    settings: Settings,
+    devices: Devices,
+) -> None:
+    if not prediction.input or not prediction.output or len(run.init_from) != 1:
         raise UserError(
-            f"--seeds={','.join(seeds)}: whole numbers are needed, as 0,1,2"
+            "--mode=predict needs --input, --output and one folder in --init_from"
         )
-    return sorted({int(seed) for seed in seeds})
+    from electra_tf.finetune import model_folder
+    from electra_tf.finetune import predict as predictions
 
-
-def predict() -> None:
-    if not _INPUT.value or not _OUTPUT.value or len(_INIT_FROM.value) != 1:
-        raise UserError("--input, --output and one folder in --init_from are needed")
-    (model_dir,) = _INIT_FROM.value
+    (model_dir,) = run.init_from
     described = model_folder.read(model_dir)
-    predictions.check_output(_OUTPUT.value, described.kind)
-    known = tasks.TASKS.get(described.task)
-    task = known if known and not _TEXT_COLUMN.value else _custom(described.kind, "-")
-    rows = readers.unlabelled(task, _INPUT.value)
+    predictions.check_output(prediction.output, described.kind)
+    task = tasks.TASKS.get(described.task)
+    if not task or custom.text_column:
+        task = custom.task(described.kind, "-")
+    rows = readers.unlabelled(task, prediction.input)
     begin = time.monotonic()
     predictor = predictions.Predictor(
-        model_dir,
-        cli.from_flags(Devices).make_strategy(),
-        cli.from_flags(Settings).predict_batch_size,
+        model_dir, devices.make_strategy(), settings.predict_batch_size
     )
-    with files.atomic_writer(_OUTPUT.value) as handle:
-        for line in predictor.lines(_OUTPUT.value, rows):
+    with files.atomic_writer(prediction.output) as handle:
+        for line in predictor.lines(prediction.output, rows):
             handle.write(line.encode("utf-8"))
     seconds = time.monotonic() - begin
     logging.info(
         "%d rows -> %s, %.0f rows/s, %d texts cut to %d tokens",
-        *(len(rows), _OUTPUT.value, len(rows) / seconds),
+        *(len(rows), prediction.output, len(rows) / seconds),
         predictor.counts["truncated"],
-        predictor.task_data.settings.max_seq_length,
+        predictor.reading.settings.max_seq_length,
     )
 
 

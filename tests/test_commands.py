@@ -17,12 +17,9 @@ UNCONVERTED = (
     "data_prep.inspect_vocab",
     "data_prep.train_vocab",
     "data_prep.verify",
-    "electra_tf.run_finetuning",
     "tools.convert_to_pytorch",
     "tools.export_saved_model",
     "tools.export_tf1",
-    "tools.score_baselines",
-    "tools.score_checkpoints",
 )
 # absl's own.
 COMMON_FLAGS = {"help", "helpfull", "verbosity"}

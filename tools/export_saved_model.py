@@ -25,7 +25,7 @@ from data_prep.stages import manifest
 from data_prep.vocab import vocabulary
 from electra_tf.export import hf_check, hf_folder, saved_model, tf_cleaning
 from electra_tf.export.text_input import TextInput
-from electra_tf.finetune import model_folder, serving, start
+from electra_tf.finetune import model_folder, pretrained, signatures
 from electra_tf.pretrain import trained
 from electra_tf.run_folder import description
 
@@ -80,14 +80,14 @@ def _pretrained(model_dir: str, step: int | None) -> _Served:
 
 
 def _finetuned(model_dir: str) -> _Served:
-    described, begin = model_folder.read(model_dir), start.read([model_dir])
+    described, begin = model_folder.read(model_dir), pretrained.read([model_dir])
     model = model_folder.make_model(described, begin)
-    start.fill(model.named_variables, begin, with_head=True)
+    pretrained.fill(model.named_variables, begin, with_head=True)
     length = described.reading["max_seq_length"]
     tokenizer_file = os.path.join(model_dir, vocabulary.TOKENIZER_FILE)
     return _Served(
         TextInput(tokenizer_file, begin.tokenizer.tokenizer_json, length),
-        serving.outputs(model, described.labels),
+        signatures.outputs(model, described.labels),
         [model],
         hf_check.make_samples(begin.tokenizer),
         length,
@@ -105,7 +105,7 @@ def check(model_dir: str, step: int | None) -> None:
         return
     if step is not None:
         raise UserError(f"--step={step}: {model_dir} is one fine-tuned model")
-    serving.check(model_folder.read(model_dir))
+    signatures.check(model_folder.read(model_dir))
 
 
 def _is_finetuned(model_dir: str) -> bool:

@@ -1,41 +1,48 @@
-"""Baselines of a labelled task, by the protocol that fine-tuned models follow.
+"""Baselines of a labelled task, by the protocol of fine-tuned models.
 
-Fitted on train, C chosen on dev, scored once on test. Writes a results.json into a
-folder for each baseline.
+Fitted on train, C chosen on dev, scored once on test. Writes a folder with a
+results.json for each baseline.
 
   python -m tools.score_baselines --task=nsmc --data_dir=nsmc --output_dir=runs/nsmc
 """
 
+import dataclasses
 import os
 
-from absl import flags, logging
+from absl import logging
 
 from common import cli
+from common.cli import flag
 from electra_tf.finetune import results
 from electra_tf.finetune.data import splits, tasks
-from tools.scores import baselines
-
-_TASK = flags.DEFINE_enum("task", None, list(tasks.TASKS), "What is to be learnt.")
-_DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of the task's files.")
-_OUTPUT_DIR = flags.DEFINE_string(
-    "output_dir", None, "Gets a folder with results.json for each baseline."
-)
-_TRAIN_ROWS = flags.DEFINE_integer(
-    "train_rows", 0, "Train on so many rows; 0: on all.", lower_bound=0
-)
-_BASELINES = flags.DEFINE_list(
-    "baselines", None, f"Of {', '.join(baselines.MODELS)}; all that the task has."
-)
-flags.mark_flags_as_required(["task", "data_dir", "output_dir"])
 
 
-def score_baselines() -> None:
-    task = tasks.TASKS[_TASK.value]
-    wanted = baselines.names(task.kind, _BASELINES.value or ())
-    data = splits.load(task, _DATA_DIR.value, _TRAIN_ROWS.value)
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """What to score on what."""
+
+    task: str | None = flag(
+        None, "Task to learn.", choices=tuple(tasks.TASKS), required=True
+    )
+    data_dir: str = flag("", "Folder of the task's files.", required=True)
+    output_dir: str = flag(
+        "", "Folder for a folder with results.json per baseline.", required=True
+    )
+    train_rows: int = flag(0, "Rows to train on, drawn by a hash (0: all).", at_least=0)
+    baselines: tuple[str, ...] = flag(
+        (), "Any of majority, words, characters, else all that the task has."
+    )
+
+
+def score_baselines(given: Scored) -> None:
+    from tools.scores import baselines
+
+    task = tasks.TASKS[given.task]
+    wanted = baselines.names(task.kind, given.baselines)
+    data = splits.load(task, given.data_dir, given.train_rows)
     for name in wanted:
         seed, config = baselines.score(name, data, task.metric)
-        found = results.Results(
+        result = results.Results(
             task=task.name,
             metric=task.metric,
             model=baselines.MODELS[name],
@@ -46,12 +53,12 @@ def score_baselines() -> None:
             counts=data.counts,
             seeds=[seed],
         )
-        results.write(os.path.join(_OUTPUT_DIR.value, name), found)
-        scored = results.summary(found)
+        results.write(os.path.join(given.output_dir, name), result)
+        summary = results.summary(result)
         logging.info(
             "%s, %d rows, %s: %s %.4f on %s (C %s, %.0f s)",
-            *(task.name, len(data.train), name, task.metric, scored.mean),
-            *(scored.split, config["C"], seed.seconds),
+            *(task.name, len(data.train), name, task.metric, summary.mean),
+            *(summary.split, config["C"], seed.seconds),
         )
 
 

@@ -1,7 +1,7 @@
-"""Features -> padded batches, on TPUs all of one shape.
+"""Features -> padded batches, all of the same shape on TPUs.
 
-Sequences of about the same length share a batch, so that little of it is padding. What
-a batch holds is a function of (seed, epoch).
+Sequences of similar length share a batch, so that little of it is padding. The batches
+of an epoch are a function of (seed, epoch).
 
 B rows, N sequences in a row (choices), L length of the batch.
 """
@@ -13,18 +13,18 @@ import tensorflow as tf
 
 from data_prep.records.ragged import Ragged
 from data_prep.vocab.vocabulary import PAD_ID
-from electra_tf.finetune.kinds.features import Features
+from electra_tf.finetune.kinds.encoding import Features
 from electra_tf.finetune.kinds.tagging import NO_LABEL
 from electra_tf.pretrain import input_pipeline
 
-# Elsewhere than on TPUs batches are padded to multiples of this.
+# Except on TPUs, batches are padded to a multiple of this.
 _MULTIPLE = 8
 
 Batch = dict[str, np.ndarray]
 
 
 def bucket_lengths(max_seq_length: int, static: bool) -> list[int]:
-    """To which lengths batches are padded, ascending; `static` means one for all."""
+    """The lengths that batches are padded to, ascending; only one if `static`."""
     if static:
         return [max_seq_length]
     return [*range(_MULTIPLE, max_seq_length, _MULTIPLE), max_seq_length]
@@ -33,9 +33,9 @@ def bucket_lengths(max_seq_length: int, static: bool) -> list[int]:
 class Batches:
     """The batches of some features.
 
-    A batch has input_ids, input_mask, segment_ids [B, L], or [B, N, L] of choices;
+    A batch has input_ids, input_mask, segment_ids [B, L], or [B, N, L] for choices;
     row_weight float32 [B], 0 for rows that only fill up the last batch; row int32 [B];
-    and targets if there are any, which are padded too where each token has one.
+    and targets if there are any, padded too if each token has one.
     """
 
     def __init__(self, features: Features, lengths: list[int], batch_size: int):
@@ -47,10 +47,10 @@ class Batches:
         self.num_batches = -(-self.num_rows // batch_size)
 
     def shuffled(self, seed: int, epoch: int) -> Iterator[Batch]:
-        """Each row once, in an order of its own; only the last batch is filled up."""
+        """Each row once, shuffled by (seed, epoch); only one batch is filled up."""
         rng = np.random.RandomState([seed, epoch])
         order = rng.permutation(self.num_rows)
-        # A stable sort by length, so that chance decides within each.
+        # The sort by length is stable: rows of one length stay shuffled.
         order = order[np.argsort(self._bucket[order], kind="stable")]
         starts = np.arange(self.num_batches) * self.batch_size
         for start in rng.permutation(starts):
@@ -77,15 +77,15 @@ class Batches:
         if group > 1:
             shape = [len(rows), group, length]
             inputs = {name: value.reshape(shape) for name, value in inputs.items()}
-        found = inputs | {"row": rows.astype(np.int32), "row_weight": weight}
+        batch = inputs | {"row": rows.astype(np.int32), "row_weight": weight}
         if isinstance(features.targets, Ragged):
-            found["targets"] = _padded(features.targets, rows, length, NO_LABEL)
+            batch["targets"] = _padded(features.targets, rows, length, NO_LABEL)
         elif features.targets is not None:
-            found["targets"] = features.targets[rows]
-        return found
+            batch["targets"] = features.targets[rows]
+        return batch
 
     def signature(self) -> dict[str, tf.TensorSpec]:
-        """Of a batch; L is known where there is one length."""
+        """The types of a batch; L is known if there is only one length."""
         sample = self._batch(np.zeros(1, np.int64))
         longest = sample["input_ids"].shape[-1]
         is_static = len(self._lengths) == 1
@@ -106,10 +106,10 @@ def dataset(
     read: Callable[[], Iterator[Batch]],
     context: tf.distribute.InputContext,
 ) -> tf.data.Dataset:
-    """What a host's replicas read, one element a replica.
+    """What a host's replicas read, one element per replica.
 
     Args:
-      read: gives the batches; each host reads all and keeps its part.
+      read: returns the batches; each host reads all of them and keeps its part.
     """
     whole = tf.data.Dataset.from_generator(read, output_signature=batches.signature())
     shared = input_pipeline.share(whole, batches.batch_size, context)

@@ -1,7 +1,7 @@
-"""How a score comes about: the best epoch by dev, then test, once, for several seeds.
+"""How a model is scored: the best epoch on dev, then once on test, for several seeds.
 
-An output folder holds results.json, which grows by a seed at a time, so that the same
-command goes on after a kill; and `model`, that of the best seed by dev.
+An output folder gets results.json, which grows seed by seed, so that the same command
+resumes after a kill; and `model`, that of the best seed on dev.
 """
 
 import dataclasses
@@ -18,18 +18,17 @@ from absl import logging
 
 from common.cli import UserError
 from electra_tf.devices import strategies
-from electra_tf.finetune import model_folder, results
-from electra_tf.finetune import start as start_lib
+from electra_tf.finetune import model_folder, pretrained, results
 from electra_tf.finetune.batches import Batches, bucket_lengths
-from electra_tf.finetune.data.rows import Dataset
+from electra_tf.finetune.data.dataset import Dataset
 from electra_tf.finetune.data.tasks import Task
-from electra_tf.finetune.kinds import metrics
-from electra_tf.finetune.kinds.task_data import Prepared, TaskData
-from electra_tf.finetune.model_folder import Described
+from electra_tf.finetune.kinds import scoring
+from electra_tf.finetune.kinds.interface import Prepared, Reading
+from electra_tf.finetune.model_folder import TaskDescription
 from electra_tf.finetune.networks import FinetuningModel
+from electra_tf.finetune.pretrained import Pretrained
 from electra_tf.finetune.results import Epoch, Results, Scores, Seed
 from electra_tf.finetune.settings import Settings
-from electra_tf.finetune.start import Start
 from electra_tf.finetune.training import DivergedError, Finetuner
 
 MODEL_FOLDER = "model"
@@ -41,13 +40,13 @@ class Run:
 
     Attributes:
       model_name: for tables.
-      random_init: leave the network as it is before any training; `start` gives its
-        sizes and the tokenizer.
+      random_init: start from random weights; `pretrained` only gives the sizes and the
+        tokenizer.
     """
 
     task: Task
     dataset: Dataset
-    start: Start
+    pretrained: Pretrained
     settings: Settings
     strategy: tf.distribute.Strategy
     output_dir: str
@@ -55,17 +54,26 @@ class Run:
     random_init: bool = False
 
     @property
-    def described(self) -> Described:
-        reading = {name: getattr(self.settings, name) for name in model_folder.READING}
-        data = self.dataset
-        has_pairs = data.train[0].text_pair is not None
-        return Described(self.task.name, data.kind, data.labels, has_pairs, reading)
+    def described(self) -> TaskDescription:
+        names = model_folder.READING_SETTINGS
+        return TaskDescription(
+            self.task.name,
+            self.dataset.kind,
+            self.dataset.labels,
+            has_pairs=self.dataset.train[0].text_pair is not None,
+            reading={name: getattr(self.settings, name) for name in names},
+        )
+
+    @property
+    def reading(self) -> Reading:
+        tokenizer_json = self.pretrained.tokenizer.tokenizer_json
+        return Reading(self.dataset.labels, tokenizer_json, self.settings)
 
 
 def resolved(
     settings: Settings, task: Task, strategy: tf.distribute.Strategy
 ) -> Settings:
-    """Settings with the task's and the devices' own values where none were given."""
+    """Settings with the task's and the devices' values where none were given."""
     return dataclasses.replace(
         settings,
         num_train_epochs=settings.num_train_epochs or task.num_train_epochs,
@@ -75,81 +83,76 @@ def resolved(
 
 
 def score(run: Run, seeds: Sequence[int]) -> Results:
-    """Fine-tunes once per seed that results.json does not have yet.
+    """Fine-tunes once for each seed that results.json does not have yet.
 
     A seed whose network diverges counts as failed, and is tried again the next time.
 
     Raises:
       UserError: the folder has results of another run, or the settings do not fit.
     """
-    task_data = TaskData(
-        run.dataset.kind,
-        run.dataset.labels,
-        run.start.tokenizer.tokenizer_json,
-        run.settings,
-    )
-    _check(run, task_data)
-    prepared = _prepared(run, task_data)
+    _check(run)
+    prepared = _prepared(run)
     counts = run.dataset.counts | {
         f"{split}_{name}": count
         for split, part in prepared.items()
         for name, count in part.counts.items()
     }
     logging.info("%s: %s", run.task.name, json.dumps(counts))
-    found = _described(run, counts)
-    before = results.seeds_before(run.output_dir, found)
-    found = dataclasses.replace(found, seeds=before)
-    # At once, so that after a kill the folder is known for this run's.
-    _write(run, found)
+    whole = _described(run, counts)
+    before = results.seeds_before(run.output_dir, whole)
+    whole = dataclasses.replace(whole, seeds=before)
+    # Written at once, so that after a kill the folder is known to be this run's.
+    _write(run, whole)
     for seed in seeds:
-        if any(s.seed == seed and s.error is None for s in found.seeds):
-            logging.info("seed %d is in %s", seed, run.output_dir)
+        if any(s.seed == seed and s.error is None for s in whole.seeds):
+            logging.info("seed %d is already in %s", seed, run.output_dir)
             continue
-        scored, weights, model = _score_seed(run, task_data, prepared, seed)
-        if weights and _is_best(scored, found):
+        scored, weights, model = _score_seed(run, prepared, seed)
+        if weights and _is_best(scored, whole):
             _write_model(run, model, weights)
-        others = [s for s in found.seeds if s.seed != seed]
+        others = [s for s in whole.seeds if s.seed != seed]
         ordered = sorted([*others, scored], key=lambda s: s.seed)
-        found = dataclasses.replace(found, seeds=ordered)
-        _write(run, found)
-    return found
+        whole = dataclasses.replace(whole, seeds=ordered)
+        _write(run, whole)
+    return whole
 
 
-def _check(run: Run, task_data: TaskData) -> None:
-    """Raises UserError for what would fail after hours of training."""
-    settings, metric = run.settings, run.task.metric
+def _check(run: Run) -> None:
+    """Raises UserError for what would otherwise fail after hours of training."""
+    kind, labels, settings = run.dataset.kind, run.dataset.labels, run.settings
     strategies.check_reads_here(run.strategy)
-    start_lib.check_length(run.start, settings.max_seq_length)
+    pretrained.check_length(run.pretrained, settings.max_seq_length)
     for name in ("train_batch_size", "predict_batch_size"):
         strategies.check_batch_size(run.strategy, name, getattr(settings, name))
-    if metric not in task_data.metric_names:
+    if run.task.metric not in kind.metric_names(labels):
         raise UserError(
-            f"--metric={metric}: the scores of {len(task_data.labels)} labels of "
-            f"{task_data.kind.value} are {', '.join(task_data.metric_names)}"
+            f"--metric={run.task.metric}: the scores of {kind.name} with {len(labels)} "
+            f"labels are {', '.join(kind.metric_names(labels))}"
         )
-    metrics.check_library(task_data.kind)
+    if kind.metrics_library:
+        scoring.library(kind.metrics_library)
 
 
-def _prepared(run: Run, task_data: TaskData) -> dict[str, Prepared]:
-    """The splits that there are, as the network reads them."""
+def _prepared(run: Run) -> dict[str, Prepared]:
+    """What the network reads of train and dev, and of test if there is one."""
     data = run.dataset
     splits = {"train": data.train, "dev": data.dev, "test": data.test}
     prepared = {
-        split: task_data.prepare(rows, training=split == "train")
+        split: data.kind.prepare(run.reading, rows, training=split == "train")
         for split, rows in splits.items()
         if rows
     }
     if not len(prepared["train"].features.input_ids):
         raise UserError(
-            f"{run.task.name}: none of the {len(data.train)} rows of train can be "
-            f"learnt from: {prepared['train'].counts}"
+            f"{run.task.name}: none of the {len(data.train)} train rows can be used: "
+            f"{prepared['train'].counts}"
         )
     return prepared
 
 
-def _write(run: Run, found: Results) -> None:
+def _write(run: Run, whole: Results) -> None:
     if strategies.is_chief(run.strategy):
-        results.write(run.output_dir, found)
+        results.write(run.output_dir, whole)
 
 
 def _write_model(
@@ -157,24 +160,25 @@ def _write_model(
 ) -> None:
     if strategies.is_chief(run.strategy):
         path = os.path.join(run.output_dir, MODEL_FOLDER)
-        model_folder.write(path, model, weights, run.described, run.start.tokenizer)
+        tokenizer = run.pretrained.tokenizer
+        model_folder.write(path, model, weights, run.described, tokenizer)
 
 
 def _described(run: Run, counts: dict[str, int]) -> Results:
-    data, start = run.dataset, run.start
+    begun_with = run.pretrained
     config = {
         **dataclasses.asdict(run.settings),
-        "network": dataclasses.asdict(start.network),
-        "embedding_size": start.embedding_size,
-        "vocab_sha256": start.tokenizer.vocab_sha256,
+        "network": dataclasses.asdict(begun_with.network),
+        "embedding_size": begun_with.embedding_size,
+        "vocab_sha256": begun_with.tokenizer.vocab_sha256,
     }
     return Results(
         task=run.task.name,
         metric=run.task.metric,
         model=run.model_name,
         init="random" if run.random_init else "pretrained",
-        checkpoint=None if run.random_init else start.checkpoint,
-        **data.described,
+        checkpoint=None if run.random_init else begun_with.checkpoint,
+        **run.dataset.described,
         config=config,
         counts=counts,
         seeds=[],
@@ -182,7 +186,7 @@ def _described(run: Run, counts: dict[str, int]) -> Results:
 
 
 def _score_seed(
-    run: Run, task_data: TaskData, prepared: dict[str, Prepared], seed: int
+    run: Run, prepared: dict[str, Prepared], seed: int
 ) -> tuple[Seed, dict[str, np.ndarray], FinetuningModel | None]:
     """One fine-tuning; its weights are empty if it failed."""
     begin = time.monotonic()
@@ -193,9 +197,10 @@ def _score_seed(
     finetuner = _finetuner(run, batches["train"].num_batches, seed)
 
     def scored(split: str) -> Scores:
+        kind, part = run.dataset.kind, prepared[split]
         logits = finetuner.predict(batches[split])
-        predictions = task_data.predictions(prepared[split], logits)
-        return task_data.scores(prepared[split].rows, predictions)
+        predictions = kind.predictions(run.reading, part, logits)
+        return kind.scores(predictions, part.rows, run.dataset.labels)
 
     try:
         epochs, best, weights = _learn(run, finetuner, batches["train"], scored)
@@ -209,8 +214,8 @@ def _score_seed(
         *(run.task.name, seed, best.epoch, test and _line(test)),
     )
     seconds = time.monotonic() - begin
-    found = Seed(seed, best.epoch, epochs, best.dev, test, seconds)
-    return found, weights, finetuner.model
+    whole = Seed(seed, best.epoch, epochs, best.dev, test, seconds)
+    return whole, weights, finetuner.model
 
 
 def _batches(run: Run, prepared: Prepared, training: bool) -> Batches:
@@ -223,25 +228,26 @@ def _batches(run: Run, prepared: Prepared, training: bool) -> Batches:
 
 
 def _finetuner(run: Run, steps_per_epoch: int, seed: int) -> Finetuner:
-    """At its start: pretrained, or random, with a random head."""
+    """Pretrained, or random, with a random head."""
     settings = run.settings
     network = dataclasses.replace(
-        run.start.network,
+        run.pretrained.network,
         hidden_dropout_prob=settings.hidden_dropout_prob,
         attention_probs_dropout_prob=settings.attention_probs_dropout_prob,
     )
     make_model = functools.partial(
         model_folder.make_model,
         run.described,
-        dataclasses.replace(run.start, network=network),
+        dataclasses.replace(run.pretrained, network=network),
         seed,
         compute_dtype=tf.as_dtype(settings.compute_dtype),
     )
     steps = settings.num_train_epochs * steps_per_epoch
-    found = Finetuner.create(make_model, run.strategy, settings, steps, seed)
+    finetuner = Finetuner.create(make_model, run.strategy, settings, steps, seed)
     if not run.random_init:
-        start_lib.fill(found.model.named_variables, run.start, with_head=False)
-    return found
+        variables = finetuner.model.named_variables
+        pretrained.fill(variables, run.pretrained, with_head=False)
+    return finetuner
 
 
 def _learn(
@@ -250,7 +256,7 @@ def _learn(
     batches: Batches,
     scored: Callable[[str], Scores],
 ) -> tuple[list[Epoch], Epoch, dict[str, np.ndarray]]:
-    """All epochs, the best of them by dev, and the weights it had."""
+    """All epochs, the best of them on dev, and its weights."""
     epochs: list[Epoch] = []
     best, weights = None, {}
     for epoch in range(run.settings.num_train_epochs):
@@ -266,17 +272,17 @@ def _learn(
     return epochs, best, weights
 
 
-def _is_best(scored: Seed, found: Results) -> bool:
-    """Whether no other seed is as good; of equals the first one scored stays."""
+def _is_best(scored: Seed, before: Results) -> bool:
+    """Whether no other seed is as good: the first one scored wins ties."""
     return all(
-        _is_better(scored.dev[found.metric], other.dev[found.metric])
-        for other in found.seeds
+        _is_better(scored.dev[before.metric], other.dev[before.metric])
+        for other in before.seeds
         if other.error is None
     )
 
 
 def _is_better(value: float, before: float) -> bool:
-    """Any number is better than a score that is undefined."""
+    """Any number is better than an undefined score."""
     return value > before or (math.isnan(before) and not math.isnan(value))
 
 

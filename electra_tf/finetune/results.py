@@ -1,4 +1,4 @@
-"""results.json: what a model scored on a task, seed by seed; the contract of all tools.
+"""results.json: a model's scores on a task, seed by seed; all tools read this.
 
 {"task": "nsmc", "kind": "classification", "metric": "accuracy",
  "model": a name for the table, "init": "pretrained", "random" or "baseline",
@@ -10,7 +10,7 @@
             "dev": {...}, "test": {...} or null, "seconds": 12.5},
            {"seed": 1, "error": "one line"}]}
 
-A score that is undefined is null there and nan here.
+An undefined score is null there and nan here.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 from common import files
 from common.cli import UserError
-from electra_tf.finetune.data.rows import Kind
+from electra_tf.finetune.kinds.table import KINDS
 
 RESULTS_FILE = "results.json"
 INITS = ("pretrained", "random", "baseline")
@@ -34,7 +34,7 @@ Scores = dict[str, float]
 
 @dataclasses.dataclass(frozen=True)
 class Epoch:
-    """What one pass over the training rows came to."""
+    """One pass over the training rows."""
 
     epoch: int  # from 1
     loss: float  # mean over the training rows
@@ -43,13 +43,13 @@ class Epoch:
 
 @dataclasses.dataclass(frozen=True)
 class Seed:
-    """One run from fresh head, order and dropout; or why there is none.
+    """One run with its own head, order and dropout; or why it failed.
 
     Attributes:
-      best_epoch: whose weights were scored, by `dev`; None where there are no epochs.
+      best_epoch: the best on dev, whose weights were scored; None without epochs.
       dev, test: scores by name; test is None without labelled test rows.
       seconds: wall clock, scoring included.
-      error: one line where the run failed; then all but `seed` are defaults.
+      error: one line if the run failed; then all others but `seed` are defaults.
     """
 
     seed: int
@@ -63,13 +63,13 @@ class Seed:
 
 @dataclasses.dataclass(frozen=True)
 class Results:
-    """What results.json says; its fields are the file's.
+    """The contents of results.json, under the file's names.
 
     Attributes:
-      metric: what epochs are chosen by and tables show; a name of each seed's scores.
+      metric: the score that chooses epochs and that tables show.
       checkpoint: path, step and sha256; None for random weights and baselines.
       config: every setting, the model's too.
-      counts: what was met on the way, such as rows cut to max_seq_length.
+      counts: rows that were cut to max_seq_length, and the like.
     """
 
     task: str
@@ -92,15 +92,15 @@ class Summary(NamedTuple):
     """One metric over the seeds that succeeded."""
 
     split: str  # "test", or "dev" where there are no test rows
-    mean: float  # nan without a seed, or where a seed's score is undefined
-    sd: float  # of a sample; nan with fewer than two seeds
+    mean: float  # nan without a seed, or if a seed's score is undefined
+    sd: float  # of the sample; nan with fewer than two seeds
     succeeded: int
     failed: int
     by_seed: dict[int, float]
 
 
 def summary(results: Results) -> Summary:
-    """The metric on the test rows, or on the dev rows where no test is labelled."""
+    """The metric on the test rows, or on the dev rows if there are no test rows."""
     finished = [seed for seed in results.seeds if seed.error is None]
     on_test = bool(finished) and all(seed.test is not None for seed in finished)
     by_seed = {
@@ -120,7 +120,7 @@ def summary(results: Results) -> Summary:
 
 
 def write(folder: str, results: Results) -> None:
-    """Writes the run folder's results.json, which `read` takes back unchanged."""
+    """Writes a run folder's results.json, which `read` returns unchanged."""
     files.makedirs(folder)
     described = dataclasses.asdict(results)
     described["seeds"] = [
@@ -142,10 +142,10 @@ def _nan_to_none(value: Any) -> Any:
 
 
 def read(path: str) -> Results:
-    """The contents of a results.json; `path` is the file.
+    """The contents of the results.json at `path`.
 
     Raises:
-      UserError: it is not there, or not as `write` writes it; says what is wrong.
+      UserError: it does not exist, or is not as `write` writes it.
     """
     if not files.exists(path):
         raise UserError(
@@ -153,10 +153,10 @@ def read(path: str) -> Results:
             f"{RESULTS_FILE} into their --output_dir"
         )
     try:
-        found = files.read_json(path)
+        contents = files.read_json(path)
     except ValueError as error:
-        raise _malformed(path, f"no JSON ({error})") from error
-    results = _filled(path, Results, found)
+        raise _malformed(path, f"not JSON ({error})") from error
+    results = _filled(path, Results, contents)
     seeds = [_seed(path, seed) for seed in results.seeds]
     results = dataclasses.replace(results, seeds=seeds)
     _check(path, results)
@@ -164,10 +164,10 @@ def read(path: str) -> Results:
 
 
 def seeds_before(folder: str, now: Results) -> list[Seed]:
-    """Seeds of an earlier call, those that failed among them.
+    """The seeds of an earlier call, failed ones included.
 
     Raises:
-      UserError: they are of other data, weights or settings.
+      UserError: that call had other data, weights or settings.
     """
     path = os.path.join(folder, RESULTS_FILE)
     if not files.exists(path):
@@ -179,14 +179,15 @@ def seeds_before(folder: str, now: Results) -> list[Seed]:
         then, is_now = (_identity(getattr(r, field.name)) for r in (before, now))
         if then != is_now:
             raise UserError(
-                f"{path} is of another run: {field.name} {_difference(then, is_now)}. "
-                "Name another --output_dir, or remove that folder"
+                f"{path} is from another run: {field.name} "
+                f"{_difference(then, is_now)}. Pass another --output_dir, or remove "
+                "that folder"
             )
     return before.seeds
 
 
 def _identity(value: Any) -> Any:
-    """Weights are told by their SHA-256, wherever they lie."""
+    """Weights are the same if their SHA-256 is, wherever they are."""
     if isinstance(value, dict) and "sha256" in value:
         return {name: part for name, part in value.items() if name != "path"}
     return value
@@ -202,24 +203,24 @@ def _difference(then: Any, now: Any) -> str:
 
 
 def read_all(patterns: Sequence[str]) -> list[tuple[str, Results]]:
-    """(folder, results) of the folders that match and hold any.
+    """(folder, results) of the folders that match and have a results.json.
 
     Raises:
-      UserError: no folder does, or a results.json is not as `write` writes it.
+      UserError: there is none, or one is not as `write` writes it.
     """
     folders = dict.fromkeys(f for p in patterns for f in files.glob(p.rstrip("/")))
     paths = {folder: os.path.join(folder, RESULTS_FILE) for folder in folders}
-    found = [(f, read(path)) for f, path in paths.items() if files.exists(path)]
-    if not found:
+    runs = [(f, read(path)) for f, path in paths.items() if files.exists(path)]
+    if not runs:
         raise UserError(
-            f"{','.join(patterns)}: {len(folders)} folders match and none holds "
+            f"{','.join(patterns)}: {len(folders)} folders match, but none has a "
             f"{RESULTS_FILE}, which run_finetuning and score_baselines write"
         )
-    return found
+    return runs
 
 
-def _seed(path: str, found: Any) -> Seed:
-    seed = _filled(path, Seed, found)
+def _seed(path: str, contents: Any) -> Seed:
+    seed = _filled(path, Seed, contents)
     epochs = [_filled(path, Epoch, epoch) for epoch in seed.epochs]
     return dataclasses.replace(
         seed,
@@ -236,38 +237,38 @@ def _seed(path: str, found: Any) -> Seed:
     )
 
 
-def _filled(path: str, described: type, found: Any) -> Any:
-    """A dataclass from JSON, its lists and dicts as they are.
+def _filled(path: str, dataclass: type, contents: Any) -> Any:
+    """A dataclass from JSON; lists and dicts in it stay as they are.
 
     Raises:
       UserError: a field is missing, unknown or of another type.
     """
-    what = described.__name__.lower()
-    if not isinstance(found, dict):
-        raise _malformed(path, f"{what} is {found!r:.60}, not an object")
-    fields = {field.name: field for field in dataclasses.fields(described)}
+    what = dataclass.__name__.lower()
+    if not isinstance(contents, dict):
+        raise _malformed(path, f"{what} is {contents!r:.60}, not an object")
+    fields = {field.name: field for field in dataclasses.fields(dataclass)}
     required = {
         name
         for name, field in fields.items()
         if field.default is field.default_factory is dataclasses.MISSING
     }
     for problem, names in (
-        ("lacks", required - found.keys()),
-        ("does not know", found.keys() - fields.keys()),
+        ("lacks", required - contents.keys()),
+        ("has the unknown fields", contents.keys() - fields.keys()),
     ):
         if names:
             raise _malformed(path, f"{what} {problem} {', '.join(sorted(names))}")
-    hints = typing.get_type_hints(described)
-    for name, value in found.items():
+    hints = typing.get_type_hints(dataclass)
+    for name, value in contents.items():
         if not _fits(value, hints[name]):
             wanted = fields[name].type
             wanted = getattr(wanted, "__name__", wanted)
             raise _malformed(path, f"{what}'s {name} is {value!r:.60}, not {wanted}")
-    return described(**found)
+    return dataclass(**contents)
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value of JSON is of an annotation's type, the parts of lists aside."""
+    """Whether JSON's value has the annotated type, the parts of lists aside."""
     origin = typing.get_origin(hint)
     if origin is types.UnionType:
         return any(_fits(value, part) for part in typing.get_args(hint))
@@ -276,23 +277,22 @@ def _fits(value: Any, hint: Any) -> bool:
     return isinstance(value, origin or hint)
 
 
-def _scores(path: str, found: dict[str, Any]) -> Scores:
+def _scores(path: str, contents: dict[str, Any]) -> Scores:
     """Scores with nan for null."""
-    for name, value in found.items():
+    for name, value in contents.items():
         if not _fits(value, float):
             raise _malformed(path, f"the score {name} is {value!r:.60}, not a number")
-    return {n: math.nan if v is None else float(v) for n, v in found.items()}
+    return {n: math.nan if v is None else float(v) for n, v in contents.items()}
 
 
 def _check(path: str, results: Results) -> None:
-    """Raises UserError where fields contradict each other or what is known."""
-    kinds = [kind.value for kind in Kind]
-    for name, allowed in (("kind", kinds), ("init", INITS)):
-        if (found := getattr(results, name)) not in allowed:
-            raise _malformed(path, f"{name} is {found!r}, none of {', '.join(allowed)}")
+    """Raises UserError where fields have impossible values."""
+    for name, allowed in (("kind", KINDS), ("init", INITS)):
+        if (value := getattr(results, name)) not in allowed:
+            raise _malformed(path, f"{name} is {value!r}, not {', '.join(allowed)}")
     numbers = [seed.seed for seed in results.seeds]
     if len(set(numbers)) < len(numbers):
-        raise _malformed(path, f"the seeds {numbers} are not different ones")
+        raise _malformed(path, f"a seed is there twice: {numbers}")
     for seed in results.seeds:
         for scores in [] if seed.error is not None else [seed.dev, seed.test]:
             if scores is not None and results.metric not in scores:
@@ -301,5 +301,6 @@ def _check(path: str, results: Results) -> None:
 
 def _malformed(path: str, what: str) -> UserError:
     return UserError(
-        f"{path} is not as run_finetuning writes it: {what}. Remove it and run again"
+        f"{path} is damaged, or not written by run_finetuning: {what}. Remove it and "
+        "run again"
     )

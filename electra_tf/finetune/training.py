@@ -1,4 +1,4 @@
-"""One network learns one task: epochs of updates on the devices of a strategy."""
+"""Trains one network on one task: epochs of updates on the devices of a strategy."""
 
 import contextlib
 import dataclasses
@@ -14,8 +14,7 @@ from electra_tf.devices import strategies
 from electra_tf.devices.in_replica import all_reduce, num_replicas
 from electra_tf.finetune import batches as batches_lib
 from electra_tf.finetune.batches import Batch, Batches
-from electra_tf.finetune.data.rows import Kind
-from electra_tf.finetune.networks import FinetuningModel, losses
+from electra_tf.finetune.networks import FinetuningModel
 from electra_tf.finetune.settings import Settings
 from electra_tf.model.batch import Inputs
 from electra_tf.model.compiled_ops import plain_operations
@@ -30,14 +29,14 @@ from electra_tf.optimizer import (
 from electra_tf.pretrain.step import step_seeds
 
 _CLIP_NORM = 1.0
-# Rows that only fill up a batch have this number in predictions.
+# The number, in predictions, of rows that only fill up a batch.
 _FILLER = -1
-# Between two lines of progress.
+# Steps between two lines of progress.
 _STEPS_PER_CALL = 50
 
 
 class DivergedError(UserError):
-    """What the network computes is no longer finite: this seed is lost, not others."""
+    """The network's outputs are no longer finite: this seed is lost, others are not."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +76,7 @@ class Finetuner:
         return cls(model, strategy, optimizer, schedule, seed)
 
     def train_epoch(self, batches: Batches, epoch: int) -> float:
-        """Goes once through the rows; returns the mean loss of a row.
+        """One pass over the rows; returns the mean loss of a row.
 
         Args:
           epoch: from 0.
@@ -95,14 +94,14 @@ class Finetuner:
                 if not math.isfinite(total):
                     raise DivergedError(
                         f"the loss of epoch {epoch + 1} is not finite by step "
-                        f"{done + count}: lower --learning_rate, or lengthen "
+                        f"{done + count}: lower --learning_rate, or raise "
                         "--warmup_proportion"
                     )
                 progress.update(count)
         return total / batches.num_rows
 
     def weights(self) -> dict[str, np.ndarray]:
-        """The variables' values now, by name."""
+        """The variables' current values, by name."""
         return {n: v.numpy() for n, v in self.model.named_variables.items()}
 
     def assign(self, weights: dict[str, np.ndarray]) -> None:
@@ -110,14 +109,14 @@ class Finetuner:
             variable.assign(weights[name])
 
     def predict(self, batches: Batches, title: str = "predicting") -> list[np.ndarray]:
-        """The logits of each row, of [N] choices, [C], or [L, C] with padding.
+        """The logits of each row: [N] for choices, [C], or [L, C] with padding.
 
         Raises:
           DivergedError: they are not finite.
         """
-        found: list[np.ndarray] = [np.empty(0)] * batches.num_rows
-        if not found:  # TensorFlow takes a batch's shape from the first row
-            return found
+        by_row: list[np.ndarray] = [np.empty(0)] * batches.num_rows
+        if not by_row:  # the first row gives the shape of a batch
+            return by_row
         with Progress(title, batches.num_rows, "rows") as progress:
             for batch in self._iterator(batches, batches.in_order):
                 rows, logits = (
@@ -126,14 +125,14 @@ class Finetuner:
                 )
                 if not np.isfinite(logits).all():
                     raise DivergedError(
-                        "the network's outputs are not finite: its weights went wrong "
-                        "in training; lower --learning_rate"
+                        "the network's outputs are not finite: training diverged; "
+                        "lower --learning_rate"
                     )
                 for row, value in zip(rows, logits, strict=True):
                     if row != _FILLER:
-                        found[row] = value
+                        by_row[row] = value
                 progress.update(int((rows != _FILLER).sum()))
-        return found
+        return by_row
 
     def _iterator(
         self, batches: Batches, read: Callable[[], Iterator[Batch]]
@@ -148,8 +147,8 @@ class Finetuner:
         total, done = tf.zeros([]), tf.constant(0)
         while done < count:
             step = first_step + tf.cast(done, tf.int64)
-            found = self.strategy.run(self._update, (next(iterator), step))
-            total += self.strategy.reduce(tf.distribute.ReduceOp.SUM, found, axis=None)
+            losses = self.strategy.run(self._update, (next(iterator), step))
+            total += self.strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None)
             done += 1
         return total
 
@@ -157,7 +156,7 @@ class Finetuner:
     def _update(self, batch: dict[str, tf.Tensor], step: tf.Tensor) -> tf.Tensor:
         """One update from this replica's rows; returns the sum of their losses.
 
-        Without AutoGraph, as `ReplicaStep`.
+        AutoGraph is off, as in `ReplicaStep`.
         """
         weight = batch["row_weight"]
         (rows,) = all_reduce([tf.reduce_sum(weight)])
@@ -165,8 +164,8 @@ class Finetuner:
         random = RandomStream(step_seeds(self.seed, step).dropout)
         with _operations(inputs), tf.GradientTape() as tape:
             logits = self.model(inputs, random)
-            found = losses(self.model.kind, logits, batch["targets"], inputs.input_mask)
-            total = tf.reduce_sum(weight * found)
+            losses = self.model.losses(logits, batch["targets"], inputs.input_mask)
+            total = tf.reduce_sum(weight * losses)
             loss = total / rows
             gradients = tape.gradient(loss, variables)
         gradients = all_reduce([tf.convert_to_tensor(g) for g in gradients])
@@ -179,11 +178,11 @@ class Finetuner:
         return self.strategy.run(self._predict, (batch,))
 
     def _predict(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        """Number and logits of every row of the batch, of all replicas."""
+        """The number and logits of every row of the batch, from all replicas."""
         inputs = _inputs(batch)
         with _operations(inputs):
             logits = self.model(inputs)
-        if self.model.kind is Kind.MULTIPLE_CHOICE:
+        if batch["input_ids"].shape.rank == 3:  # choices
             logits = tf.reshape(logits, tf.shape(batch["input_ids"])[:2])
         rows = tf.where(batch["row_weight"] > 0, batch["row"], _FILLER)
         if num_replicas() == 1:
@@ -193,16 +192,16 @@ class Finetuner:
 
 
 def _operations(inputs: Inputs) -> contextlib.AbstractContextManager:
-    """How the network is traced: XLA would compile for each length it meets.
+    """Plain operations where lengths vary, as XLA would compile for each length.
 
-    Where lengths vary, plain operations are as fast for networks that learn on a CPU
-    (small ones: 222 rows/s against 213), and need no compiling.
+    They are as fast for the small networks one fine-tunes on a CPU (222 rows/s against
+    213 compiled).
     """
     is_static = inputs.input_ids.shape[-1] is not None
     return contextlib.nullcontext() if is_static else plain_operations()
 
 
 def _inputs(batch: dict[str, tf.Tensor]) -> Inputs:
-    """Choices become rows, one after the other."""
-    found = (batch[name] for name in Inputs._fields)
-    return Inputs(*(tf.reshape(x, [-1, shape_of(x)[-1]]) for x in found))
+    """The network's inputs; choices become rows, one after the other."""
+    values = (batch[name] for name in Inputs._fields)
+    return Inputs(*(tf.reshape(x, [-1, shape_of(x)[-1]]) for x in values))

@@ -1,21 +1,22 @@
-"""run_finetuning as users say it: a model, its predictions, and what is refused.
+"""run_finetuning: a model, its predictions, and what is refused.
 
-All but the first command run in one process, for TensorFlow takes long to start.
+The first command is a process; the others are calls, because TensorFlow starts slowly.
 """
 
+import dataclasses
 import json
-import os
 import pathlib
-import subprocess
-import sys
 
 import pytest
-from helpers import PYTHONPATH, ROOT
+from helpers import processes
 
+from common.cli import UserError
 from data_prep.vocab import vocabulary
+from electra_tf import run_finetuning
+from electra_tf.devices.flags import Devices
 from electra_tf.export import hf_folder
+from electra_tf.finetune.settings import Settings
 
-TIMEOUT = 600
 GOOD, BAD = "가 각 갂", "갃 간 갅"
 ROWS = [(GOOD, "좋음"), (BAD, "나쁨")] * 8
 # Of train and dev, rows without a text are dropped; a long one is cut.
@@ -43,94 +44,91 @@ def folder(model, data_dir, tmp_path_factory) -> pathlib.Path:
     return folder
 
 
-def options(folder: pathlib.Path, **changes: str) -> list[str]:
-    given = {
+def training(folder: pathlib.Path, **changes) -> dict:
+    """Flags of a training command."""
+    return {
         "task": "custom",
         "train_file": str(folder / "train.tsv"),
         "dev_file": str(folder / "dev.tsv"),
         "test_file": str(folder / "test.tsv"),
         "text_column": "review",
-        "init_from": str(folder / "hf"),
+        "init_from": (str(folder / "hf"),),
         "output_dir": str(folder / "out"),
-        "seeds": "0,1",
-        "num_train_epochs": "2",
-        "train_batch_size": "4",
-        "predict_batch_size": "4",
-        "max_seq_length": "16",
-        "learning_rate": "0.003",
+        "seeds": ("0", "1"),
+        "num_train_epochs": 2,
+        "train_batch_size": 4,
+        "predict_batch_size": 4,
+        "max_seq_length": 16,
+        "learning_rate": 0.003,
         "strategy": "cpu",
-    }
-    return [f"--{name}={value}" for name, value in {**given, **changes}.items()]
+    } | changes
 
 
-def predict_options(folder: pathlib.Path, **changes: str) -> list[str]:
-    given = {
+def prediction(folder: pathlib.Path, **changes) -> dict:
+    """Flags of a command that predicts."""
+    return {
         "mode": "predict",
-        "init_from": str(folder / "out" / "model"),
+        "init_from": (str(folder / "out" / "model"),),
         "input": str(folder / "input.tsv"),
         "text_column": "review",
         "output": str(folder / "scored.tsv"),
         "strategy": "cpu",
-    }
-    return [f"--{name}={value}" for name, value in {**given, **changes}.items()]
+    } | changes
 
 
-def execute(*arguments: str) -> subprocess.CompletedProcess:
-    environment = {**os.environ, "PYTHONPATH": PYTHONPATH, "CUDA_VISIBLE_DEVICES": "-1"}
-    return subprocess.run(
-        [sys.executable, *arguments],
-        env=environment,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT,
+def call(flags: dict) -> None:
+    groups = [
+        *(run_finetuning.Run, run_finetuning.CustomTask, run_finetuning.Prediction),
+        *(Settings, Devices),
+    ]
+    names = [{field.name for field in dataclasses.fields(group)} for group in groups]
+    assert flags.keys() <= set().union(*names)
+    given = [{n: flags[n] for n in names_ & flags.keys()} for names_ in names]
+    run_finetuning.run_finetuning(
+        *(group(**values) for group, values in zip(groups, given, strict=True))
     )
 
 
 @pytest.fixture(scope="module")
 def trained(folder) -> dict:
     """results.json of the whole command."""
-    process = execute("-m", "electra_tf.run_finetuning", *options(folder))
-    assert process.returncode == 0, process.stderr[-3000:]
-    assert "custom: accuracy" in process.stderr and "0 failed" in process.stderr
+    flags = {
+        name: ",".join(value) if isinstance(value, tuple) else value
+        for name, value in training(folder).items()
+    }
+    arguments = [f"--{name}={value}" for name, value in flags.items()]
+    log = processes.check("-m", "electra_tf.run_finetuning", *arguments, warm=True).err
+    assert "custom: accuracy" in log and "0 failed" in log
     return json.loads((folder / "out" / "results.json").read_text())
 
 
 REFUSED = {
     "column": ({"text_column": "comment"}, "has no column 'comment'; its columns are"),
     "label": ({"dev_file": "odd.tsv"}, "has no label '보통'; it has 나쁨, 좋음"),
-    "length": ({"max_seq_length": "64"}, "32 positions, so 4 to 32 is possible"),
-    "metric": ({"metric": "spearman"}, "--metric=spearman: the scores of 2 labels"),
-    "seeds": ({"seeds": "0,-1"}, "--seeds=0,-1: whole numbers are needed"),
-    "settings": ({"learning_rate": "0.1"}, "config learning_rate: 0.003 there, 0.1"),
-    "input": ({"output_dir": "hf", "overwrite": "true"}, "contains the input"),
+    "length": ({"max_seq_length": 64}, "32 positions, so it must be from 4 to 32"),
+    "metric": (
+        {"metric": "spearman"},
+        "--metric=spearman: the scores of classification",
+    ),
+    "seeds": ({"seeds": ("0", "-1")}, "--seeds=0,-1 must be whole numbers"),
+    "settings": ({"learning_rate": 0.1}, "config learning_rate: 0.003 there, 0.1"),
+    "input": ({"output_dir": "hf", "overwrite": True}, "contains the input"),
     "folder": ({"output_dir": "notes"}, "is not empty: it contains 'a.txt'"),
 }
 REFUSED_PREDICTIONS = {
-    "ending": ({"output": "a.txt"}, "whose name ends in .tsv or .jsonl"),
+    "ending": ({"output": "a.txt"}, "the name must end in .tsv or .jsonl"),
     "model": ({"init_from": "hf"}, "finetuning.json does not exist"),
     "column": ({"text_column": "comment"}, "has no column 'comment'"),
 }
 FILES = ("dev_file", "output_dir", "init_from", "output")
 
 
-@pytest.fixture(scope="module")
-def said(folder, trained) -> dict[str, str]:
-    """What each of many commands says; "" where it is done."""
-
-    def changed(changes: dict[str, str]) -> dict[str, str]:
-        inside = {n: str(folder / v) for n, v in changes.items() if n in FILES}
-        return changes | inside
-
-    commands = {"again": options(folder), "predict": predict_options(folder)}
-    for name, (changes, _) in REFUSED.items():
-        commands[name] = options(folder, **changed(changes))
-    for name, (changes, _) in REFUSED_PREDICTIONS.items():
-        commands[f"predict {name}"] = predict_options(folder, **changed(changes))
-    (folder / "commands.json").write_text(json.dumps(commands))
-    process = execute(__file__, str(folder / "commands.json"))
-    assert process.returncode == 0, process.stderr[-3000:]
-    return json.loads(process.stdout.splitlines()[-1])
+def in_folder(folder: pathlib.Path, changes: dict) -> dict:
+    """With the folder before names of files."""
+    paths = {name: str(folder / changes[name]) for name in FILES if name in changes}
+    if "init_from" in paths:
+        paths["init_from"] = (paths["init_from"],)
+    return changes | paths
 
 
 def test_a_model_is_trained_chosen_and_tested(trained, folder):
@@ -145,13 +143,13 @@ def test_a_model_is_trained_chosen_and_tested(trained, folder):
     assert (folder / "out" / "model" / "model.safetensors").exists()
 
 
-def test_the_same_command_again_finds_all_done(said, trained, folder):
-    assert said["again"] == ""
+def test_the_same_command_again_changes_nothing(trained, folder):
+    call(training(folder))
     assert json.loads((folder / "out" / "results.json").read_text()) == trained
 
 
-def test_predictions_are_a_line_for_each_row(said, folder):
-    assert said["predict"] == ""
+def test_predictions_are_a_line_for_each_row(trained, folder):
+    call(prediction(folder))
     text = (folder / "scored.tsv").read_text(encoding="utf-8")
     header, *lines = [line.split("\t") for line in text.splitlines()]
     assert header == ["id", "prediction", "나쁨", "좋음"]
@@ -162,36 +160,15 @@ def test_predictions_are_a_line_for_each_row(said, folder):
         assert line[1] == header[2 + shares.index(max(shares))]
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_bad_input_is_refused(said, name):
-    assert REFUSED[name][1] in said[name]
+@pytest.mark.parametrize(("changes", "message"), REFUSED.values(), ids=REFUSED)
+def test_bad_input_is_refused(trained, folder, changes, message):
+    with pytest.raises(UserError, match=message):
+        call(training(folder, **in_folder(folder, changes)))
 
 
-@pytest.mark.parametrize("name", REFUSED_PREDICTIONS)
-def test_bad_input_to_predict_is_refused(said, name):
-    assert REFUSED_PREDICTIONS[name][1] in said[f"predict {name}"]
-
-
-def main(commands_file: str) -> None:
-    """Runs commands one by one; prints what a UserError says of each."""
-    from absl import flags
-    from absl.testing import flagsaver
-
-    from common.cli import UserError
-    from electra_tf import run_finetuning
-
-    found = {}
-    for name, arguments in json.loads(pathlib.Path(commands_file).read_text()).items():
-        flags.FLAGS.unparse_flags()
-        with flagsaver.flagsaver():
-            flags.FLAGS(["run_finetuning", *arguments])
-            try:
-                run_finetuning.run_finetuning()
-                found[name] = ""
-            except UserError as error:
-                found[name] = str(error)
-    print(json.dumps(found))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])
+@pytest.mark.parametrize(
+    ("changes", "message"), REFUSED_PREDICTIONS.values(), ids=REFUSED_PREDICTIONS
+)
+def test_bad_input_to_predict_is_refused(trained, folder, changes, message):
+    with pytest.raises(UserError, match=message):
+        call(prediction(folder, **in_folder(folder, changes)))

@@ -3,7 +3,7 @@
 from tokenizers import BertWordPieceTokenizer, Tokenizer
 
 from data_prep.vocab import vocabulary
-from electra_tf.finetune.data.rows import Answer, Row
+from electra_tf.finetune.kinds.rows import Answer, Row
 
 TOKENS = [
     *vocabulary.SPECIAL_TOKENS,

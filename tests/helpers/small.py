@@ -6,12 +6,14 @@ from data_prep.records.ragged import Ragged
 from data_prep.vocab import tokenizer_source
 from electra_tf.config import TransformerConfig
 from electra_tf.finetune import model_folder
-from electra_tf.finetune.data.rows import Answer, Kind, Row, Unit
-from electra_tf.finetune.kinds.features import Features
-from electra_tf.finetune.model_folder import READING, Described
+from electra_tf.finetune.kinds import table as kinds
+from electra_tf.finetune.kinds.encoding import Features
+from electra_tf.finetune.kinds.interface import Reading
+from electra_tf.finetune.kinds.rows import Answer, Row, Unit
+from electra_tf.finetune.model_folder import READING_SETTINGS, TaskDescription
 from electra_tf.finetune.networks import FinetuningModel
+from electra_tf.finetune.pretrained import Pretrained
 from electra_tf.finetune.settings import Settings
-from electra_tf.finetune.start import Start
 from helpers import questions, tiny
 
 # No two sizes are equal: a matrix turned or mistaken for another has a wrong shape.
@@ -30,35 +32,35 @@ EMBEDDING_SIZE = 12
 LENGTH = 16
 
 LABELS = {
-    Kind.CLASSIFICATION: ("없음", "혐오"),
-    Kind.MULTI_LABEL: ("값", "맛", "양"),
-    Kind.REGRESSION: (),
-    Kind.MULTIPLE_CHOICE: (),
-    Kind.TAGGING: ("O", "B-LC", "I-LC"),
-    Kind.QUESTION_ANSWERING: (),
+    kinds.CLASSIFICATION: ("없음", "혐오"),
+    kinds.MULTI_LABEL: ("값", "맛", "양"),
+    kinds.REGRESSION: (),
+    kinds.MULTIPLE_CHOICE: (),
+    kinds.TAGGING: ("O", "B-LC", "I-LC"),
+    kinds.QUESTION_ANSWERING: (),
 }
 ROWS = {
-    Kind.CLASSIFICATION: [
+    kinds.CLASSIFICATION: [
         Row("a", "서울은 한국의 수도 다 .", label="혐오"),
         Row("b", "부산", label="없음"),
     ],
-    Kind.MULTI_LABEL: [
+    kinds.MULTI_LABEL: [
         Row("a", "서울은 한국의 수도 다 .", label=("값", "양")),
         Row("b", "부산", label=()),
     ],
-    Kind.REGRESSION: [
+    kinds.REGRESSION: [
         Row("a", "서울은 수도 다", "한국의 수도 ?", label=2.5),
         Row("b", "부산", "서울", label=-1.0),
     ],
-    Kind.MULTIPLE_CHOICE: [
+    kinds.MULTIPLE_CHOICE: [
         Row("a", "한국의 수도 는", choices=("서울 이 다 .", "부산"), label=0),
         Row("b", "1 2", choices=("3", "a b"), label=1),
     ],
-    Kind.TAGGING: [
+    kinds.TAGGING: [
         Row("a", "서울에 이", label=(Unit(0, 3, "B-LC"), Unit(4, 5, "O"))),
         Row("b", "1", label=(Unit(0, 1, "O"),)),
     ],
-    Kind.QUESTION_ANSWERING: [
+    kinds.QUESTION_ANSWERING: [
         Row("a", "한국의 수도 는 서울 이 다", "수도 ?", label=(Answer("서울", 9),)),
         Row("b", "부산 이 다 .", "?", label=(Answer("부산", 0),)),
     ],
@@ -85,22 +87,29 @@ def settings(**changes) -> Settings:
     return Settings(**{**given, **changes})
 
 
-def described(kind: Kind) -> Described:
-    reading = {name: getattr(settings(), name) for name in READING}
+def reading(
+    kind: kinds.Kind, labels: tuple[str, ...] | None = None, **changes
+) -> Reading:
+    labels = LABELS[kind] if labels is None else labels
+    return Reading(labels, tokenizer().tokenizer_json, settings(**changes))
+
+
+def described(kind: kinds.Kind) -> TaskDescription:
+    reading = {name: getattr(settings(), name) for name in READING_SETTINGS}
     has_pairs = ROWS[kind][0].text_pair is not None
-    return Described("custom", kind, LABELS[kind], has_pairs, reading)
+    return TaskDescription("custom", kind, LABELS[kind], has_pairs, reading)
 
 
-def start(weights: dict[str, np.ndarray] | None = None) -> Start:
+def pretrained(weights: dict[str, np.ndarray] | None = None) -> Pretrained:
     """In memory; `weights` None gives none at all."""
-    return Start(
+    return Pretrained(
         "memory", NETWORK, EMBEDDING_SIZE, weights or {}, tokenizer(), None, "0" * 64
     )
 
 
-def model(kind: Kind, seed: int = 0) -> FinetuningModel:
+def model(kind: kinds.Kind, seed: int = 0) -> FinetuningModel:
     """With weights large enough that a wrong one shows in the logits."""
-    made = model_folder.make_model(described(kind), start(), seed)
+    made = model_folder.make_model(described(kind), pretrained(), seed)
     tiny.set_random_values(made.named_variables, seed)
     return made
 
@@ -113,4 +122,4 @@ def features(rows: list[list[int]], targets, group: int = 1) -> Features:
     """Of sequences of ids, all of segment 0."""
     ids = Ragged.from_rows(rows)
     segments = Ragged(np.zeros(len(ids.values), np.int32), ids.offsets)
-    return Features(ids, segments, targets, group, 0)
+    return Features(ids, segments, targets, group)

@@ -15,9 +15,8 @@ from data_prep.vocab import tokenizer_source, vocabulary
 from electra_tf.config import PretrainingConfig
 from electra_tf.devices import strategies
 from electra_tf.finetune import model_folder, predict
-from electra_tf.finetune.data import rows
-from electra_tf.finetune.data.rows import Kind
-from electra_tf.finetune.kinds import task_data
+from electra_tf.finetune.kinds import rows
+from electra_tf.finetune.kinds import table as kinds
 from electra_tf.finetune.networks import FinetuningModel
 from electra_tf.pretrain.model import PretrainingModel
 from electra_tf.run_folder import checkpoints, description
@@ -93,7 +92,7 @@ LENGTH = 12
 TEXTS = ["가나  다\n라", "가" * 20, "나"]
 
 
-def finetuned(path: pathlib.Path, kind: Kind, labels: tuple[str, ...]) -> str:
+def finetuned(path: pathlib.Path, kind: kinds.Kind, labels: tuple[str, ...]) -> str:
     """A fine-tuned folder of random weights that are large enough to matter."""
     vocabulary.save(str(path), TOKENS)
     config = PretrainingConfig(model_hparam_overrides=TINY, vocab_size=len(TOKENS))
@@ -103,34 +102,34 @@ def finetuned(path: pathlib.Path, kind: Kind, labels: tuple[str, ...]) -> str:
         name: rng.normal(size=variable.shape).astype(np.float32)
         for name, variable in model.named_variables.items()
     }
-    reading = dict.fromkeys(model_folder.READING, LENGTH)
-    described = model_folder.Described("custom", kind, labels, False, reading)
+    reading = dict.fromkeys(model_folder.READING_SETTINGS, LENGTH)
+    described = model_folder.TaskDescription("custom", kind, labels, False, reading)
     tokenizer = tokenizer_source.load_beside(str(path / vocabulary.VOCAB_FILE))
     model_folder.write(str(path / "model"), model, weights, described, tokenizer)
     return str(path / "model")
 
 
-@pytest.mark.parametrize("kind", [Kind.CLASSIFICATION, Kind.TAGGING])
+@pytest.mark.parametrize("kind", [kinds.CLASSIFICATION, kinds.TAGGING])
 def test_a_finetuned_model_says_what_predict_says(kind, tmp_path):
     labels = ("O", "B-X", "I-X")
     model_dir, saved_dir = finetuned(tmp_path, kind, labels), str(tmp_path / "out")
     export(model_dir, saved_dir, step=None)
     score = tf.saved_model.load(saved_dir).signatures["serving_default"]
     found = {n: v.numpy() for n, v in score(text=tf.constant(TEXTS)).items()}
-    no_units = () if kind is Kind.TAGGING else None
+    no_units = () if kind is kinds.TAGGING else None
     unlabelled = [rows.Row(text, text, label=no_units) for text in TEXTS]
     cpu = strategies.make_strategy("cpu")
     predictor = predict.Predictor(model_dir, cpu, batch_size=2)
     _, logits = predictor.logits(unlabelled)
     assert found["labels"].tolist() == [[label.encode() for label in labels]] * 3
     for i, value in enumerate(logits):
-        expected = task_data.probabilities(kind, value)
+        expected = kind.probabilities(value)
         given = found["probabilities"][i]
-        if kind is Kind.TAGGING:
+        if kind is kinds.TAGGING:
             length = found["lengths"][i]
             expected, given = expected[1 : 1 + length], given[:length]
         np.testing.assert_allclose(given, expected, atol=1e-5)
-    if kind is Kind.TAGGING:
+    if kind is kinds.TAGGING:
         assert found["lengths"].tolist() == [4, LENGTH - 2, 1]
         assert found["text"][0].decode() == TEXTS[0]  # as it is
         first = slice(found["starts"][0, 2], found["ends"][0, 2])
@@ -138,7 +137,7 @@ def test_a_finetuned_model_says_what_predict_says(kind, tmp_path):
 
 
 def test_a_finetuned_model_has_no_steps(tmp_path):
-    model_dir = finetuned(tmp_path, Kind.CLASSIFICATION, ("0", "1"))
+    model_dir = finetuned(tmp_path, kinds.CLASSIFICATION, ("0", "1"))
     check(model_dir, None)
     with pytest.raises(UserError, match="--step=7: .* is one fine-tuned model"):
         check(model_dir, 7)

@@ -65,7 +65,7 @@ def test_checkpoints_are_scored_and_seeds_that_are_there_kept(tmp_path):
     write_task(tmp_path / "task")
     command(tmp_path, "--steps=10", "--norandom_init")
     log = command(tmp_path)
-    assert "seed 0 is in" in log and "curve.html shows steps [0, 10]" in log
+    assert "seed 0 is already in" in log and "curve.html shows steps [0, 10]" in log
     found = {name: result for name, result in results.read_all([f"{tmp_path}/out/*"])}
     assert [pathlib.Path(f).name for f in found] == ["step-0", "step-10"]
     inits = [result.init for result in found.values()]

@@ -20,8 +20,8 @@ from data_prep.vocab.vocabulary import CLS_ID, MASK_ID, SEP_ID, SPECIAL_TOKENS
 from electra_tf.config import PretrainingConfig, TransformerConfig
 from electra_tf.devices import strategies
 from electra_tf.finetune.batches import Batches
-from electra_tf.finetune.data.rows import Kind
-from electra_tf.finetune.kinds.features import Features
+from electra_tf.finetune.kinds.classification import CLASSIFICATION
+from electra_tf.finetune.kinds.encoding import Features
 from electra_tf.finetune.networks import FinetuningModel
 from electra_tf.finetune.settings import Settings
 from electra_tf.finetune.training import Finetuner
@@ -137,7 +137,7 @@ def _finetuner(config: PretrainingConfig, compute_dtype: str) -> Finetuner:
     def make_model() -> FinetuningModel:
         dtype = tf.as_dtype(compute_dtype)
         sizes = config.discriminator(), config.resolved_embedding_size
-        return FinetuningModel(Kind.CLASSIFICATION, *sizes, _LABELS, 0, dtype)
+        return FinetuningModel(CLASSIFICATION, *sizes, _LABELS, 0, dtype)
 
     strategy = strategies.make_strategy("cpu")
     return Finetuner.create(make_model, strategy, Settings(), 1_000_000, seed=0)
@@ -149,7 +149,7 @@ def _random_batches(config: PretrainingConfig, count: int) -> Batches:
     ids = Ragged.from_rows(_random_ids(config, rows).tolist())
     segments = Ragged(np.zeros_like(ids.values), ids.offsets)
     labels = np.arange(rows, dtype=np.int32) % _LABELS
-    found = Features(ids, segments, labels, group=1, truncated=0)
+    found = Features(ids, segments, labels)
     return Batches(found, [length], config.train_batch_size)
 
 

@@ -1,10 +1,10 @@
-"""What is found without a pretrained model: the majority, and linear models of n-grams.
+"""Scores without a pretrained model: the majority, and linear models of n-grams.
 
-Features are TF-IDF of word 1-grams, or of character 1-3-grams, spaces among them. A
-pair of texts has those of both, the absolute differences and the cosine. A choice is a
-pair with its text, and the choice with the highest score is taken. A unit that has a
-tag of its own sees itself and the three characters on either side, alone and as 2- and
-3-grams by their places; tags are chosen one by one.
+Features are TF-IDF of word 1-grams, or of character 1-3-grams, spaces included. A pair
+of texts has those of both, their absolute differences and their cosine. A choice and
+its text are a pair, and the choice with the highest score is predicted. A unit with its
+own tag has itself and the three characters on either side, alone and as 2- and 3-grams
+by their places; tags are predicted one by one.
 """
 
 import time
@@ -20,8 +20,14 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import MultiLabelBinarizer
 
 from common.cli import UserError
-from electra_tf.finetune.data.rows import Dataset, Kind, Row, Unit
-from electra_tf.finetune.kinds import metrics
+from electra_tf.finetune.data.dataset import Dataset
+from electra_tf.finetune.kinds.classification import CLASSIFICATION
+from electra_tf.finetune.kinds.interface import Kind
+from electra_tf.finetune.kinds.multi_label import MULTI_LABEL
+from electra_tf.finetune.kinds.multiple_choice import MULTIPLE_CHOICE
+from electra_tf.finetune.kinds.regression import REGRESSION
+from electra_tf.finetune.kinds.rows import Row, Unit
+from electra_tf.finetune.kinds.tagging import TAGGING
 from electra_tf.finetune.results import Seed
 
 # Names for folders and for tables.
@@ -30,7 +36,11 @@ MODELS = {
     "words": "word 1-grams, linear",
     "characters": "character 1-3-grams, linear",
 }
-# Of logistic regression; Ridge's alpha is 1 / C.
+_TEXT_KINDS = (CLASSIFICATION, MULTI_LABEL, REGRESSION, MULTIPLE_CHOICE)
+_BY_KIND = dict.fromkeys(_TEXT_KINDS, list(MODELS)) | {
+    TAGGING: ["majority", "characters"]
+}
+# C of logistic regression; Ridge's alpha is 1 / C.
 GRID = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 
 _ANALYZERS = {
@@ -44,37 +54,36 @@ Features = Callable[[list[Row]], sparse.csr_matrix]
 
 
 class Candidate(NamedTuple):
-    """A fitted model, and the C that dev is to choose by."""
+    """A fitted model, and its C, which dev chooses."""
 
     c: float | None
-    predict: Callable[[list[Row]], list[Any]]  # as metrics.scores takes them
+    predict: Callable[[list[Row]], list[Any]]  # as the kind's `scores` takes them
 
 
 def names(kind: Kind, wanted: Sequence[str] = ()) -> Sequence[str]:
-    """The baselines that a kind of task has, or those of them that are wanted.
+    """The baselines of a kind of task, or the wanted ones.
 
     Raises:
       UserError: it has none, or not all that are wanted.
     """
-    if kind is Kind.QUESTION_ANSWERING:
-        raise UserError("no baseline finds answers: name another --task")
-    found = ["majority", "characters"] if kind is Kind.TAGGING else list(MODELS)
-    if unknown := [name for name in wanted if name not in found]:
+    if kind not in _BY_KIND:
+        raise UserError(f"{kind.name} has no baselines: pass another --task")
+    if unknown := [name for name in wanted if name not in _BY_KIND[kind]]:
         raise UserError(
-            f"--baselines={','.join(wanted)}: {kind.value} has no {unknown[0]!r}; it "
-            f"has {', '.join(found)}"
+            f"--baselines={','.join(wanted)}: {kind.name} has no {unknown[0]!r}; it "
+            f"has {', '.join(_BY_KIND[kind])}"
         )
-    return wanted or found
+    return wanted or _BY_KIND[kind]
 
 
 def score(name: str, data: Dataset, metric: str) -> tuple[Seed, dict[str, Any]]:
-    """Scores of the C that is best on dev, and what it was chosen from.
+    """Scores of the C that is best on dev, and the config for results.json.
 
-    Test rows are looked at once, after the choice.
+    Test rows are used once, after the choice.
     """
     begin = time.monotonic()
     tried = [(c, _scores(c, data, data.dev)) for c in candidates(name, data)]
-    # An undefined score is the worst; of equal ones the smallest C is taken.
+    # An undefined score is the worst; the smallest C wins ties.
     values = [dev[metric] for _, dev in tried]
     best = int(np.argmax(np.nan_to_num(values, nan=-np.inf)))
     chosen, dev = tried[best]
@@ -85,14 +94,11 @@ def score(name: str, data: Dataset, metric: str) -> tuple[Seed, dict[str, Any]]:
 
 
 def _scores(candidate: Candidate, data: Dataset, rows: list[Row]) -> dict[str, float]:
-    labels = [row.label for row in rows]
-    if data.kind is Kind.TAGGING:
-        labels = [[unit.tag for unit in label] for label in labels]
-    return metrics.scores(data.kind, candidate.predict(rows), labels, data.labels)
+    return data.kind.scores(candidate.predict(rows), rows, data.labels)
 
 
 def candidates(name: str, data: Dataset) -> Iterator[Candidate]:
-    """Models fitted on train: one for each C of GRID, or the one without settings."""
+    """Models fitted on train: one for each C of GRID, or the majority."""
     if name == "majority":
         yield Candidate(None, _majority(data))
         return
@@ -104,51 +110,51 @@ def candidates(name: str, data: Dataset) -> Iterator[Candidate]:
 
 
 def _majority(data: Dataset) -> Callable[[list[Row]], list[Any]]:
-    """The label most rows have; the mean of numbers; the tag most often a unit's."""
+    """The most frequent label; the mean of numbers; each unit's most frequent tag."""
     labels = [row.label for row in data.train]
-    if data.kind is Kind.TAGGING:
+    if data.kind is TAGGING:
         return _majority_tags(data.train)
-    if data.kind is Kind.REGRESSION:
-        said = float(np.mean(labels))
-    elif data.kind is Kind.MULTI_LABEL:
+    if data.kind is REGRESSION:
+        prediction = float(np.mean(labels))
+    elif data.kind is MULTI_LABEL:
         counts = Counter(name for label in labels for name in label)
-        said = tuple(n for n in data.labels if 2 * counts[n] > len(labels))
+        prediction = tuple(n for n in data.labels if 2 * counts[n] > len(labels))
     else:
-        said = Counter(labels).most_common(1)[0][0]
-    return lambda rows: [said] * len(rows)
+        prediction = Counter(labels).most_common(1)[0][0]
+    return lambda rows: [prediction] * len(rows)
 
 
 def _majority_tags(train: list[Row]) -> Callable[[list[Row]], list[list[str]]]:
     counts: dict[str, Counter[str]] = {}
     for row in train:
         for unit in row.label:
-            counts.setdefault(_of(row, unit), Counter())[unit.tag] += 1
+            counts.setdefault(_unit_text(row, unit), Counter())[unit.tag] += 1
     best = {text: tags.most_common(1)[0][0] for text, tags in counts.items()}
     return lambda rows: [
-        [best.get(_of(row, unit), "O") for unit in row.label] for row in rows
+        [best.get(_unit_text(row, unit), "O") for unit in row.label] for row in rows
     ]
 
 
-def _of(row: Row, unit: Unit) -> str:
+def _unit_text(row: Row, unit: Unit) -> str:
     return row.text[unit.start : unit.end]
 
 
 def _cached(features: Features) -> Features:
-    """Each C asks for the same rows: they are looked at once."""
-    # The lists are kept, too, so that no other one can get their ids.
-    found: dict[int, tuple[list[Row], sparse.csr_matrix]] = {}
+    """Computes features once: each C needs those of the same rows."""
+    # Keeps the lists too, so that no other list can get their ids.
+    cache: dict[int, tuple[list[Row], sparse.csr_matrix]] = {}
 
     def cached(rows: list[Row]) -> sparse.csr_matrix:
-        if id(rows) not in found:
-            found[id(rows)] = rows, features(rows)
-        return found[id(rows)][1]
+        if id(rows) not in cache:
+            cache[id(rows)] = rows, features(rows)
+        return cache[id(rows)][1]
 
     return cached
 
 
 def _features(name: str, data: Dataset) -> Features:
     """Rows (their choices or units, if they have any) -> a matrix [N, features]."""
-    if data.kind is Kind.TAGGING:
+    if data.kind is TAGGING:
         counter = CountVectorizer(analyzer=_surroundings, binary=True, min_df=2)
         counter.fit(_units(data.train))
         return lambda rows: counter.transform(_units(rows))
@@ -159,12 +165,12 @@ def _features(name: str, data: Dataset) -> Features:
 
 
 def _units(rows: list[Row]) -> list[tuple[str, Unit]]:
-    """Each unit, after the text it stands in."""
+    """Each unit, after its text."""
     return [(row.text, unit) for row in rows for unit in row.label]
 
 
 def _pairs(rows: list[Row]) -> list[tuple[str, str | None]]:
-    """The text and the other one, or each of the choices."""
+    """The text and its pair, or the text and each of its choices."""
     return [
         (row.text, other) for row in rows for other in row.choices or [row.text_pair]
     ]
@@ -177,14 +183,14 @@ def _paired(
     if all(other is None for _, other in pairs):
         return first
     second = vectorizer.transform([other or "" for _, other in pairs])
-    # Rows are of length 1, so that their product is the cosine.
+    # TF-IDF rows have length 1, so their product is the cosine.
     cosine = sparse.csr_matrix(first.multiply(second).sum(1))
     return sparse.hstack([first, second, abs(first - second), cosine], format="csr")
 
 
-def _surroundings(found: tuple[str, Unit]) -> list[str]:
-    """n-grams of a unit and of what is beside it, by their places."""
-    text, unit = found
+def _surroundings(text_and_unit: tuple[str, Unit]) -> list[str]:
+    """n-grams of a unit and of the characters beside it, by their places."""
+    text, unit = text_and_unit
     padded = "\n" * _WINDOW + text + "\n" * _WINDOW
     end = unit.end + 2 * _WINDOW
     around = padded[unit.start : unit.start + _WINDOW], padded[end - _WINDOW : end]
@@ -198,24 +204,24 @@ def _surroundings(found: tuple[str, Unit]) -> list[str]:
 
 def _targets(data: Dataset) -> Any:
     labels = [row.label for row in data.train]
-    if data.kind is Kind.MULTI_LABEL:
+    if data.kind is MULTI_LABEL:
         return MultiLabelBinarizer(classes=data.labels).fit_transform(labels)
-    if data.kind is Kind.MULTIPLE_CHOICE:
+    if data.kind is MULTIPLE_CHOICE:
         return [i == row.label for row in data.train for i in range(len(row.choices))]
-    if data.kind is Kind.TAGGING:
+    if data.kind is TAGGING:
         return [unit.tag for label in labels for unit in label]
     return labels
 
 
 def _linear(kind: Kind, c: float, count: int) -> Any:
-    """The model of a kind, for `count` examples."""
-    if kind is Kind.REGRESSION:
+    """The linear model of a kind, for `count` examples."""
+    if kind is REGRESSION:
         return Ridge(alpha=1 / c)
-    if kind is Kind.TAGGING:
-        # The same objective by steps: units are many, and so are their features.
+    if kind is TAGGING:
+        # The same objective by gradient steps: there are many units and features.
         return SGDClassifier("log_loss", alpha=1 / (c * count), random_state=0)
     model = LogisticRegression(C=c, max_iter=_MAX_ITERATIONS)
-    return OneVsRestClassifier(model) if kind is Kind.MULTI_LABEL else model
+    return OneVsRestClassifier(model) if kind is MULTI_LABEL else model
 
 
 def _predictor(
@@ -226,19 +232,19 @@ def _predictor(
 
     def predict(rows: list[Row]) -> list[Any]:
         matrix = features(rows)
-        if data.kind is Kind.MULTIPLE_CHOICE:
+        if data.kind is MULTIPLE_CHOICE:
             scores = model.decision_function(matrix)
             groups = grouped(scores, [len(row.choices) for row in rows])
             return [int(group.argmax()) for group in groups]
-        said = model.predict(matrix)
-        if data.kind is Kind.TAGGING:
-            groups = grouped(said, [len(row.label) for row in rows])
+        predictions = model.predict(matrix)
+        if data.kind is TAGGING:
+            groups = grouped(predictions, [len(row.label) for row in rows])
             return [group.tolist() for group in groups]
-        if data.kind is Kind.MULTI_LABEL:
+        if data.kind is MULTI_LABEL:
             return [
                 tuple(n for n, has in zip(data.labels, row, strict=True) if has)
-                for row in said
+                for row in predictions
             ]
-        return said.tolist()
+        return predictions.tolist()
 
     return predict

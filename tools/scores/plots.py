@@ -1,4 +1,4 @@
-"""Pictures of scores: models beside each other, and one model over its pretraining."""
+"""Plots of scores: models compared, and one model over its pretraining."""
 
 import math
 import textwrap
@@ -24,8 +24,7 @@ class Curve(NamedTuple):
 def dots(table: Table) -> bytes:
     """A PNG with a panel for each column and a line for each model.
 
-    Small dots are seeds; the large one is their mean, with a standard deviation on
-    either side.
+    Small dots are seeds; the large one is their mean, with its standard deviation.
     """
     pyplot = pictures.pyplot()
     panels = max(len(table.columns), 1)
@@ -55,10 +54,10 @@ def dots(table: Table) -> bytes:
         ncols=len(present) or 1,
         frameon=False,
     )
-    said = [n for n in table.notes if n.startswith(score_table.DIFFERENT_DATA)]
-    if said:
+    notes = [n for n in table.notes if n.startswith(score_table.DIFFERENT_DATA)]
+    if notes:
         lines = [
-            line for note in said for line in textwrap.wrap(note, 40 * across + 30)
+            line for note in notes for line in textwrap.wrap(note, 40 * across + 30)
         ]
         figure.supxlabel("\n".join(lines), fontsize=8)
     return pictures.png(figure)
@@ -80,7 +79,7 @@ def _draw_column(axis: Any, table: Table, column: score_table.Column) -> None:
 
 
 def curves(drawn: list[Curve]) -> bytes:
-    """A PNG with a panel for each task: scores of seeds, their mean and deviation."""
+    """A PNG with a panel for each task: seeds, their mean and standard deviation."""
     pyplot = pictures.pyplot()
     across = min(len(drawn), _COLUMNS)
     down = -(-len(drawn) // across)

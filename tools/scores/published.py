@@ -1,9 +1,9 @@
-"""What the Korean systems published of themselves, in percent, for tables to show.
+"""The Korean systems' own published scores, in percent, for tables to show.
 
-They are no measurements of ours and their protocols differ: KoELECTRA's fine-tuning
-code, which the others took over, scores every few hundred steps, on the test rows where
-a set has no dev file, and the tables hold one seed's best. Hate speech is scored on its
-dev file, KorQuAD on its own.
+They were not measured here, and their protocols differ: KoELECTRA's fine-tuning code,
+which the others adopted, scores every few hundred steps, on the test rows where a set
+has no dev file, and the tables have one seed's best. Hate speech is scored on its dev
+file, KorQuAD on its own.
 """
 
 from collections.abc import Collection
@@ -14,7 +14,7 @@ _NOTE = (
     "set has no dev file, the step was chosen on the test rows. From "
 )
 
-# How many rows they were trained on. A column of far fewer is no place for them.
+# How many rows they were trained on; they are not shown beside far fewer.
 TRAIN_ROWS = {
     "nsmc": 150_000,
     "naver_ner": 81_000,
@@ -64,7 +64,7 @@ _TABLES = {
 
 
 class Published(NamedTuple):
-    """A system's figures."""
+    """A system's scores."""
 
     model: str
     source: str
@@ -89,15 +89,15 @@ SYSTEMS = tuple(
 
 
 def belongs(task: str, train_rows: int) -> bool:
-    """Whether published figures may stand beside a model trained on so many rows.
+    """Whether published figures may be shown beside a model trained on so many rows.
 
-    Not quite as many is near enough: where a set has no dev file, it comes off train.
+    A few less are allowed: if a set has no dev file, a tenth of train becomes one.
     """
     return train_rows >= 0.85 * TRAIN_ROWS.get(task, float("inf"))
 
 
 def note(models: Collection[str]) -> str:
-    """What is to be said under a table that shows some of the systems."""
+    """The note under a table that shows some of the systems."""
     sources = {
         source: [system.model for system in SYSTEMS if system.source == source]
         for source in _TABLES

@@ -1,4 +1,4 @@
-"""Models x tasks from many results.json: what to show, and what must be said of it."""
+"""Models x tasks from many results.json: the table, and notes on it."""
 
 import collections
 import math
@@ -15,7 +15,7 @@ DIFFERENT_DATA = "†"
 
 
 class Column(NamedTuple):
-    """What numbers of one column have in common."""
+    """What the numbers of one column have in common."""
 
     task: str
     train_rows: int
@@ -32,7 +32,7 @@ class Cell(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One model on every task it was scored on."""
+    """One model on all tasks it was scored on."""
 
     model: str
     init: str  # one of results.INITS, or "published"
@@ -46,11 +46,11 @@ class Delta(NamedTuple):
     pretrained: str
     random: str
     mean: float
-    by_seed: dict[int, float]  # differences of seeds that both have
+    by_seed: dict[int, float]  # differences for seeds that both have
 
 
 class Table(NamedTuple):
-    """All that a scoreboard shows."""
+    """The contents of a scoreboard."""
 
     columns: list[Column]
     rows: list[Row]
@@ -65,9 +65,11 @@ class _Run(NamedTuple):
     summary: Summary
 
 
-def build(found: Iterable[tuple[str, Results]], with_published: bool = True) -> Table:
-    """The table of some runs, named by their folders, in their order."""
-    runs = _labelled(list(found))
+def build(
+    by_folder: Iterable[tuple[str, Results]], with_published: bool = True
+) -> Table:
+    """The table of (folder, results), in their order."""
+    runs = _labelled(list(by_folder))
     columns = sorted({run.column for run in runs})
     different, notes = _different_data(runs, columns)
     rows: dict[tuple[str, str], dict[Column, Cell]] = {}
@@ -85,10 +87,10 @@ def build(found: Iterable[tuple[str, Results]], with_published: bool = True) -> 
     return Table(columns, shown, _deltas(runs), notes)
 
 
-def _labelled(found: list[tuple[str, Results]]) -> list[_Run]:
-    """Runs by their models' names; the folder too where a cell would hold two runs."""
+def _labelled(by_folder: list[tuple[str, Results]]) -> list[_Run]:
+    """Runs named by their models; with the folder where two would share a cell."""
     runs = []
-    for folder, result in found:
+    for folder, result in by_folder:
         summary = results.summary(result)
         column = Column(result.task, result.train_rows, result.metric, summary.split)
         runs.append((folder, result, column, summary))
@@ -113,7 +115,7 @@ def _best(runs: list[_Run]) -> dict[Column, float]:
 def _different_data(
     runs: list[_Run], columns: list[Column]
 ) -> tuple[list[_Run], list[str]]:
-    """Runs whose rows are not those most of a column had, and a sentence for each."""
+    """Runs with other rows than most of their column, and a note for each column."""
     different, notes = [], []
     for column in columns:
         by_data = collections.defaultdict(list)
@@ -123,13 +125,13 @@ def _different_data(
         if len(by_data) == 1:
             continue
         usual = max(by_data, key=lambda data: len(by_data[data]))
-        said = [
+        who = [
             f"{' and '.join(repr(run.label) for run in by_data[data])} had {data[:12]}"
             for data in sorted(by_data, key=lambda data: data != usual)
         ]
         notes.append(
-            f"{DIFFERENT_DATA} {title(column, columns)}: not the same rows, so not to "
-            f"be compared ({'; '.join(said)}, by data_sha256)"
+            f"{DIFFERENT_DATA} {title(column, columns)}: not comparable, the rows "
+            f"differ ({'; '.join(who)}, by data_sha256)"
         )
         different += [run for run in runs if run.column == column]
         different = [r for r in different if r not in by_data[usual]]
@@ -171,7 +173,7 @@ def _published(columns: list[Column]) -> list[Row]:
 
 
 def _deltas(runs: list[_Run]) -> list[Delta]:
-    """Pretrained less random, in each column, of runs that had the same rows."""
+    """Pretrained minus random, in each column, for runs that had the same rows."""
     by_init = {
         init: sorted(
             (run for run in runs if run.results.init == init),
@@ -198,17 +200,17 @@ def _deltas(runs: list[_Run]) -> list[Delta]:
 
 
 def title(column: Column, columns: list[Column]) -> str:
-    """A column's heading, its rows where the task stands there more than once."""
-    said = [f"{column.task} {column.metric}"]
+    """A column's heading; with the train rows if a task has several numbers of them."""
+    parts = [f"{column.task} {column.metric}"]
     if len({other.train_rows for other in columns if other.task == column.task}) > 1:
-        said.append(f"{column.train_rows:,} rows")
+        parts.append(f"{column.train_rows:,} rows")
     if column.split == "dev":
-        said.append("on dev")
-    return ", ".join(said)
+        parts.append("on dev")
+    return ", ".join(parts)
 
 
 def cell_text(row: Row, column: Column) -> str:
-    """Mean ± sample standard deviation in percent, and of how many seeds."""
+    """Mean ± sample standard deviation in percent, and the number of seeds."""
     if (cell := row.cells.get(column)) is None:
         return ""
     summary, text = cell.summary, f"{100 * cell.summary.mean:.2f}"
@@ -223,7 +225,7 @@ def cell_text(row: Row, column: Column) -> str:
 
 
 def delta_text(delta: Delta) -> str:
-    """The difference in percent points; paired where there are seeds to pair."""
+    """The difference in percentage points, paired by seed where possible."""
     values = list(delta.by_seed.values())
     if not values:
         unpaired = f"{100 * delta.mean:+.2f} (means; no seed in common)"
@@ -239,7 +241,7 @@ HEADINGS = ("model", "weights")
 DELTA_HEADINGS = ("task", "pretrained", "random", "pretrained - random")
 EXPLANATION = (
     "Mean ± sample standard deviation in percent (number of seeds). Bold: the best "
-    "measured here. Epochs are chosen on dev; the test rows are scored once."
+    "measured here. Dev chooses the epoch; the test rows are scored once."
 )
 
 

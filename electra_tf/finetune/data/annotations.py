@@ -1,46 +1,35 @@
-"""Tags of characters or words, and answers within texts: their files' formats."""
+"""Formats of files that annotate texts: tagged sentences, and SQuAD's questions."""
 
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from common.cli import UserError
-from electra_tf.finetune.data.rows import Answer, Row, Unit
+from electra_tf.finetune.data.dataset import LocatedRow
+from electra_tf.finetune.kinds.rows import Answer, Row, Unit
 
 TAG_FORMATS = ("conll", "klue_ner", "naver_ner")
 _TAG = re.compile(r"O|[BI]-.+")
 _NAVER_TAG = re.compile(r"(.+)-([BI])")
-# A sentence: where it begins, its id, and its (word or character, tag) pairs.
+# A sentence: its first line, its id, and its (word or character, tag) pairs.
 _Sentence = tuple[int, str, list[tuple[str, str]]]
-
-
-class Found(NamedTuple):
-    """A row, and where in its file it stands ("line 7").
-
-    Rows of one group share a text (an article), so that no split may part them; ""
-    stands for the row's own text.
-    """
-
-    row: Row
-    where: str
-    group: str = ""
 
 
 def tagged(
     path: str, lines: list[str], data_format: str, counts: Counter[str]
-) -> list[Found]:
+) -> list[LocatedRow]:
     """Rows of tagged sentences.
 
-    An I- tag that continues nothing becomes B-, which is how seqeval counts it; their
-    number goes to counts["repaired_tags"].
+    An I- tag that continues nothing becomes B-, as seqeval counts it;
+    counts["repaired_tags"] says how many did.
 
     Raises:
-      UserError: a line that is no word and tag, or a tag that is not BIO.
+      UserError: a line is not a word and a tag, or a tag is not BIO.
     """
     sentences = {"conll": _conll, "klue_ner": _klue_ner, "naver_ner": _naver_ner}
     between = "" if data_format == "klue_ner" else " "
-    found = []
+    rows = []
     for number, name, pairs in sentences[data_format](path, lines):
         for _, tag in pairs:
             if not _TAG.fullmatch(tag):
@@ -55,12 +44,13 @@ def tagged(
             a != b for a, b in zip(units, repaired, strict=True)
         )
         text = between.join(word for word, _ in pairs)
-        found.append(Found(Row(name, text, label=tuple(repaired)), f"line {number}"))
-    return found
+        row = Row(name, text, label=tuple(repaired))
+        rows.append(LocatedRow(row, f"line {number}"))
+    return rows
 
 
 def repair_tags(tags: list[str]) -> list[str]:
-    """BIO tags, of which each I- continues its own type."""
+    """The tags with B- for each I- that does not continue its own type."""
     repaired = []
     for before, tag in zip(["O", *tags], tags, strict=False):
         stray = tag.startswith("I-") and before[2:] != tag[2:]
@@ -69,9 +59,9 @@ def repair_tags(tags: list[str]) -> list[str]:
 
 
 def _units(pairs: list[tuple[str, str]], between: str) -> list[Unit]:
-    """The words or characters but for spaces, which KLUE's own scores skip too.
+    """The words or characters without spaces, which KLUE's own scores skip too.
 
-    A space that begins an entity (KLUE has two) leaves an I- tag to be repaired.
+    A space that begins an entity (KLUE has two) leaves an I- tag to repair.
     """
     units, start = [], 0
     for word, tag in pairs:
@@ -82,7 +72,7 @@ def _units(pairs: list[tuple[str, str]], between: str) -> list[Unit]:
 
 
 def _conll(path: str, lines: list[str]) -> Iterator[_Sentence]:
-    """A word and its tag a line: the first and the last field; blank lines between."""
+    """A word and its tag per line: its first and last field; blank lines between."""
     pairs: list[tuple[str, str]] = []
     begin = 1
     for number, line in enumerate([*lines, ""], 1):
@@ -94,15 +84,15 @@ def _conll(path: str, lines: list[str]) -> Iterator[_Sentence]:
         fields = line.split("\t") if "\t" in line else line.split()
         if len(fields) < 2 or not fields[0].strip() or len(fields[0].split()) > 1:
             raise UserError(
-                f"{path}: line {number} is no word and tag, separated by a tab or a "
-                f"space: {line[:80]!r}"
+                f"{path}: line {number} is not a word and a tag, separated by a tab or "
+                f"a space: {line[:80]!r}"
             )
         begin = begin if pairs else number
         pairs.append((fields[0].strip(), fields[-1].strip()))
 
 
 def _klue_ner(path: str, lines: list[str]) -> Iterator[_Sentence]:
-    """A character and its tag a line, spaces too; "## id<tab>..." before a sentence."""
+    """A character and its tag per line; "## id<tab>..." before a sentence."""
     pairs: list[tuple[str, str]] = []
     begin, name = 1, ""
     for number, line in enumerate([*lines, ""], 1):
@@ -117,15 +107,15 @@ def _klue_ner(path: str, lines: list[str]) -> Iterator[_Sentence]:
         character, tab, tag = line.partition("\t")
         if not tab or not character or "\t" in tag:
             raise UserError(
-                f"{path}: line {number} is no character and tag separated by a tab: "
-                f"{line[:80]!r}"
+                f"{path}: line {number} is not a character and a tag, separated by a "
+                f"tab: {line[:80]!r}"
             )
         begin = begin if pairs else number
         pairs.append((character, tag.strip()))
 
 
 def _naver_ner(path: str, lines: list[str]) -> Iterator[_Sentence]:
-    """The words of a sentence, a tab, and their tags, such as PER-B, a line."""
+    """The words of a sentence, a tab, and their tags, such as PER-B, per line."""
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -134,7 +124,7 @@ def _naver_ner(path: str, lines: list[str]) -> Iterator[_Sentence]:
         if len(fields) != 2 or len(words) != len(tags):
             raise UserError(
                 f"{path}: line {number} has {len(words)} words and {len(tags)} tags in "
-                f"{len(fields)} fields; words, a tab, and as many tags are needed"
+                f"{len(fields)} fields; it must be words, a tab, and as many tags"
             )
         swapped = [_NAVER_TAG.sub(r"\2-\1", tag) for tag in tags]
         yield number, str(number), list(zip(words, swapped, strict=True))
@@ -142,16 +132,16 @@ def _naver_ner(path: str, lines: list[str]) -> Iterator[_Sentence]:
 
 def squad(
     path: str, document: Any, labelled: bool, counts: Counter[str]
-) -> list[Found]:
-    """Rows of SQuAD 1.1's JSON, a question each; an article is a group.
+) -> list[LocatedRow]:
+    """Rows of SQuAD 1.1's JSON, one per question; an article is a group.
 
-    An answer that does not stand where the file says is looked for nearest to there
-    (counts["moved_answers"]); one that stands nowhere is left as it is.
+    An answer that is not at its place moves to the nearest place that has its text
+    (counts["moved_answers"]); one that is nowhere in the context stays as it is.
 
     Raises:
-      UserError: another shape, or a question without an answer.
+      UserError: the file has another shape, or a question has no answer.
     """
-    found = []
+    rows = []
     try:
         for article in document["data"]:
             paragraphs = article["paragraphs"]
@@ -159,15 +149,15 @@ def squad(
             for paragraph in paragraphs:
                 for question in paragraph["qas"]:
                     row = _question(path, paragraph["context"], question, labelled)
-                    found.append(Found(row, f"question {row.id}", group))
+                    rows.append(LocatedRow(row, f"question {row.id}", group))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
             f"{path} is not SQuAD's JSON (data, paragraphs, context, qas, id, "
             f"question, answers, text, answer_start): {error!r}"
         ) from error
     if not labelled:
-        return found
-    return [f._replace(row=_with_placed_answers(f.row, counts)) for f in found]
+        return rows
+    return [r._replace(row=_with_placed_answers(r.row, counts)) for r in rows]
 
 
 def _question(path: str, context: str, question: dict[str, Any], labelled: bool) -> Row:
@@ -180,7 +170,7 @@ def _question(path: str, context: str, question: dict[str, Any], labelled: bool)
         if not answers or not all(answer.text.strip() for answer in answers):
             raise UserError(
                 f"{path}: question {question['id']} has no answer; each must have one "
-                "that stands in its context"
+                "that is part of its context"
             )
     return Row(str(question["id"]), context, question["question"], label=answers)
 
@@ -188,7 +178,7 @@ def _question(path: str, context: str, question: dict[str, Any], labelled: bool)
 def _with_placed_answers(row: Row, counts: Counter[str]) -> Row:
     placed = []
     for answer in row.label:
-        if not stands(row.text, answer):
+        if not answer.is_in(row.text):
             places = [m.start() for m in re.finditer(re.escape(answer.text), row.text)]
             if places:
                 nearest = min(places, key=lambda place: abs(place - answer.start))
@@ -196,8 +186,3 @@ def _with_placed_answers(row: Row, counts: Counter[str]) -> Row:
                 counts["moved_answers"] += 1
         placed.append(answer)
     return Row(row.id, row.text, row.text_pair, label=tuple(placed))
-
-
-def stands(text: str, answer: Answer) -> bool:
-    """Whether an answer stands in the text where it says."""
-    return answer.start >= 0 and text.startswith(answer.text, answer.start)

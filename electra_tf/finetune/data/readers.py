@@ -1,68 +1,64 @@
-"""Files of labelled tasks -> rows, with errors that say where in which file.
+"""Files of labelled tasks -> rows; errors name the file and the line.
 
-TSV has no quoting: a quote is an ordinary character, and a field holds no tab.
+TSV has no quoting: a quote is an ordinary character, and no field has a tab.
 """
 
 import json
-import math
 import os
-import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from common import files
 from common.cli import UserError
 from electra_tf.finetune.data import annotations
-from electra_tf.finetune.data.annotations import Found
-from electra_tf.finetune.data.rows import Kind, Row, Unit
+from electra_tf.finetune.data.dataset import LocatedRow
 from electra_tf.finetune.data.tasks import Task
+from electra_tf.finetune.kinds.rows import Row, as_text
 
-_WORD = re.compile(r"\S+")
-_CHARACTER = re.compile(r"\S")
-# Where in the file, and its fields by column.
+# A place in the file, and the fields there by column.
 _Record = tuple[str, dict[str, Any]]
 
 
-def read(task: Task, path: str) -> tuple[list[Found], Counter[str]]:
-    """The labelled rows of a file, and what was mended on the way.
+def read(task: Task, path: str) -> tuple[list[LocatedRow], Counter[str]]:
+    """The labelled rows of a file, and counts of what had to be repaired.
 
     Raises:
-      UserError: not UTF-8, empty, a missing column, another number of fields, or a
-        label that the kind does not allow.
+      UserError: the file is empty or not UTF-8, lacks a column, has a line with another
+        number of fields, or a label that the kind does not allow.
     """
-    data_format = task.format or _format_by_ending(task, path)
+    data_format = task.format or task.kind.file_format or _format_by_ending(path)
     counts: Counter[str] = Counter()
     if data_format == "squad":
-        found = annotations.squad(path, _json(path), True, counts)
+        rows = annotations.squad(path, _json(path), True, counts)
     elif data_format in annotations.TAG_FORMATS:
-        found = annotations.tagged(path, read_lines(path), data_format, counts)
+        rows = annotations.tagged(path, read_lines(path), data_format, counts)
     else:
-        found = [
-            Found(_row(task, f"{path}, {where}", where, fields, True), where)
+        rows = [
+            LocatedRow(_row(task, f"{path}, {where}", where, fields, True), where)
             for where, fields in _records(task, path, data_format, labelled=True)
         ]
-    return _not_empty(path, found), counts
+    return _not_empty(path, rows), counts
 
 
 def unlabelled(task: Task, path: str) -> list[Row]:
-    """Rows to be predicted, one for each of the file, blank texts too.
+    """Rows to predict: one for each row of the file, even if its text is blank.
 
-    A .txt holds a row a line, the fields of a pair (or of choices) separated by tabs;
-    .tsv has a header and .jsonl names, and only the texts' columns are looked at;
-    .json is SQuAD's for QUESTION_ANSWERING, a list of objects for others.
+    A .txt has one row per line, with tabs between the texts of a pair or the choices.
+    Of a .tsv with a header or a .jsonl only the texts' columns are read. A .json is
+    SQuAD's for question answering, else a list of objects.
 
     Raises:
-      UserError: an ending that is none of these, or as in `read`.
+      UserError: the name has another ending, or as in `read`.
     """
     ending = os.path.splitext(path)[1]
     if ending not in (".txt", ".tsv", ".jsonl", ".json"):
         raise UserError(
-            f"{path}: cannot tell its format; names end in .txt, .tsv, .jsonl or .json"
+            f"{path}: unknown format; the name must end in .txt, .tsv, .jsonl or .json"
         )
-    if ending == ".json" and task.kind is Kind.QUESTION_ANSWERING:
-        found = annotations.squad(path, _json(path), False, Counter())
-        return [f.row for f in _not_empty(path, found)]
+    if ending == ".json" and task.kind.file_format == "squad":
+        questions = annotations.squad(path, _json(path), False, Counter())
+        return [question.row for question in _not_empty(path, questions)]
     if ending == ".txt" and not _has_header(task, path):
         records = _plain_records(task, path)
     else:
@@ -77,7 +73,7 @@ def unlabelled(task: Task, path: str) -> list[Row]:
 
 def _not_empty(path: str, rows: list[Any]) -> list[Any]:
     if not rows:
-        raise UserError(f"{path} holds no rows: it is empty, or a header alone")
+        raise UserError(f"{path} has no rows: it is empty, or has only a header")
     return rows
 
 
@@ -97,7 +93,7 @@ def read_lines(path: str) -> list[str]:
             f"{path}: invalid UTF-8 at line {number}. Convert the file, for instance "
             f"with iconv -f CP949 -t UTF-8 '{path}'"
         ) from error
-    # str.splitlines would also cut at characters that texts hold.
+    # str.splitlines would also split at other characters, such as U+2028.
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     return lines[:-1] if lines[-1] == "" else lines
 
@@ -107,19 +103,15 @@ def _json(path: str) -> Any:
         return json.loads("\n".join(read_lines(path)))
     except json.JSONDecodeError as error:
         raise UserError(
-            f"{path}: line {error.lineno} is no JSON: {error.msg}"
+            f"{path}: line {error.lineno} is not JSON: {error.msg}"
         ) from error
 
 
-def _format_by_ending(task: Task, path: str) -> str:
-    if task.kind is Kind.TAGGING:
-        return "conll"
-    if task.kind is Kind.QUESTION_ANSWERING:
-        return "squad"
+def _format_by_ending(path: str) -> str:
     ending = os.path.splitext(path)[1]
     if ending not in (".tsv", ".jsonl", ".json"):
         raise UserError(
-            f"{path}: cannot tell its format; names end in .tsv, .jsonl or .json"
+            f"{path}: unknown format; the name must end in .tsv, .jsonl or .json"
         )
     return ending[1:]
 
@@ -138,15 +130,15 @@ def _records(
         yield from _tsv_records(path, header, columns)
         return
     if data_format == "jsonl":
-        found = _jsonl_objects(path)
+        records = _jsonl_objects(path)
     else:
         objects = _json(path)
         if not isinstance(objects, list):
             raise UserError(f"{path} is not a list of objects")
-        found = ((f"object {n}", value) for n, value in enumerate(objects, 1))
-    for where, value in found:
+        records = ((f"object {n}", value) for n, value in enumerate(objects, 1))
+    for where, value in records:
         if not isinstance(value, dict):
-            raise UserError(f"{path}, {where} is no object: {str(value)[:80]!r}")
+            raise UserError(f"{path}, {where} is not an object: {str(value)[:80]!r}")
         fields = _flat(value)
         _check_columns(f"{path}, {where}", fields, columns)
         yield where, fields
@@ -163,13 +155,13 @@ def _tsv_records(
     for number, line in enumerate(lines[first - 1 :], first):
         fields = line.split("\t")
         if len(fields) != len(header):
-            # A blank line says nothing, unless the only field is a text.
+            # Skip blank lines, except where the only field is a text.
             if not line:
                 continue
             raise UserError(
                 f"{path}: line {number} has {len(fields)} fields, not {len(header)} "
-                f"({', '.join(header)}). Fields are separated by tabs and hold none; "
-                "quotes are ordinary characters"
+                f"({', '.join(header)}). Tabs separate fields and cannot be inside "
+                "one; quotes are ordinary characters"
             )
         yield f"line {number}", dict(zip(header, fields, strict=True))
 
@@ -182,12 +174,12 @@ def _jsonl_objects(path: str) -> Iterator[tuple[str, Any]]:
             yield f"line {number}", json.loads(line)
         except json.JSONDecodeError as error:
             raise UserError(
-                f"{path}: line {number} is no JSON: {error.msg}: {line[:80]!r}"
+                f"{path}: line {number} is not JSON: {error.msg}: {line[:80]!r}"
             ) from error
 
 
 def _has_header(task: Task, path: str) -> bool:
-    """Whether a .txt is one of the sets that are TSV under that name."""
+    """Whether a .txt is in fact TSV with a header, as NSMC's is."""
     first = (read_lines(path) or [""])[0].split("\t")
     return len(first) > 1 and set(_text_columns(task)) <= set(first)
 
@@ -198,8 +190,8 @@ def _plain_records(task: Task, path: str) -> Iterator[_Record]:
         fields = line.split("\t") if len(columns) > 1 else [line]
         if len(fields) != len(columns):
             raise UserError(
-                f"{path}: line {number} has {len(fields)} fields separated by tabs, "
-                f"{len(columns)} are needed: {', '.join(columns)}"
+                f"{path}: line {number} has {len(fields)} fields separated by tabs; it "
+                f"must have {len(columns)}: {', '.join(columns)}"
             )
         yield f"line {number}", dict(zip(columns, fields, strict=True))
 
@@ -215,76 +207,41 @@ def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _check_columns(where: str, found: Any, needed: list[str]) -> None:
-    missing = [name for name in needed if name not in found]
+def _check_columns(where: str, names: Any, needed: list[str]) -> None:
+    missing = [name for name in needed if name not in names]
     if missing:
         raise UserError(
             f"{where} has no column {', '.join(map(repr, missing))}; "
-            f"its columns are {', '.join(found)}"
+            f"its columns are {', '.join(names)}"
         )
 
 
 def _row(
     task: Task, where: str, place: str, fields: dict[str, Any], labelled: bool
 ) -> Row:
-    """`place` names the row where it has no id of its own: "line 7" -> "7"."""
-    text = " ".join(_as_text(where, name, fields[name]) for name in task.text)
-    pair = task.text_pair and _as_text(where, task.text_pair, fields[task.text_pair])
+    """`place` gives the row's id if the task has no id column: "line 7" -> "7"."""
+
+    def text_of(column: str) -> str:
+        return _convert(where, column, as_text, fields[column])
+
+    text, kind = " ".join(map(text_of, task.text)), task.kind
     if labelled:
-        label = _label(task, where, fields[task.label])
+        options = fields[task.label], task.labels, task.label_separator
+        label = _convert(where, task.label, kind.read_label, *options)
     else:
-        label = _untagged(task, text) if task.kind is Kind.TAGGING else None
+        label = kind.unlabelled(text, by_character=task.format == "klue_ner")
     return Row(
         id=str(fields.get(task.id, place.split()[-1])),
         text=text,
-        text_pair=pair if task.text_pair else None,
-        choices=tuple(_as_text(where, name, fields[name]) for name in task.choices),
+        text_pair=text_of(task.text_pair) if task.text_pair else None,
+        choices=tuple(map(text_of, task.choices)),
         label=label,
     )
 
 
-def _as_text(where: str, column: str, value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, (list, dict)):
-        raise UserError(f"{where}: {column!r} is no text but {str(value)[:80]}")
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _untagged(task: Task, text: str) -> tuple[Unit, ...]:
-    pattern = _CHARACTER if task.format == "klue_ner" else _WORD
-    return tuple(Unit(*match.span(), "") for match in pattern.finditer(text))
-
-
-def _label(task: Task, where: str, value: Any) -> str | float | int | tuple[str, ...]:
-    """A field as the kind has its labels; whether train knows it is not asked."""
-    if task.kind is Kind.MULTI_LABEL:
-        if not isinstance(value, list):
-            value = _as_text(where, task.label, value).split(task.label_separator)
-        names = [_as_text(where, task.label, name).strip() for name in value]
-        return tuple(dict.fromkeys(name for name in names if name))
-    text = _as_text(where, task.label, value).strip()
-    if not text:
-        raise UserError(f"{where} has no label: {task.label!r} is empty")
-    if task.kind is Kind.REGRESSION:
-        return _number(where, text)
-    same = {name.casefold(): name for name in task.labels}
-    text = same.get(text.casefold(), text)
-    if task.kind is not Kind.MULTIPLE_CHOICE:
-        return text
-    if text not in task.labels:
-        raise UserError(
-            f"{where}: {task.label} {text!r} names no choice; they are "
-            f"{', '.join(task.labels)}"
-        )
-    return task.labels.index(text)
-
-
-def _number(where: str, text: str) -> float:
+def _convert(where: str, column: str, convert: Callable[..., Any], *values: Any) -> Any:
+    """Names file, line and column in the ValueErrors of `convert`."""
     try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise UserError(f"{where}: the label {text!r} is no number")
-    return number
+        return convert(*values)
+    except ValueError as error:
+        raise UserError(f"{where}: {column!r} {error}") from error

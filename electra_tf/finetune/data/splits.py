@@ -1,25 +1,25 @@
-"""A task's files -> train, dev and test rows that can be told apart and trusted.
+"""A task's files -> train, dev and test rows.
 
-Where a set has no dev file, a tenth of train becomes it, by a hash of each row's text:
-no seed, and a row's side does not depend on the other rows. Rows of one text stay
-together, and so do the questions of one article.
+If a task has no dev file, a tenth of train becomes the dev set, by a hash of each row's
+text: no seed matters, nor do the other rows. Rows with the same text stay together, and
+so do the questions of one article.
 
-Rows of train and dev with an empty text are dropped, in which nothing can be learnt.
-Test rows all stay, so that scores are of as many rows as the published ones.
+Rows of train and dev with an empty text are dropped, because they teach nothing. Test
+rows all stay, so that scores cover as many rows as the published ones.
 """
 
+import dataclasses
 import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable
 
 from common import files
 from common.cli import UserError
 from electra_tf.finetune.data import readers
-from electra_tf.finetune.data.annotations import Found, stands
-from electra_tf.finetune.data.rows import Dataset, Kind, Row
+from electra_tf.finetune.data.dataset import Dataset, LocatedRow
 from electra_tf.finetune.data.tasks import Files, Task
+from electra_tf.finetune.kinds.rows import Row
 
 DEV_SHARE = 0.1
 _HASHES = 1 << 64
@@ -29,28 +29,31 @@ def load(task: Task, data_dir: str, train_rows: int = 0) -> Dataset:
     """The rows of a task.
 
     Args:
-      data_dir: holds the files of `task.files`; "" where those are named in full.
-      train_rows: train on so many rows, drawn by a hash of their content: the first
+      data_dir: the folder of the files in `task.files`; "" if those are whole paths.
+      train_rows: how many rows to train on, drawn by a hash of their content: the first
         2,000 are among the first 20,000. 0 takes all.
 
     Returns:
       The dataset. Its counts, by split ("train_" ...): "empty_text" rows, dropped from
       train and dev; "in_train", rows of dev and test with the texts of a train row;
       "repaired_tags" and "moved_answers" (see `annotations`); "lost_answer" rows,
-      dropped from train and dev, whose answers stand nowhere.
+      dropped from train and dev, none of whose answers is in its context.
 
     Raises:
       UserError: a file or column is missing, a row is damaged, a label is unknown, or
-        train holds nothing to tell apart.
+        all train rows have the same label.
     """
     release = find_release(task, data_dir)
     counts: Counter[str] = Counter()
-    splits: dict[str, list[Found]] = {"dev": [], "test": []}
+    splits: dict[str, list[LocatedRow]] = {"dev": [], "test": []}
     for split, name in release._asdict().items():
         if name:
             path = os.path.join(data_dir, name)
             splits[split] = _read_split(task, path, split, counts)
-    labels = _labels(task, [found.row for found in splits["train"]])
+    in_train = {
+        name for row, *_ in splits["train"] for name in task.kind.names(row.label)
+    }
+    labels = task.kind.all_labels(task.labels, in_train)
     for split, name in release._asdict().items():
         _check_labels(os.path.join(data_dir, name), splits[split], task, labels)
     train, dev = splits["train"], splits["dev"]
@@ -58,9 +61,9 @@ def load(task: Task, data_dir: str, train_rows: int = 0) -> Dataset:
         train, dev = split_off_dev(train)
         _check_split(os.path.join(data_dir, release.train), train, dev)
     rows = {
-        "train": draw([found.row for found in train], train_rows),
-        "dev": [found.row for found in dev],
-        "test": [found.row for found in splits["test"]],
+        "train": draw([located.row for located in train], train_rows),
+        "dev": [located.row for located in dev],
+        "test": [located.row for located in splits["test"]],
     }
     _check_variety(task, os.path.join(data_dir, release.train), rows["train"])
     seen = {_content(row) for row in rows["train"]}
@@ -77,10 +80,10 @@ def load(task: Task, data_dir: str, train_rows: int = 0) -> Dataset:
 
 
 def find_release(task: Task, data_dir: str) -> Files:
-    """Which of the task's releases a folder holds.
+    """The first of the task's releases whose train file is in the folder.
 
     Raises:
-      UserError: none of them, or one of its files is missing.
+      UserError: there is none, or another of its files is missing.
     """
     for release in task.files:
         missing = [
@@ -102,33 +105,36 @@ def _missing(task: Task, data_dir: str, names: list[str]) -> UserError:
     shown = ", ".join(there[:20]) + (f" and {len(there) - 20} more" * (len(there) > 20))
     return UserError(
         f"{task.name} needs {' or '.join(names)}, not found in {folder}, which "
-        + (f"holds {shown}" if there else "is empty or not there")
+        + (f"holds {shown}" if there else "is empty or does not exist")
     )
 
 
-def _read_split(task: Task, path: str, split: str, counts: Counter[str]) -> list[Found]:
-    """A file's rows without those of which nothing can be learnt; all those of test."""
-    rows, found_counts = readers.read(task, path)
-    for name, count in found_counts.items():
+def _read_split(
+    task: Task, path: str, split: str, counts: Counter[str]
+) -> list[LocatedRow]:
+    """A file's rows; of train and dev only those that something can be learnt from."""
+    rows, repaired = readers.read(task, path)
+    for name, count in repaired.items():
         counts[f"{split}_{name}"] += count
-    empty = [_is_empty(found.row) for found in rows]
+    empty = [_is_empty(located.row) for located in rows]
     counts[f"{split}_empty_text"] += sum(empty)
     if split == "test":
         return rows
-    rows = [found for found, drop in zip(rows, empty, strict=True) if not drop]
-    if task.kind is Kind.QUESTION_ANSWERING:
-        standing = [_with_standing_answers(found) for found in rows]
-        rows = [found for found in standing if found.row.label]
-        counts[f"{split}_lost_answer"] += len(standing) - len(rows)
+    rows = [located for located, drop in zip(rows, empty, strict=True) if not drop]
+    if task.kind.file_format == "squad":
+        placed = [_with_placed_answers(located) for located in rows]
+        rows = [located for located in placed if located.row.label]
+        counts[f"{split}_lost_answer"] += len(placed) - len(rows)
     if not rows:
-        raise UserError(f"{path}: no row is left, the texts of all are empty")
+        raise UserError(f"{path}: every row has an empty text")
     return rows
 
 
-def _with_standing_answers(found: Found) -> Found:
-    row = found.row
-    answers = tuple(answer for answer in row.label if stands(row.text, answer))
-    return found._replace(row=Row(row.id, row.text, row.text_pair, label=answers))
+def _with_placed_answers(located: LocatedRow) -> LocatedRow:
+    """Without the answers that are not in the context at their place."""
+    row = located.row
+    answers = tuple(answer for answer in row.label if answer.is_in(row.text))
+    return located._replace(row=dataclasses.replace(row, label=answers))
 
 
 def _is_empty(row: Row) -> bool:
@@ -136,27 +142,27 @@ def _is_empty(row: Row) -> bool:
     return not all(text.strip() for text in (row.text, *pair, *row.choices))
 
 
-def split_off_dev(train: list[Found]) -> tuple[list[Found], list[Found]]:
+def split_off_dev(train: list[LocatedRow]) -> tuple[list[LocatedRow], list[LocatedRow]]:
     """(train, dev), each in the order of the file."""
-    sides: tuple[list[Found], list[Found]] = ([], [])
-    for found in train:
-        place = _hash("dev", found.group or found.row.text)
-        sides[place < DEV_SHARE * _HASHES].append(found)
+    sides: tuple[list[LocatedRow], list[LocatedRow]] = ([], [])
+    for located in train:
+        place = _hash("dev", located.group or located.row.text)
+        sides[place < DEV_SHARE * _HASHES].append(located)
     return sides
 
 
-def _check_split(path: str, train: list[Found], dev: list[Found]) -> None:
+def _check_split(path: str, train: list[LocatedRow], dev: list[LocatedRow]) -> None:
     if not train or not dev:
         raise UserError(
             f"{path}: too few different texts ({len(train) + len(dev)} rows) to make "
-            f"a dev set of {DEV_SHARE:.0%} of them: name a dev file"
+            f"{DEV_SHARE:.0%} of them the dev set: pass a dev file"
         )
 
 
 def draw(rows: list[Row], count: int) -> list[Row]:
     """`count` rows by a hash of their content, in their order; 0 draws all.
 
-    Fewer rows are always among more.
+    A smaller draw is always part of a larger one.
     """
     if not count or count >= len(rows):
         return rows
@@ -166,7 +172,7 @@ def draw(rows: list[Row], count: int) -> list[Row]:
 
 
 def _hash(purpose: str, text: str) -> int:
-    """One of 2**64 numbers; each purpose has its own."""
+    """One of 2**64 numbers; different for each purpose."""
     data = text.encode("utf-8", errors="surrogatepass")
     digest = hashlib.blake2b(data, digest_size=8, person=purpose.encode()).digest()
     return int.from_bytes(digest, "big")
@@ -186,54 +192,26 @@ def fingerprint(splits: dict[str, list[Row]]) -> str:
     return digest.hexdigest()
 
 
-def _names(kind: Kind, row: Row) -> Iterable[str]:
-    """The labels or tags of a row."""
-    if kind is Kind.CLASSIFICATION:
-        return (row.label,)
-    if kind is Kind.MULTI_LABEL:
-        return row.label
-    if kind is Kind.TAGGING:
-        return (unit.tag for unit in row.label)
-    return ()
-
-
-def _labels(task: Task, train: list[Row]) -> tuple[str, ...]:
-    """Of TAGGING both B- and I- of each type, though train may have one alone."""
-    found = {name for row in train for name in _names(task.kind, row)}
-    if task.kind is Kind.TAGGING:
-        types = task.labels or sorted({tag[2:] for tag in found if tag != "O"})
-        return ("O", *(f"{place}-{name}" for name in types for place in "BI"))
-    if task.kind in (Kind.CLASSIFICATION, Kind.MULTI_LABEL):
-        return task.labels or tuple(sorted(found))
-    return ()
-
-
 def _check_labels(
-    path: str, rows: list[Found], task: Task, labels: tuple[str, ...]
+    path: str, rows: list[LocatedRow], task: Task, labels: tuple[str, ...]
 ) -> None:
     known = set(labels)
-    for found in rows:
-        for name in _names(task.kind, found.row):
+    for row, where, _ in rows:
+        for name in task.kind.names(row.label):
             if name not in known:
                 whose = task.name if task.labels else "the train file"
                 raise UserError(
-                    f"{path}, {found.where} (id {found.row.id}): {whose} has no label "
-                    f"{name!r}; it has {', '.join(labels)}"
+                    f"{path}, {where} (id {row.id}): {whose} has no label {name!r}; "
+                    f"it has {', '.join(labels)}"
                 )
 
 
 def _check_variety(task: Task, path: str, train: list[Row]) -> None:
-    """Refuses rows from which nothing but a constant can be learnt."""
-    if task.kind is Kind.REGRESSION:
-        found = {row.label for row in train}
-    elif task.kind in (Kind.MULTIPLE_CHOICE, Kind.QUESTION_ANSWERING):
-        return
-    else:
-        found = {name for row in train for name in _names(task.kind, row)}
-    # That no row of MULTI_LABEL has a label says as little as that all are "O".
-    if len(found) < (1 if task.kind is Kind.MULTI_LABEL else 2):
+    """Refuses rows that teach nothing but a constant."""
+    values = {value for row in train for value in task.kind.distinct(row.label)}
+    if len(values) < task.kind.min_distinct:
         raise UserError(
-            f"{path}: its {len(train)} rows to train on have "
-            + (f"one label, {found.pop()!r}" if found else "no label")
-            + ": there is nothing to tell apart"
+            f"{path}: its {len(train)} train rows have "
+            + (f"one label, {values.pop()!r}" if values else "no label")
+            + "; at least two different ones are needed"
         )

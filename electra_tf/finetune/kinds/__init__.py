@@ -1,1 +1,1 @@
-"""Kinds of task: targets, decoding and scores."""
+"""Kinds of tasks, one file each: labels, targets, predictions, scores, file forms."""

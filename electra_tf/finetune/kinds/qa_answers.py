@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from electra_tf.finetune.data.rows import Row
-from electra_tf.finetune.kinds.qa_features import Features
+from electra_tf.finetune.kinds.qa_windows import Windows
+from electra_tf.finetune.kinds.rows import Row
 
 
 class Prediction(NamedTuple):
@@ -32,7 +32,7 @@ class _Span(NamedTuple):
 
 
 def best(
-    features: Features,
+    windows: Windows,
     rows: Sequence[Row],
     start_logits: Sequence[np.ndarray],
     end_logits: Sequence[np.ndarray],
@@ -41,50 +41,53 @@ def best(
 ) -> list[list[Prediction]]:
     """Answers to the question of each row, the likeliest first.
 
-    Looks at all spans of the context's tokens, where google-research/bert combines the
-    likeliest starts and ends alone. A span counts only in the window that shows the
-    most context around its first token. Of spans with one text the likeliest is kept.
+    Considers all spans of the context's tokens, where google-research/bert combines
+    only the likeliest starts and ends. A span counts only in the window that shows the
+    most context around its first token. Of spans with the same text the likeliest is
+    kept.
 
     Args:
-      rows: those that the features were built of.
+      rows: those that the windows were built from.
       start_logits, end_logits: float32 [length] for each window, padded or not.
-      n_best_size: how many answers at most.
-      max_answer_length: tokens of an answer at most.
+      n_best_size: maximum number of answers.
+      max_answer_length: maximum tokens of an answer.
 
     Returns:
-      For each row at least one; where it has no window, the empty text.
+      At least one answer for each row; the empty text where it has no window.
     """
-    is_best = _max_context(features)
+    is_best = _max_context(windows)
     spans: list[list[_Span]] = [[] for _ in rows]
     numbers = range(len(is_best))
     for window, starts, ends in zip(numbers, start_logits, end_logits, strict=True):
-        row, first_token = features.row_index[window], features.first_token[window]
-        position = features.context_position[window]
+        row, first_token = windows.row_index[window], windows.first_token[window]
+        position = windows.context_position[window]
         part = slice(position, position + len(is_best[window]))
         starts = np.where(is_best[window], starts[part], -np.inf)
-        found = _best_spans(starts, ends[part], n_best_size, max_answer_length)
-        spans[row] += [_Span(x, first_token + i, first_token + j) for x, i, j in found]
-    contexts = dict(zip(features.row_index, features.context_index, strict=True))
+        likeliest = _best_spans(starts, ends[part], n_best_size, max_answer_length)
+        spans[row] += [
+            _Span(x, first_token + i, first_token + j) for x, i, j in likeliest
+        ]
+    contexts = dict(zip(windows.row_index, windows.context_index, strict=True))
     return [
         _predictions(
-            row.text, features.token_spans.row(contexts[index]), found, n_best_size
+            row.text, windows.token_spans.row(contexts[index]), own, n_best_size
         )
-        if found
+        if own
         else [_NOTHING]
-        for index, (row, found) in enumerate(zip(rows, spans, strict=True))
+        for index, (row, own) in enumerate(zip(rows, spans, strict=True))
     ]
 
 
-def _max_context(features: Features) -> list[np.ndarray]:
-    """bool [context's tokens in it] for each window: no other shows more around them.
+def _max_context(windows: Windows) -> list[np.ndarray]:
+    """bool [tokens of the context] for each window: no other shows more around them.
 
-    That is the lesser of the numbers of tokens to the left and to the right, and a
-    hundredth of the window's; of equals the earlier window is taken.
+    What a window shows around a token is the lesser of the numbers of tokens to its
+    left and right, plus a hundredth of the window's; the earlier window wins ties.
     """
-    _, begins = np.unique(features.row_index, return_index=True)
-    lengths, result = features.context_lengths, []
+    _, begins = np.unique(windows.row_index, return_index=True)
+    lengths, result = windows.context_lengths, []
     for begin, end in itertools.pairwise([*begins, len(lengths)]):
-        first = features.first_token[begin:end]
+        first = windows.first_token[begin:end]
         size_W1 = lengths[begin:end, None]
         left_WT = np.arange(first[-1] + size_W1[-1, 0]) - first[:, None]
         right_WT = size_W1 - 1 - left_WT
@@ -106,24 +109,24 @@ def _best_spans(
     """
     length = min(max_length, len(starts))
     ends = np.concatenate([ends, np.full(length - 1, -np.inf, ends.dtype)])
-    # [tokens, length]: from each token to itself, to the next one, and so on.
+    # [tokens, length]: from each token to itself, to the next one, etc.
     sums = starts[:, None] + np.lib.stride_tricks.sliding_window_view(ends, length)
     sums = sums.ravel()
     number = min(number, sums.size)
     chosen = np.argpartition(sums, sums.size - number)[-number:]
     chosen = chosen[sums[chosen] > -np.inf]
     first, more = np.divmod(chosen, length)
-    found = np.stack([first, first + more], -1).tolist()
+    ends_of = np.stack([first, first + more], -1).tolist()
     return [
         _Span(logit, *tokens)
-        for logit, tokens in zip(sums[chosen].tolist(), found, strict=True)
+        for logit, tokens in zip(sums[chosen].tolist(), ends_of, strict=True)
     ]
 
 
 def _predictions(
     context: str, token_spans: np.ndarray, spans: list[_Span], number: int
 ) -> list[Prediction]:
-    """Texts that differ, the likeliest first; of equals the first, then the shortest.
+    """Different texts, the likeliest first; ties go to the first, then the shortest.
 
     Args:
       token_spans: [tokens, 2].

@@ -1,7 +1,7 @@
 """Exact match and F1 of answers, as KorQuAD 1.0's official evaluation defines them.
 
-Unlike in SQuAD, F1 compares characters, for a Korean word mostly ends in a particle; no
-articles are left out; and quotation marks and brackets part words.
+Unlike in SQuAD, F1 compares characters, because most Korean words end in a particle;
+articles stay; and quotation marks and brackets separate words.
 """
 
 import collections
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from common.cli import UserError
 
 # What the official script replaces by a space, and what it deletes afterwards. Other
-# marks, such as “ ” 『 』 and ·, count as characters of the answer there and here.
+# marks, such as “ ” 『 』 and ·, count as characters of the answer, as they do there.
 _SPACES = dict.fromkeys(map(ord, "'\"《》<>〈〉()‘’"), " ")
 _DELETED = dict.fromkeys(map(ord, string.punctuation))
 _NORMALIZED = _DELETED | _SPACES
@@ -21,23 +21,23 @@ NAMES = ("exact_match", "f1")
 
 
 def normalize(text: str) -> str:
-    """Lower case, without punctuation, words parted by one space."""
+    """Lower case, without punctuation, one space between words."""
     return " ".join(text.lower().translate(_NORMALIZED).split())
 
 
 def exact_match(prediction: str, gold: str) -> bool:
-    """Whether two answers are the same once normalized; spaces between words count."""
+    """Whether two answers are the same after `normalize`."""
     return normalize(prediction) == normalize(gold)
 
 
 def f1(prediction: str, gold: str) -> float:
-    """Of the multisets of characters; 0 if they share none, both empty or not."""
-    found, wanted = (
+    """F1 of the multisets of characters; 0 if they share none, or both are empty."""
+    given, wanted = (
         collections.Counter(normalize(text).replace(" ", ""))
         for text in (prediction, gold)
     )
-    shared = (found & wanted).total()
-    return 2 * shared / (found.total() + wanted.total()) if shared else 0.0
+    shared = (given & wanted).total()
+    return 2 * shared / (given.total() + wanted.total()) if shared else 0.0
 
 
 def scores(
@@ -46,14 +46,14 @@ def scores(
     """The mean over questions of the best over a question's gold answers.
 
     Args:
-      predictions: a question each; "" where nothing is predicted.
-      golds: for each question, every text that is a right answer.
+      predictions: one per question; "" where nothing is predicted.
+      golds: every right answer of each question.
 
     Returns:
       Shares from 0 to 1: "exact_match" and "f1".
 
     Raises:
-      UserError: there is no question, or one without a gold answer.
+      UserError: there are no questions, or one has no gold answer.
     """
     if missing := [i for i, texts in enumerate(golds) if not texts]:
         raise UserError(
@@ -61,7 +61,7 @@ def scores(
             f"{missing[0]}, have no gold answer: only questions with one can be scored"
         )
     if not golds:
-        raise UserError("there is no question to score: the file's rows are empty")
+        raise UserError("there are no questions to score: the file has no rows")
     pairs = list(zip(predictions, golds, strict=True))
     metrics = dict(zip(NAMES, (exact_match, f1), strict=True))
     return {

@@ -19,7 +19,7 @@ def test_the_table_of_tasks():
     assert found == [
         (
             name,
-            task.kind.value.replace("_", " "),
+            task.kind.name.replace("_", " "),
             task.metric,
             str(task.max_seq_length),
             str(task.num_train_epochs),

@@ -8,9 +8,8 @@ import tensorflow as tf
 from helpers import small
 
 from common.cli import UserError
-from electra_tf.finetune import model_folder, networks
-from electra_tf.finetune.data.rows import Kind
-from electra_tf.finetune.kinds import features
+from electra_tf.finetune import heads, model_folder
+from electra_tf.finetune.kinds import table as kinds
 from electra_tf.finetune.kinds.tagging import NO_LABEL
 from electra_tf.finetune.networks import FinetuningModel
 from electra_tf.model.batch import Inputs
@@ -20,9 +19,7 @@ VERIFY = "pip install 'korean-electra-tf[verify]'"
 torch = pytest.importorskip("torch", reason=VERIFY)
 transformers = pytest.importorskip("transformers", reason=VERIFY)
 pytestmark = pytest.mark.usefixtures("plain")
-KINDS = pytest.mark.parametrize(
-    "both", list(Kind), ids=lambda k: k.value, indirect=True
-)
+KINDS = pytest.mark.parametrize("both", kinds.KINDS.values(), ids=str, indirect=True)
 # What stands for no label there.
 _IGNORED = -100
 
@@ -43,7 +40,7 @@ def both(request, tmp_path_factory) -> Both:
     ours = small.model(kind)
     weights = small.values(ours)
     model_folder.write(path, ours, weights, small.described(kind), small.tokenizer())
-    architecture = getattr(transformers, model_folder.ARCHITECTURES[kind])
+    architecture = getattr(transformers, kind.architecture)
     theirs, info = architecture.from_pretrained(path, output_loading_info=True)
     return Both(path, ours, theirs.eval(), info)
 
@@ -58,15 +55,15 @@ def rows(lengths: list[int], padded_to: int) -> Inputs:
     return Inputs(*(tf.constant(x, tf.int32) for x in (ids, mask, segments)))
 
 
-def targets(kind: Kind, length: int) -> np.ndarray:
+def targets(kind: kinds.Kind, length: int) -> np.ndarray:
     """For four rows, or two of two choices."""
     return {
-        Kind.CLASSIFICATION: np.int32([1, 0, 1, 1]),
-        Kind.MULTI_LABEL: np.float32([[1, 0, 1], [0, 0, 0], [1, 1, 1], [0, 1, 0]]),
-        Kind.REGRESSION: np.float32([0.5, -2.0, 3.0, 0.0]),
-        Kind.MULTIPLE_CHOICE: np.int32([1, 0]),
-        Kind.TAGGING: np.arange(4 * length, dtype=np.int32).reshape(4, -1) % 4 - 1,
-        Kind.QUESTION_ANSWERING: np.int32([[0, 0], [2, 4], [3, 3], [1, length - 1]]),
+        kinds.CLASSIFICATION: np.int32([1, 0, 1, 1]),
+        kinds.MULTI_LABEL: np.float32([[1, 0, 1], [0, 0, 0], [1, 1, 1], [0, 1, 0]]),
+        kinds.REGRESSION: np.float32([0.5, -2.0, 3.0, 0.0]),
+        kinds.MULTIPLE_CHOICE: np.int32([1, 0]),
+        kinds.TAGGING: np.arange(4 * length, dtype=np.int32).reshape(4, -1) % 4 - 1,
+        kinds.QUESTION_ANSWERING: np.int32([[0, 0], [2, 4], [3, 3], [1, length - 1]]),
     }[kind]
 
 
@@ -76,12 +73,12 @@ def loss_there(both: Both, inputs: Inputs, target: np.ndarray) -> torch.Tensor:
     ids, mask, segments = (torch.tensor(x.numpy()).long() for x in inputs)
     given = {"input_ids": ids, "attention_mask": mask, "token_type_ids": segments}
     goal = torch.tensor(target if target.dtype == np.float32 else target.astype(int))
-    if kind is Kind.QUESTION_ANSWERING:
+    if kind is kinds.QUESTION_ANSWERING:
         starts, ends = goal.unbind(-1)
         return net(**given, start_positions=starts, end_positions=ends).loss
-    if kind is Kind.MULTIPLE_CHOICE:
+    if kind is kinds.MULTIPLE_CHOICE:
         given = {name: x.reshape(2, 2, -1) for name, x in given.items()}
-    if kind is not Kind.TAGGING:
+    if kind is not kinds.TAGGING:
         return net(**given, labels=goal).loss
     goal = torch.where(goal == NO_LABEL, _IGNORED, goal)
     each = [
@@ -96,13 +93,13 @@ def logits_there(both: Both, inputs: Inputs) -> np.ndarray:
     ids, mask, segments = (torch.tensor(x.numpy()).long() for x in inputs)
     given = {"input_ids": ids, "attention_mask": mask, "token_type_ids": segments}
     kind = both.ours.kind
-    if kind is Kind.MULTIPLE_CHOICE:
+    if kind is kinds.MULTIPLE_CHOICE:
         given = {name: x[:, None] for name, x in given.items()}
     with torch.no_grad():
         found = both.theirs(**given)
-    if kind is Kind.QUESTION_ANSWERING:
+    if kind is kinds.QUESTION_ANSWERING:
         return torch.stack([found.start_logits, found.end_logits], -1).numpy()
-    is_number = kind in (Kind.REGRESSION, Kind.MULTIPLE_CHOICE)
+    is_number = kind in (kinds.REGRESSION, kinds.MULTIPLE_CHOICE)
     return found.logits[:, 0].numpy() if is_number else found.logits.numpy()
 
 
@@ -130,9 +127,7 @@ def test_losses_are_those_of_transformers(both):
     inputs = rows([10] * 4, padded_to=10)
     target = targets(both.ours.kind, 10)
     logits = both.ours(inputs)
-    found = networks.losses(
-        both.ours.kind, logits, tf.constant(target), inputs.input_mask
-    )
+    found = both.ours.losses(logits, tf.constant(target), inputs.input_mask)
     assert found.shape == [len(target)]
     expected = loss_there(both, inputs, target).item()
     assert float(tf.reduce_mean(found)) == pytest.approx(expected, rel=1e-5)
@@ -145,11 +140,11 @@ def test_padding_changes_neither_logits_nor_losses(both):
     for length in (10, 14):
         inputs = rows(lengths, padded_to=length)
         target = targets(kind, 10)
-        if kind is Kind.TAGGING:
+        if kind is kinds.TAGGING:
             target = np.where(np.arange(10) < np.array(lengths)[:, None], target, -1)
             target = np.pad(target, [[0, 0], [0, length - 10]], constant_values=-1)
         logits = both.ours(inputs)
-        loss = networks.losses(kind, logits, tf.constant(target), inputs.input_mask)
+        loss = both.ours.losses(logits, tf.constant(target), inputs.input_mask)
         is_real = inputs.input_mask.numpy() > 0 if len(logits.shape) == 3 else ...
         found.append((logits.numpy()[is_real], loss.numpy()))
     for short, long in zip(*found, strict=True):
@@ -158,7 +153,7 @@ def test_padding_changes_neither_logits_nor_losses(both):
 
 def test_a_row_without_a_labelled_token_has_no_loss():
     target, mask = tf.fill([2, 3], NO_LABEL), tf.ones([2, 3], tf.int32)
-    found = networks.losses(Kind.TAGGING, tf.random.normal([2, 3, 4]), target, mask)
+    found = heads.tag_loss(tf.random.normal([2, 3, 4]), target, mask)
     assert found.numpy().tolist() == [0.0, 0.0]
 
 
@@ -171,9 +166,9 @@ def test_the_folder_says_what_outputs_mean_and_how_text_is_read(both):
     assert model_folder.read(both.path) == small.described(kind)
     tokenizer = transformers.AutoTokenizer.from_pretrained(both.path)
     assert tokenizer.model_max_length == small.LENGTH
-    row = small.ROWS[Kind.REGRESSION][0]
-    text = small.tokenizer().tokenizer_json
-    ours = features.build(Kind.REGRESSION, [row], (), text, small.LENGTH)
+    row = small.ROWS[kinds.REGRESSION][0]
+    regression = kinds.REGRESSION
+    ours = regression.prepare(small.reading(regression), [row]).features
     theirs = tokenizer(row.text, row.text_pair)
     assert theirs["input_ids"] == ours.input_ids.values.tolist()
     assert theirs["token_type_ids"] == ours.segment_ids.values.tolist()
@@ -186,7 +181,7 @@ def test_gradients_are_those_of_transformers(both):
     variables = both.ours.named_variables
     with tf.GradientTape() as tape:
         logits = both.ours(inputs)
-        each = networks.losses(kind, logits, tf.constant(target), inputs.input_mask)
+        each = both.ours.losses(logits, tf.constant(target), inputs.input_mask)
         loss = tf.reduce_mean(each)
     found = tape.gradient(loss, list(variables.values()))
     both.theirs.zero_grad()
@@ -202,9 +197,9 @@ def test_gradients_are_those_of_transformers(both):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (None, "does not exist: name the folder `model`"),
-        ('{"task": "nsmc"}', "is not as run_finetuning writes it"),
-        ('{"task": "t", "kind": "none", "labels": []}', "is not as run_finetuning"),
+        (None, "does not exist: pass the folder `model`"),
+        ('{"task": "nsmc"}', "is damaged, or not written by run_finetuning"),
+        ('{"task": "t", "kind": "none", "labels": []}', "is damaged, or not"),
     ],
 )
 def test_a_folder_of_no_fine_tuned_model_is_refused(tmp_path, text, message):

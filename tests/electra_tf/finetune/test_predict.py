@@ -9,10 +9,11 @@ from helpers import small
 
 from common.cli import UserError
 from electra_tf.finetune import model_folder, predict
-from electra_tf.finetune.data.rows import Kind, Row, Unit
+from electra_tf.finetune.kinds import table as kinds
+from electra_tf.finetune.kinds.rows import Row, Unit
 
 pytestmark = pytest.mark.usefixtures("plain")
-KINDS = pytest.mark.parametrize("found", list(Kind), ids=str, indirect=True)
+KINDS = pytest.mark.parametrize("found", kinds.KINDS.values(), ids=str, indirect=True)
 
 
 class Found(NamedTuple):
@@ -23,10 +24,10 @@ class Found(NamedTuple):
         return list(self.predictor.lines(name, self.rows, rows_at_once))
 
 
-def unlabelled(kind: Kind) -> list[Row]:
+def unlabelled(kind: kinds.Kind) -> list[Row]:
     """Long and short ones in turn, which are not read in that order; one is empty."""
     rows = [dataclasses.replace(row, label=None) for row in small.ROWS[kind]]
-    if kind is Kind.TAGGING:
+    if kind is kinds.TAGGING:
         tagged = small.ROWS[kind]
         labels = [tuple(u._replace(tag="") for u in row.label) for row in tagged]
         rows = [
@@ -34,7 +35,7 @@ def unlabelled(kind: Kind) -> list[Row]:
             for row, label in zip(rows, labels, strict=True)
         ]
     long, short = rows
-    no_units = () if kind is Kind.TAGGING else None
+    no_units = () if kind is kinds.TAGGING else None
     empty = dataclasses.replace(short, text="", label=no_units)
     rows = [long, short, empty, long, short]
     return [dataclasses.replace(row, id=str(i)) for i, row in enumerate(rows)]
@@ -44,7 +45,7 @@ def unlabelled(kind: Kind) -> list[Row]:
 def found(request, cpu, tmp_path_factory) -> Found:
     kind, path = request.param, str(tmp_path_factory.mktemp("model"))
     made = small.model(kind)
-    if kind is Kind.TAGGING:
+    if kind is kinds.TAGGING:
         made.head.classifier.bias.assign([-9.0, 9.0, 0.0])  # each unit is an entity
     said = small.described(kind)
     model_folder.write(path, made, small.values(made), said, small.tokenizer())
@@ -75,7 +76,7 @@ def _rounded(value):
 
 @KINDS
 def test_rows_may_come_a_few_at_a_time(found):
-    ending = ".tsv" if found.predictor.task_data.kind in predict._FLAT else ".jsonl"
+    ending = ".tsv" if found.predictor.kind.fits_tsv else ".jsonl"
     found.predictor.counts.clear()
     whole, counts = found.lines("a" + ending), found.predictor.counts.copy()
     found.predictor.counts.clear()
@@ -89,7 +90,7 @@ def _parsed(line: str):
     return [f"{float(x):.3f}" if "." in x else x for x in line.split("\t")]
 
 
-ONE_ANSWER = (Kind.CLASSIFICATION, Kind.MULTIPLE_CHOICE)
+ONE_ANSWER = (kinds.CLASSIFICATION, kinds.MULTIPLE_CHOICE)
 
 
 @pytest.mark.parametrize("found", ONE_ANSWER, ids=str, indirect=True)
@@ -100,14 +101,14 @@ def test_probabilities_are_shares_of_one_and_the_likeliest_is_predicted(found):
         assert max(shares, key=shares.get) == str(record["prediction"])
 
 
-@pytest.mark.parametrize("found", [Kind.MULTI_LABEL], ids=str, indirect=True)
+@pytest.mark.parametrize("found", [kinds.MULTI_LABEL], ids=str, indirect=True)
 def test_each_of_several_labels_has_a_probability_of_its_own(found):
     for record in records(found):
         likely = [n for n, p in record["probabilities"].items() if p > 0.5]
         assert record["prediction"] == likely
 
 
-@pytest.mark.parametrize("found", [Kind.QUESTION_ANSWERING], ids=str, indirect=True)
+@pytest.mark.parametrize("found", [kinds.QUESTION_ANSWERING], ids=str, indirect=True)
 def test_answers_are_slices_of_the_context(found):
     for row, record in zip(found.rows, records(found), strict=True):
         for answer in record["answers"]:
@@ -117,7 +118,7 @@ def test_answers_are_slices_of_the_context(found):
         assert total == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("found", [Kind.CLASSIFICATION], ids=str, indirect=True)
+@pytest.mark.parametrize("found", [kinds.CLASSIFICATION], ids=str, indirect=True)
 def test_a_tsv_has_a_column_for_each_label(found):
     header, *lines = [line.split("\t") for line in found.lines("a.tsv")]
     assert header == ["id", "prediction", "없음", "혐오\n"]
@@ -127,7 +128,7 @@ def test_a_tsv_has_a_column_for_each_label(found):
         assert list(map(float, line[2:])) == pytest.approx(shares, abs=1e-6)
 
 
-@pytest.mark.parametrize("found", [Kind.REGRESSION], ids=str, indirect=True)
+@pytest.mark.parametrize("found", [kinds.REGRESSION], ids=str, indirect=True)
 def test_a_tsv_of_numbers_has_the_number_alone(found):
     header, *lines = found.lines("a.tsv")
     assert header == "id\tprediction\n"
@@ -141,7 +142,7 @@ def test_entities_are_exact_slices_of_the_text():
     places = [(0, 3), (4, 6), (7, 8), (9, 11)]
     units = tuple(Unit(*place, "") for place in places)
     tags = ["B-LC", "I-LC", "O", "B-PS"]
-    found = list(predict._entities(Row("a", text, label=units), tags))
+    found = kinds.TAGGING.record(Row("a", text, label=units), tags)["entities"]
     assert [(e["type"], e["text"]) for e in found] == [
         ("LC", "한국의 수도"),
         ("PS", "부산"),
@@ -161,22 +162,22 @@ def test_entities_are_exact_slices_of_the_text():
 def test_where_entities_begin_and_end(tags, expected):
     places = [(0, 3), (4, 6), (7, 8), (9, 11)]
     row = Row("a", "한국의 수도 는 부산", label=tuple(Unit(*p, "") for p in places))
-    found = predict._entities(row, tags.split())
+    found = kinds.TAGGING.record(row, tags.split())["entities"]
     assert [(e["start"], e["end"]) for e in found] == expected
 
 
 @pytest.mark.parametrize(
     ("path", "kind"),
     [
-        ("a.txt", Kind.CLASSIFICATION),
-        ("a.tsv", Kind.TAGGING),
-        ("a.tsv", Kind.QUESTION_ANSWERING),
-        ("tsv", Kind.REGRESSION),
+        ("a.txt", kinds.CLASSIFICATION),
+        ("a.tsv", kinds.TAGGING),
+        ("a.tsv", kinds.QUESTION_ANSWERING),
+        ("tsv", kinds.REGRESSION),
     ],
 )
 def test_endings_without_a_form_are_refused(path, kind):
     with pytest.raises(
-        UserError, match=f"--output={path}: .* of {kind.value} are written"
+        UserError, match=f"--output={path}: for predictions of {kind.name} the name"
     ):
         predict.check_output(path, kind)
     predict.check_output("a.jsonl", kind)

@@ -15,8 +15,10 @@ from helpers import small
 
 from common.cli import UserError
 from electra_tf.finetune import model_folder, protocol, results
-from electra_tf.finetune.data.rows import Answer, Dataset, Kind, Row
+from electra_tf.finetune.data.dataset import Dataset
 from electra_tf.finetune.data.tasks import custom
+from electra_tf.finetune.kinds import table as kinds
+from electra_tf.finetune.kinds.rows import Answer, Row
 from electra_tf.finetune.protocol import Run
 from electra_tf.finetune.training import DivergedError
 
@@ -29,7 +31,7 @@ class Network:
 
     def __init__(self, seed: int, accuracies: list[float], calls: list):
         self.seed, self._accuracies, self._calls = seed, accuracies, calls
-        self.model = small.model(Kind.CLASSIFICATION)
+        self.model = small.model(kinds.CLASSIFICATION)
         self._epochs = 0
 
     def train_epoch(self, batches, epoch: int) -> float:
@@ -60,15 +62,15 @@ def rows(number: int) -> list[Row]:
 
 
 def run(output_dir: pathlib.Path, **changes) -> Run:
-    labels = small.LABELS[Kind.CLASSIFICATION]
+    labels = small.LABELS[kinds.CLASSIFICATION]
     data = Dataset(
-        *(Kind.CLASSIFICATION, labels, rows(30), rows(10), rows(20)),
+        *(kinds.CLASSIFICATION, labels, rows(30), rows(10), rows(20)),
         *("file", "ab" * 32, {"train_empty_text": 2}),
     )
     whole = Run(
-        task=custom(Kind.CLASSIFICATION, "train.tsv"),
+        task=custom(kinds.CLASSIFICATION, "train.tsv"),
         dataset=data,
-        start=small.start(),
+        pretrained=small.pretrained(),
         settings=small.settings(),
         strategy=None,
         output_dir=str(output_dir / "out"),
@@ -133,7 +135,7 @@ def test_the_best_seeds_model_is_kept_and_of_equals_the_first(networks, tmp_path
     networks(wanted, s0=[0.5] * 3, s1=[0.2, 0.4, 0.9], s2=[0.9] * 3, s3=[0.8] * 3)
     assert saved_mark(wanted.output_dir) == 13
     said = model_folder.read(os.path.join(wanted.output_dir, protocol.MODEL_FOLDER))
-    assert said.labels == small.LABELS[Kind.CLASSIFICATION]
+    assert said.labels == small.LABELS[kinds.CLASSIFICATION]
 
 
 def test_a_second_call_does_only_what_is_missing(networks, tmp_path):
@@ -188,12 +190,12 @@ def test_a_seed_that_diverges_failed_and_is_tried_again(networks, tmp_path):
     [
         ({"settings": small.settings(learning_rate=3e-5)}, "config learning_rate: 0.0"),
         (
-            {"start": dataclasses.replace(small.start(), sha256="1" * 64)},
+            {"pretrained": dataclasses.replace(small.pretrained(), sha256="1" * 64)},
             "checkpoint sha256: '0000.* there, '1111.* now",
         ),
         ({"random_init": True}, "init 'pretrained' there, 'random' now"),
         ({"sha256": "cd" * 32}, "data_sha256 'abab.* there, 'cdcd.* now"),
-        ({"task": custom(Kind.CLASSIFICATION, "t.tsv", metric="f1")}, "metric 'acc"),
+        ({"task": custom(kinds.CLASSIFICATION, "t.tsv", metric="f1")}, "metric 'acc"),
     ],
     ids=str,
 )
@@ -211,15 +213,17 @@ def test_results_of_another_run_are_refused_by_name(
 
 def test_the_same_weights_elsewhere_are_the_same_run(networks, tmp_path):
     networks(run(tmp_path), s0=[0.5] * 3)
-    moved = dataclasses.replace(small.start(), path="elsewhere")
-    found, calls = networks(run(tmp_path, start=moved, model_name="b"), s0=[0.9] * 3)
+    moved = dataclasses.replace(small.pretrained(), path="elsewhere")
+    found, calls = networks(
+        run(tmp_path, pretrained=moved, model_name="b"), s0=[0.9] * 3
+    )
     assert calls == [] and len(found.seeds) == 1
 
 
 def test_a_score_that_is_undefined_is_worse_than_any(networks, tmp_path, monkeypatch):
     values = iter([math.nan, math.nan, 0.0, math.nan])
     monkeypatch.setattr(
-        protocol.TaskData, "scores", lambda *_: {"accuracy": next(values)}
+        kinds.CLASSIFICATION, "scores", lambda *_: {"accuracy": next(values)}
     )
     wanted = run(tmp_path)
     wanted = dataclasses.replace(
@@ -234,7 +238,8 @@ def test_a_score_that_is_undefined_is_worse_than_any(networks, tmp_path, monkeyp
 def test_where_every_score_is_undefined_the_first_epoch_and_seed_count(
     networks, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(protocol.TaskData, "scores", lambda *_: {"accuracy": math.nan})
+    nan = {"accuracy": math.nan}
+    monkeypatch.setattr(kinds.CLASSIFICATION, "scores", lambda *_: nan)
     wanted = run(tmp_path)
     found, _ = networks(wanted, s0=[0.5] * 3, s1=[0.5] * 3)
     assert [seed.best_epoch for seed in found.seeds] == [1, 1]
@@ -245,10 +250,13 @@ def test_where_every_score_is_undefined_the_first_epoch_and_seed_count(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"settings": small.settings(max_seq_length=64)}, "32 positions, so 4 to 32"),
         (
-            {"task": custom(Kind.CLASSIFICATION, "t.tsv", metric="entity_f1")},
-            "--metric=entity_f1: the scores of 2 labels of classification are accuracy",
+            {"settings": small.settings(max_seq_length=64)},
+            "32 positions, so it must be from 4 to 32",
+        ),
+        (
+            {"task": custom(kinds.CLASSIFICATION, "t.tsv", metric="entity_f1")},
+            "--metric=entity_f1: the scores of classification with 2 labels are acc",
         ),
     ],
     ids=["length", "metric"],
@@ -262,15 +270,15 @@ def test_what_cannot_work_is_said_before_training(networks, tmp_path, changes, m
 def test_questions_without_answers_that_can_be_learnt(networks, tmp_path):
     row = Row("a", "서울 이 다", "?", label=(Answer("없다", 0),))
     data = Dataset(
-        *(Kind.QUESTION_ANSWERING, (), [row], [row], []), *("file", "ab" * 32, {})
+        *(kinds.QUESTION_ANSWERING, (), [row], [row], []), *("file", "ab" * 32, {})
     )
-    task = custom(Kind.QUESTION_ANSWERING, "train.json")
-    with pytest.raises(UserError, match="none of the 1 rows of train can be learnt"):
+    task = custom(kinds.QUESTION_ANSWERING, "train.json")
+    with pytest.raises(UserError, match="none of the 1 train rows can be used"):
         networks(run(tmp_path, dataset=data, task=task), s0=[0.5] * 3)
 
 
 def test_settings_that_are_not_given_are_the_tasks(cpu):
-    task = custom(Kind.CLASSIFICATION, "t.tsv", max_seq_length=77, num_train_epochs=9)
+    task = custom(kinds.CLASSIFICATION, "t.tsv", max_seq_length=77, num_train_epochs=9)
     given = small.settings(max_seq_length=0, num_train_epochs=0, compute_dtype="auto")
     found = protocol.resolved(given, task, cpu)
     assert (found.max_seq_length, found.num_train_epochs) == (77, 9)
@@ -280,12 +288,12 @@ def test_settings_that_are_not_given_are_the_tasks(cpu):
 
 
 def test_random_weights_are_not_those_of_the_start(cpu, tmp_path):
-    weights = small.values(small.model(Kind.CLASSIFICATION, seed=5))
-    begin = small.start(weights)
+    weights = small.values(small.model(kinds.CLASSIFICATION, seed=5))
+    begin = small.pretrained(weights)
     name = "electra/embeddings/word_embeddings"
     found = {
         random_init: protocol._finetuner(
-            run(tmp_path, start=begin, strategy=cpu, random_init=random_init), 1, 0
+            run(tmp_path, pretrained=begin, strategy=cpu, random_init=random_init), 1, 0
         ).weights()
         for random_init in (True, False)
     }

@@ -76,7 +76,7 @@ def learn(strategy) -> dict:
 
     from electra_tf.finetune import model_folder
     from electra_tf.finetune.batches import Batches
-    from electra_tf.finetune.data.rows import Kind
+    from electra_tf.finetune.kinds import table as kinds
     from electra_tf.finetune.training import Finetuner
 
     rng = np.random.RandomState(0)
@@ -84,7 +84,10 @@ def learn(strategy) -> dict:
     data = small.features(rows, rng.standard_normal(ROWS).astype(np.float32))
     batches = Batches(data, [4, 8], BATCH)
     make_model = functools.partial(
-        model_folder.make_model, small.described(Kind.REGRESSION), small.start(), 0
+        model_folder.make_model,
+        small.described(kinds.REGRESSION),
+        small.pretrained(),
+        0,
     )
     settings = small.settings(learning_rate=0.01, warmup_proportion=0.0)
     learner = Finetuner.create(make_model, strategy, settings, 10, seed=0)

@@ -103,25 +103,25 @@ def damaged(folder: pathlib.Path, **changes) -> str:
 
 
 @pytest.mark.parametrize(
-    "changes, said",
+    "changes, message",
     [
         ({"metric": "REMOVED"}, "results lacks metric"),
-        ({"mistric": "f1"}, "results does not know mistric"),
+        ({"mistric": "f1"}, "results has the unknown fields mistric"),
         ({"train_rows": "many"}, "results's train_rows is 'many', not int"),
         ({"checkpoint": []}, r"checkpoint is \[\], not dict"),
-        ({"kind": "tags"}, "kind is 'tags', none of classification, multi_label"),
-        ({"init": "good"}, "init is 'good', none of pretrained, random, baseline"),
+        ({"kind": "tags"}, "kind is 'tags', not classification, multi_label"),
+        ({"init": "good"}, "init is 'good', not pretrained, random, baseline"),
         ({"metric": "pearson"}, "seed 0 has no pearson"),
         ({"seeds": [3]}, "seed is 3, not an object"),
         ({"seeds": [{"error": "killed"}]}, "seed lacks seed"),
-        ({"seeds": [{"seed": 0, "error": "x"}] * 2}, r"seeds \[0, 0\] are not diff"),
+        ({"seeds": [{"seed": 0, "error": "x"}] * 2}, r"seed is there twice: \[0, 0\]"),
         ({"seeds": [{"seed": 0, "dev": {"accuracy": "x"}}]}, "accuracy is 'x', not a"),
         ({"seeds": [{"seed": 0, "epochs": [{"epoch": 1}]}]}, "epoch lacks dev, loss"),
     ],
 )
-def test_file_that_is_not_as_it_should_be_is_refused(tmp_path, changes, said):
+def test_file_that_is_not_as_it_should_be_is_refused(tmp_path, changes, message):
     path = damaged(tmp_path, **changes)
-    with pytest.raises(UserError, match=f"{path} is not as .*{said}"):
+    with pytest.raises(UserError, match=f"{path} is damaged, or not .*{message}"):
         results.read(path)
 
 
@@ -130,7 +130,7 @@ def test_file_that_is_no_json_or_not_there_is_refused(tmp_path):
     with pytest.raises(UserError, match="results.json does not exist"):
         results.read(str(path))
     path.write_text('{"task": ')
-    with pytest.raises(UserError, match="no JSON"):
+    with pytest.raises(UserError, match="not JSON"):
         results.read(str(path))
     path.write_text("[]")
     with pytest.raises(UserError, match=r"results is \[\], not an object"):
@@ -147,5 +147,5 @@ def test_folders_that_hold_results_are_found(tmp_path):
     found = results.read_all([f"{tmp_path}/*/*", f"{tmp_path}/nsmc/a/"])
     assert [folder for folder, _ in found] == [f"{tmp_path}/nsmc/{n}" for n in "ab"]
     assert [r.seeds[0].test["accuracy"] for _, r in found] == [0.7, 0.6]
-    with pytest.raises(UserError, match="1 folders match and none holds results.json"):
+    with pytest.raises(UserError, match="1 folders match, but none has a results.json"):
         results.read_all([f"{tmp_path}/*"])

@@ -10,8 +10,8 @@ from helpers import small
 from data_prep.records.ragged import Ragged
 from electra_tf.finetune import model_folder
 from electra_tf.finetune.batches import Batches
-from electra_tf.finetune.data.rows import Kind
-from electra_tf.finetune.kinds.features import Features
+from electra_tf.finetune.kinds import table as kinds
+from electra_tf.finetune.kinds.encoding import Features
 from electra_tf.finetune.training import DivergedError, Finetuner
 
 pytestmark = pytest.mark.usefixtures("plain")
@@ -20,10 +20,10 @@ SIGNS = (5, 6)
 NUM_ROWS, EPOCHS = 48, 12
 
 
-def toy(kind: Kind) -> Features:
+def toy(kind: kinds.Kind) -> Features:
     """Sequences whose answer is told by one of SIGNS, at any place after [CLS]."""
     rng = np.random.RandomState(0)
-    group = 2 if kind is Kind.MULTIPLE_CHOICE else 1
+    group = 2 if kind is kinds.MULTIPLE_CHOICE else 1
     signs = np.tile([0, 1], NUM_ROWS * group // 2)
     if group == 2:
         signs = np.concatenate([rng.permutation(2) for _ in range(NUM_ROWS)])
@@ -35,50 +35,50 @@ def toy(kind: Kind) -> Features:
         body[places[-1]] = SIGNS[sign]
         rows.append([int(token) for token in body])
     targets = {
-        Kind.CLASSIFICATION: signs.astype(np.int32),
-        Kind.MULTI_LABEL: np.eye(3, dtype=np.float32)[signs],
-        Kind.REGRESSION: 2.0 * signs.astype(np.float32) - 1.0,
-        Kind.MULTIPLE_CHOICE: signs.reshape(-1, group).argmax(1).astype(np.int32),
-        Kind.QUESTION_ANSWERING: np.int32([[place, place] for place in places]),
-        Kind.TAGGING: Ragged.from_rows(
+        kinds.CLASSIFICATION: signs.astype(np.int32),
+        kinds.MULTI_LABEL: np.eye(3, dtype=np.float32)[signs],
+        kinds.REGRESSION: 2.0 * signs.astype(np.float32) - 1.0,
+        kinds.MULTIPLE_CHOICE: signs.reshape(-1, group).argmax(1).astype(np.int32),
+        kinds.QUESTION_ANSWERING: np.int32([[place, place] for place in places]),
+        kinds.TAGGING: Ragged.from_rows(
             [[1 + SIGNS.index(t) if t in SIGNS else 0 for t in row] for row in rows]
         ),
     }
     return small.features(rows, targets[kind], group)
 
 
-def right(kind: Kind, logits: np.ndarray, features: Features, row: int) -> bool:
+def right(kind: kinds.Kind, logits: np.ndarray, features: Features, row: int) -> bool:
     """Whether a row's logits say the answer."""
     targets = features.targets
-    if kind is Kind.TAGGING:
+    if kind is kinds.TAGGING:
         expected = targets.row(row)
         return bool((logits[: len(expected)].argmax(-1) == expected).all())
-    if kind is Kind.QUESTION_ANSWERING:
+    if kind is kinds.QUESTION_ANSWERING:
         length = features.input_ids.lengths[row]
         return logits[:length].argmax(0).tolist() == targets[row].tolist()
-    if kind is Kind.MULTI_LABEL:
+    if kind is kinds.MULTI_LABEL:
         return ((logits > 0) == (targets[row] > 0)).all()
-    if kind is Kind.REGRESSION:
+    if kind is kinds.REGRESSION:
         return (logits > 0) == (targets[row] > 0)
     return logits.argmax() == targets[row]
 
 
-def finetuner(cpu, kind: Kind, seed: int = 0, epochs: int = EPOCHS, **changes):
+def finetuner(cpu, kind: kinds.Kind, seed: int = 0, epochs: int = EPOCHS, **changes):
     """At its start, random but for `changes` of the settings."""
     settings = small.settings(**{"learning_rate": 0.003, **changes})
     make_model = functools.partial(
-        model_folder.make_model, small.described(kind), small.start(), seed
+        model_folder.make_model, small.described(kind), small.pretrained(), seed
     )
     steps = epochs * math.ceil(NUM_ROWS / settings.train_batch_size)
     return Finetuner.create(make_model, cpu, settings, steps, seed)
 
 
-def batches(kind: Kind) -> Batches:
+def batches(kind: kinds.Kind) -> Batches:
     # Two lengths: with one the network would be compiled.
     return Batches(toy(kind), [4, 8], 8)
 
 
-@pytest.mark.parametrize("kind", list(Kind), ids=str)
+@pytest.mark.parametrize("kind", kinds.KINDS.values(), ids=str)
 def test_each_kind_of_task_is_learnt(cpu, kind):
     learner, data = finetuner(cpu, kind), batches(kind)
     losses = [learner.train_epoch(data, epoch) for epoch in range(EPOCHS)]
@@ -91,8 +91,8 @@ def test_each_kind_of_task_is_learnt(cpu, kind):
 def test_a_seed_decides_the_weights(cpu):
     found = []
     for seed in (3, 3, 4):
-        learner = finetuner(cpu, Kind.CLASSIFICATION, seed, epochs=1)
-        learner.train_epoch(batches(Kind.CLASSIFICATION), 0)
+        learner = finetuner(cpu, kinds.CLASSIFICATION, seed, epochs=1)
+        learner.train_epoch(batches(kinds.CLASSIFICATION), 0)
         found.append(learner.weights())
     name = "classifier/out_proj/kernel"
     assert all(np.array_equal(found[0][n], found[1][n]) for n in found[0])
@@ -100,22 +100,23 @@ def test_a_seed_decides_the_weights(cpu):
 
 
 def test_weights_that_are_kept_come_back(cpu):
-    learner, data = finetuner(cpu, Kind.REGRESSION, epochs=1), batches(Kind.REGRESSION)
+    kind = kinds.REGRESSION
+    learner, data = finetuner(cpu, kind, epochs=1), batches(kind)
     kept, before = learner.weights(), learner.predict(data)
     learner.train_epoch(data, 0)
     assert not np.allclose(learner.predict(data), before)
     learner.assign(kept)
     np.testing.assert_array_equal(learner.predict(data), before)
     # Nor does it matter which rows share a batch.
-    alone = learner.predict(Batches(toy(Kind.REGRESSION), [8, 16], 5))
+    alone = learner.predict(Batches(toy(kind), [8, 16], 5))
     np.testing.assert_allclose(alone, before, rtol=1e-5, atol=1e-6)
 
 
 def test_divergence_is_an_error(cpu):
     learner = finetuner(
-        cpu, Kind.REGRESSION, epochs=1, learning_rate=1e30, warmup_proportion=0.0
+        cpu, kinds.REGRESSION, epochs=1, learning_rate=1e30, warmup_proportion=0.0
     )
-    data = batches(Kind.REGRESSION)
+    data = batches(kinds.REGRESSION)
     with pytest.raises(DivergedError, match="loss of epoch 1 .*--learning_rate"):
         learner.train_epoch(data, 0)
     with pytest.raises(DivergedError, match="outputs are not finite"):
@@ -123,16 +124,16 @@ def test_divergence_is_an_error(cpu):
 
 
 def test_nothing_to_predict(cpu):
-    learner = finetuner(cpu, Kind.QUESTION_ANSWERING)
+    learner = finetuner(cpu, kinds.QUESTION_ANSWERING)
     empty = small.features([], np.zeros([0, 2], np.int32))
     assert learner.predict(Batches(empty, [8], 4)) == []
 
 
 def test_rates_fall_from_head_to_embeddings(cpu):
     learner = finetuner(
-        cpu, Kind.CLASSIFICATION, layerwise_lr_decay=0.0, warmup_proportion=0.0
+        cpu, kinds.CLASSIFICATION, layerwise_lr_decay=0.0, warmup_proportion=0.0
     )
     before = learner.weights()
-    learner.train_epoch(batches(Kind.CLASSIFICATION), 0)
+    learner.train_epoch(batches(kinds.CLASSIFICATION), 0)
     moved = {n for n, v in learner.weights().items() if not (v == before[n]).all()}
     assert moved == {n for n in before if n.startswith("classifier/")}

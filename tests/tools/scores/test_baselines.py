@@ -7,11 +7,13 @@ from helpers import processes
 
 from common.cli import UserError
 from electra_tf.finetune import results
-from electra_tf.finetune.data.rows import Dataset, Kind, Row, Unit
+from electra_tf.finetune.data.dataset import Dataset
+from electra_tf.finetune.kinds import table as kinds
+from electra_tf.finetune.kinds.rows import Row, Unit
 from tools.scores import baselines
 
 
-def dataset(kind: Kind, rows: list[Row], labels: tuple[str, ...] = ()) -> Dataset:
+def dataset(kind: kinds.Kind, rows: list[Row], labels: tuple[str, ...] = ()) -> Dataset:
     """The rows are train and dev; test has them the other way round."""
     return Dataset(kind, labels, rows, list(rows), rows[::-1], "file", "ab", {})
 
@@ -23,12 +25,12 @@ def predicted(name: str, data: Dataset, rows: list[Row]) -> list:
 
 def test_majority_is_what_most_of_train_have():
     rows = [Row(str(i), "x", label=label) for i, label in enumerate("abbc")]
-    assert predicted("majority", dataset(Kind.CLASSIFICATION, rows), rows) == ["b"] * 4
+    assert predicted("majority", dataset(kinds.CLASSIFICATION, rows), rows) == ["b"] * 4
     rows = [Row(str(i), "x", label=label) for i, label in enumerate([1.0, 2.0, 6.0])]
-    assert predicted("majority", dataset(Kind.REGRESSION, rows), rows[:1]) == [3.0]
+    assert predicted("majority", dataset(kinds.REGRESSION, rows), rows[:1]) == [3.0]
     sets = [("a",), ("a", "b"), ("b", "a"), ()]
     rows = [Row(str(i), "x", label=label) for i, label in enumerate(sets)]
-    data = dataset(Kind.MULTI_LABEL, rows, ("a", "b"))
+    data = dataset(kinds.MULTI_LABEL, rows, ("a", "b"))
     assert predicted("majority", data, rows[:1]) == [("a",)]  # b: half, not more
 
 
@@ -41,7 +43,7 @@ def test_majority_tag_is_a_unit_s_own():
     rows = [tagged("가나", ["B-X", "O"]), tagged("가다", ["B-X", "I-X"])]
     rows.append(tagged("가", ["O"]))
     unseen = tagged("나가라", ["", "", ""])
-    data = dataset(Kind.TAGGING, rows, ("O", "B-X", "I-X"))
+    data = dataset(kinds.TAGGING, rows, ("O", "B-X", "I-X"))
     assert predicted("majority", data, [unseen, rows[1]]) == [
         ["O", "B-X", "O"],
         ["B-X", "I-X"],
@@ -61,18 +63,18 @@ def sentences() -> list[Row]:
 @pytest.mark.parametrize("name", ["words", "characters"])
 def test_linear_model_finds_the_word_that_tells(name):
     rows = sentences()
-    data = dataset(Kind.CLASSIFICATION, rows, ("0", "1"))
+    data = dataset(kinds.CLASSIFICATION, rows, ("0", "1"))
     unseen = [Row("", "처음 지루하다"), Row("", "처음 재미있다")]
     assert predicted(name, data, unseen) == ["0", "1"]
 
 
 def test_linear_model_finds_numbers_and_several_labels():
     rows = [Row(r.id, r.text, label=5.0 * int(r.label)) for r in sentences()]
-    low, high = predicted("words", dataset(Kind.REGRESSION, rows), rows[:2])
+    low, high = predicted("words", dataset(kinds.REGRESSION, rows), rows[:2])
     assert low < 1 and high > 4
     labels = {"0": ("bad", "dull"), "1": ()}
     rows = [Row(r.id, r.text, label=labels[r.label]) for r in sentences()]
-    data = dataset(Kind.MULTI_LABEL, rows, ("bad", "dull"))
+    data = dataset(kinds.MULTI_LABEL, rows, ("bad", "dull"))
     assert predicted("words", data, rows[:2]) == [("bad", "dull"), ()]
 
 
@@ -84,7 +86,7 @@ def test_pairs_are_seen_as_more_or_less_alike():
         for a in texts
         for b in texts
     ]
-    data = dataset(Kind.CLASSIFICATION, rows, ("other", "same"))
+    data = dataset(kinds.CLASSIFICATION, rows, ("other", "same"))
     for name in ("words", "characters"):
         assert predicted(name, data, rows) == [row.label for row in rows]
 
@@ -93,7 +95,7 @@ def test_choice_with_the_highest_score_is_taken():
     good, bad = ["맞는 말", "맞는 글"], ["틀린 말", "틀린 글", "틀린 곡"]
     rows = [Row(f"{i}", "문장", choices=(bad[i], good[i]), label=1) for i in (0, 1)]
     rows += [Row(f"{i}a", "문장", choices=(good[i], bad[i]), label=0) for i in (0, 1)]
-    data = dataset(Kind.MULTIPLE_CHOICE, rows)
+    data = dataset(kinds.MULTIPLE_CHOICE, rows)
     three = Row("", "문장", choices=(bad[2], bad[0], "맞는 것"), label=2)
     assert predicted("words", data, [*rows, three]) == [1, 1, 0, 0, 2]
 
@@ -101,7 +103,7 @@ def test_choice_with_the_highest_score_is_taken():
 def test_units_are_seen_with_what_is_beside_them():
     """The same character begins an entity before one symbol and not before another."""
     rows = [tagged("가나", ["B-X", "I-X"]), tagged("가다", ["O", "O"])] * 3
-    data = dataset(Kind.TAGGING, rows, ("O", "B-X", "I-X"))
+    data = dataset(kinds.TAGGING, rows, ("O", "B-X", "I-X"))
     assert predicted("characters", data, rows[:2]) == [["B-X", "I-X"], ["O", "O"]]
 
 
@@ -119,7 +121,7 @@ def test_c_is_chosen_on_dev_and_test_is_scored_with_it(monkeypatch):
 
     tried = [candidate(1.0, 1), candidate(3.0, 3), candidate(10.0, 3)]
     monkeypatch.setattr(baselines, "candidates", lambda name, data: iter(tried))
-    data = Dataset(Kind.CLASSIFICATION, ("0", "1"), [], rows, rows[:3], "file", "", {})
+    data = Dataset(kinds.CLASSIFICATION, ("0", "1"), [], rows, rows[:3], "file", "", {})
     seed, config = baselines.score("words", data, "accuracy")
     assert (seed.dev["accuracy"], seed.test["accuracy"]) == (0.75, 1.0)
     assert config["C"] == 3.0
@@ -129,19 +131,19 @@ def test_c_is_chosen_on_dev_and_test_is_scored_with_it(monkeypatch):
 
 def test_undefined_score_stays_so_and_without_test_rows_there_is_none():
     rows = [Row(str(i), "x", label=float(i)) for i in range(3)]
-    data = Dataset(Kind.REGRESSION, (), rows, rows, [], "train", "", {})
+    data = Dataset(kinds.REGRESSION, (), rows, rows, [], "train", "", {})
     seed, config = baselines.score("majority", data, "spearman")
     assert math.isnan(seed.dev["spearman"]) and seed.test is None
     assert config["C"] is None
 
 
 def test_baselines_that_a_task_has():
-    assert baselines.names(Kind.TAGGING) == ["majority", "characters"]
-    assert baselines.names(Kind.REGRESSION, ["words"]) == ["words"]
+    assert baselines.names(kinds.TAGGING) == ["majority", "characters"]
+    assert baselines.names(kinds.REGRESSION, ["words"]) == ["words"]
     with pytest.raises(UserError, match="tagging has no 'words'; it has majority, ch"):
-        baselines.names(Kind.TAGGING, ["majority", "words"])
-    with pytest.raises(UserError, match="no baseline finds answers"):
-        baselines.names(Kind.QUESTION_ANSWERING)
+        baselines.names(kinds.TAGGING, ["majority", "words"])
+    with pytest.raises(UserError, match="question_answering has no baselines"):
+        baselines.names(kinds.QUESTION_ANSWERING)
 
 
 def test_command_writes_results_of_each_baseline(tmp_path):

@@ -72,7 +72,7 @@ def test_runs_of_other_rows_are_marked_and_said_to_be():
         "**90.00 (1)**",
     ]
     assert (
-        "- † nsmc accuracy: not the same rows, so not to be compared ('b' and 'c' had "
+        "- † nsmc accuracy: not comparable, the rows differ ('b' and 'c' had "
         "222222222222; 'a' had 111111111111, by data_sha256)"
     ) in text
     same = score_table.build(found[1:])

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from common.cli import UserError
 from electra_tf.finetune.data import annotations
-from electra_tf.finetune.data.annotations import Found, repair_tags
-from electra_tf.finetune.data.rows import Answer, Row, Unit
+from electra_tf.finetune.data.annotations import repair_tags
+from electra_tf.finetune.data.dataset import LocatedRow
+from electra_tf.finetune.kinds.rows import Answer, Row, Unit
 
 KLUE = """## 컬럼명 : CHAR\tNE_TAG
 ## klue-ner_0\t<김:PS>은 #1
@@ -25,7 +26,7 @@ KLUE = """## 컬럼명 : CHAR\tNE_TAG
 TAG = st.sampled_from(["O", "B-X", "I-X", "B-Y", "I-Y"])
 
 
-def tagged(data_format: str, text: str) -> list[Found]:
+def tagged(data_format: str, text: str) -> list[LocatedRow]:
     return annotations.tagged("f", text.split("\n"), data_format, Counter())
 
 
@@ -69,12 +70,12 @@ def test_naver_tags_are_turned_round():
 @pytest.mark.parametrize(
     ("data_format", "text", "message"),
     [
-        ("conll", "가\tO\n나", "line 2 is no word and tag.*'나'"),
+        ("conll", "가\tO\n나", "line 2 is not a word and a tag.*'나'"),
         ("conll", "가\tPER", "sentence at line 1 has the tag 'PER'"),
         ("conll", "가\tS-PER", "tag 'S-PER'; tags are O, B-TYPE"),
-        ("conll", "가 나\tO", "line 1 is no word and tag"),
-        ("klue_ner", "가 O", "line 1 is no character and tag"),
-        ("klue_ner", "가\t나\tO", "line 1 is no character and tag"),
+        ("conll", "가 나\tO", "line 1 is not a word and a tag"),
+        ("klue_ner", "가 O", "line 1 is not a character and a tag"),
+        ("klue_ner", "가\t나\tO", "line 1 is not a character and a tag"),
         ("naver_ner", "가 나\tO", "line 1 has 2 words and 1 tags in 2 fields"),
         ("naver_ner", "가\tO\tO", "line 1 has 1 words and 1 tags in 3 fields"),
     ],
@@ -112,7 +113,7 @@ def article(
     return {"paragraphs": [{"context": context, "qas": [question]}], **more}
 
 
-def squad(*articles: dict) -> tuple[list[Found], Counter]:
+def squad(*articles: dict) -> tuple[list[LocatedRow], Counter]:
     counts: Counter = Counter()
     return annotations.squad("f", {"data": [*articles]}, True, counts), counts
 
@@ -120,7 +121,7 @@ def squad(*articles: dict) -> tuple[list[Found], Counter]:
 def test_questions_have_their_context_and_the_group_of_their_article():
     found, counts = squad(article(("비", 0), title="날씨"), article(("비가", 7)))
     expected = Row("q", "비가 온다. 비가", "뭐가?", label=(Answer("비", 0),))
-    assert found[0] == Found(expected, "question q", "날씨")
+    assert found[0] == LocatedRow(expected, "question q", "날씨")
     assert found[1].group == "비가 온다. 비가"
     assert not counts
 
@@ -129,8 +130,8 @@ def test_answers_go_to_the_nearest_place_where_they_stand():
     ((found,), counts) = squad(article(("비가", 6), ("비가", 1), ("눈", 3), ("비", -9)))
     assert [answer.start for answer in found.row.label] == [7, 0, 3, 0]
     assert counts == {"moved_answers": 3}
-    standing = [annotations.stands(found.row.text, a) for a in found.row.label]
-    assert standing == [True, True, False, True]
+    placed = [answer.is_in(found.row.text) for answer in found.row.label]
+    assert placed == [True, True, False, True]
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from common.cli import UserError
 from electra_tf.finetune.data import readers, tasks
-from electra_tf.finetune.data.rows import Kind, Row
 from electra_tf.finetune.data.tasks import TASKS, Task
+from electra_tf.finetune.kinds import table as kinds
+from electra_tf.finetune.kinds.rows import Row
 
 Write = Callable[[str, str | bytes], str]
-PLAIN = tasks.custom(Kind.CLASSIFICATION, "train.tsv")
-PAIRS = tasks.custom(Kind.CLASSIFICATION, "train.tsv", text_pair_column="pair")
+PLAIN = tasks.custom(kinds.CLASSIFICATION, "train.tsv")
+PAIRS = tasks.custom(kinds.CLASSIFICATION, "train.tsv", text_pair_column="pair")
 # Some of these end a line for str.splitlines, but not here.
 FIELD = st.text(st.characters(exclude_characters="\t\n\r", codec="utf-8"))
 
@@ -110,7 +111,7 @@ def test_jsonl_values_of_other_types(write):
 
 
 def test_several_labels_of_a_text(write):
-    task = tasks.custom(Kind.MULTI_LABEL, "t", label_separator="|")
+    task = tasks.custom(kinds.MULTI_LABEL, "t", label_separator="|")
     tsv = write("a.tsv", "text\tlabel\n가\tb| a |b\n나\t\n")
     assert labels(task, tsv) == [("b", "a"), ()]
     jsonl = write("a.jsonl", '{"text": "가", "label": ["a|b", "c"]}')
@@ -118,25 +119,29 @@ def test_several_labels_of_a_text(write):
 
 
 def test_label_of_ones_own_choices_counts_from_0(write):
-    task = tasks.custom(Kind.MULTIPLE_CHOICE, "t", choice_columns=("a", "b"))
+    task = tasks.custom(kinds.MULTIPLE_CHOICE, "t", choice_columns=("a", "b"))
     assert labels(task, write("a.tsv", "text\ta\tb\tlabel\n가\t나\t다\t1\n")) == [1]
-    with pytest.raises(UserError, match="line 2: label '2' names no choice.*0, 1"):
+    with pytest.raises(
+        UserError, match="line 2: 'label' is '2', not one of the choices 0, 1"
+    ):
         readers.read(task, write("b.tsv", "text\ta\tb\tlabel\n가\t나\t다\t2\n"))
 
 
 @pytest.mark.parametrize("number", ["높음", "nan", "inf", "1,5"])
 def test_what_is_no_number(write, number):
-    task = tasks.custom(Kind.REGRESSION, "t")
+    task = tasks.custom(kinds.REGRESSION, "t")
     assert labels(task, write("a.tsv", "text\tlabel\n가\t-1.5e0\n")) == [-1.5]
-    with pytest.raises(UserError, match=f"a.tsv, line 3: the label '{number}' is no"):
+    with pytest.raises(
+        UserError, match=f"a.tsv, line 3: 'label' is '{number}', not a number"
+    ):
         readers.read(task, write("a.tsv", f"text\tlabel\n가\t1\n나\t{number}\n"))
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.tsv", "", "holds no rows"),
-        ("a.tsv", "text\tlabel\n", "holds no rows"),
+        ("a.tsv", "", "has no rows"),
+        ("a.tsv", "text\tlabel\n", "has no rows"),
         (
             "a.tsv",
             "문장\tlabel\n가\t1\n",
@@ -148,15 +153,19 @@ def test_what_is_no_number(write, number):
             "line 2 has 3 fields, not 2 .text, label",
         ),
         ("a.tsv", "text\tlabel\n가\n", "line 2 has 1 fields, not 2"),
-        ("a.tsv", "text\tlabel\n가\t \n", "line 2 has no label: 'label' is empty"),
+        (
+            "a.tsv",
+            "text\tlabel\n가\t \n",
+            "line 2: 'label' is empty: each row needs a label",
+        ),
         ("a.tsv", "text\tlabel\n가\t1\n나".encode("cp949"), "line 2.*iconv -f CP949"),
-        ("a.csv", "text,label\n", "names end in .tsv, .jsonl or .json"),
-        ("a.jsonl", '{"text": "가", "label": 1}\n{"text', "line 2 is no JSON"),
+        ("a.csv", "text,label\n", "the name must end in .tsv, .jsonl or .json"),
+        ("a.jsonl", '{"text": "가", "label": 1}\n{"text', "line 2 is not JSON"),
         ("a.jsonl", '{"text": "가"}', "line 1 has no column 'label'.*are text"),
-        ("a.jsonl", '["가"]', "line 1 is no object"),
-        ("a.jsonl", '{"text": ["가"], "label": 1}', "line 1: 'text' is no text but"),
+        ("a.jsonl", '["가"]', "line 1 is not an object"),
+        ("a.jsonl", '{"text": ["가"], "label": 1}', "line 1: 'text' is .*, not text"),
         ("a.json", '{"text": "가"}', "is not a list of objects"),
-        ("a.json", '[{"text": "가", "label": 1}, 3]', "object 2 is no object: '3'"),
+        ("a.json", '[{"text": "가", "label": 1}, 3]', "object 2 is not an object: '3'"),
     ],
 )
 def test_damaged_files_are_refused_by_place(write, name, content, message):
@@ -204,10 +213,10 @@ def test_questions_to_be_answered(write):
 @pytest.mark.parametrize(
     ("task", "name", "content", "message"),
     [
-        (PAIRS, "a.txt", "가\n", "line 1 has 1 fields.*2 are needed: text, pair"),
+        (PAIRS, "a.txt", "가\n", "line 1 has 1 fields.*must have 2: text, pair"),
         (PLAIN, "a.tsv", "문장\n가\n", "no column 'text'"),
-        (PLAIN, "a.csv", "가\n", "names end in .txt, .tsv, .jsonl or .json"),
-        (PLAIN, "a.txt", "", "holds no rows"),
+        (PLAIN, "a.csv", "가\n", "the name must end in .txt, .tsv, .jsonl or .json"),
+        (PLAIN, "a.txt", "", "has no rows"),
     ],
 )
 def test_what_cannot_be_predicted(write, task, name, content, message):

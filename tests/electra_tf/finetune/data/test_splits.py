@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from common.cli import UserError
 from electra_tf.finetune.data import splits as datasets
 from electra_tf.finetune.data import tasks
-from electra_tf.finetune.data.annotations import Found
-from electra_tf.finetune.data.rows import Answer, Kind, Row
+from electra_tf.finetune.data.dataset import LocatedRow
 from electra_tf.finetune.data.tasks import TASKS
+from electra_tf.finetune.kinds import table as kinds
+from electra_tf.finetune.kinds.rows import Answer, Row
 
 Write = Callable[..., str]
 TEXTS = st.lists(st.text(min_size=1, max_size=3), min_size=1, unique=True)
@@ -39,8 +40,8 @@ def nsmc(count: int, prefix: str = "글") -> str:
     return COLUMNS + "".join(lines)
 
 
-def found(texts: list[str], group: str = "") -> list[Found]:
-    return [Found(Row(text, text), "line 1", group) for text in texts]
+def found(texts: list[str], group: str = "") -> list[LocatedRow]:
+    return [LocatedRow(Row(text, text), "line 1", group) for text in texts]
 
 
 def texts(rows: list) -> list[str]:
@@ -54,7 +55,7 @@ def test_files_of_a_release_are_read_as_they_are(write):
         test_official__tsv=nsmc(6, "시험"),
     )
     dataset = datasets.load(TASKS["nsmc"], folder)
-    assert dataset.kind is Kind.CLASSIFICATION
+    assert dataset.kind is kinds.CLASSIFICATION
     assert (dataset.labels, dataset.dev_from) == (("0", "1"), "file")
     assert texts(dataset.train) == [f"글 {i}" for i in range(20)]
     assert texts(dataset.dev) == [f"개발 {i}" for i in range(4)]
@@ -222,7 +223,7 @@ def test_answers_that_stand_nowhere_are_dropped_from_train_alone(write):
 def test_labels_of_ones_own_are_those_of_train_sorted(write):
     rows = "text\tlabel\n" + "".join(f"글 {i}\t{'나가다'[i % 3]}\n" for i in range(60))
     folder = write(a__tsv=rows, b__tsv=rows)
-    task = tasks.custom(Kind.CLASSIFICATION, f"{folder}/a.tsv", f"{folder}/b.tsv")
+    task = tasks.custom(kinds.CLASSIFICATION, f"{folder}/a.tsv", f"{folder}/b.tsv")
     dataset = datasets.load(task, "")
     assert dataset.labels == ("가", "나", "다")
     assert dataset.test == [] and dataset.counts["dev_in_train"] == 60
@@ -232,7 +233,7 @@ def test_tags_are_both_of_each_type(write):
     folder = write(
         a__conll="가\tB-X\n나\tO\n\n다\tI-Y\n", b__conll="라\tB-Y\n마\tI-Y\n"
     )
-    task = tasks.custom(Kind.TAGGING, f"{folder}/a.conll", f"{folder}/b.conll")
+    task = tasks.custom(kinds.TAGGING, f"{folder}/a.conll", f"{folder}/b.conll")
     dataset = datasets.load(task, "")
     assert dataset.labels == ("O", "B-X", "I-X", "B-Y", "I-Y")
     assert dataset.counts["train_repaired_tags"] == 1
@@ -240,14 +241,14 @@ def test_tags_are_both_of_each_type(write):
 
 def test_a_label_that_train_never_has_is_refused_by_its_line(write):
     folder = write(a__tsv="text\tlabel\n가\t1\n나\t2\n", b__tsv="text\tlabel\n다\t3\n")
-    task = tasks.custom(Kind.CLASSIFICATION, f"{folder}/a.tsv", f"{folder}/b.tsv")
+    task = tasks.custom(kinds.CLASSIFICATION, f"{folder}/a.tsv", f"{folder}/b.tsv")
     with pytest.raises(UserError, match="b.tsv, line 2 .*no label '3'; it has 1, 2"):
         datasets.load(task, "")
-    several = tasks.custom(Kind.MULTI_LABEL, f"{folder}/a.tsv", f"{folder}/b.tsv")
+    several = tasks.custom(kinds.MULTI_LABEL, f"{folder}/a.tsv", f"{folder}/b.tsv")
     with pytest.raises(UserError, match="the train file has no label '3'"):
         datasets.load(several, "")
     write(a__tsv="가\tB-X\n나\tO\n", b__tsv="다\tB-Y\n")
-    tags = tasks.custom(Kind.TAGGING, f"{folder}/a.tsv", f"{folder}/b.tsv")
+    tags = tasks.custom(kinds.TAGGING, f"{folder}/a.tsv", f"{folder}/b.tsv")
     with pytest.raises(UserError, match="no label 'B-Y'; it has O, B-X, I-X"):
         datasets.load(tags, "")
 
@@ -266,13 +267,13 @@ def test_a_label_that_the_task_does_not_have_is_refused_in_train_too(write):
     ("kind", "content", "message"),
     [
         (
-            Kind.CLASSIFICATION,
+            kinds.CLASSIFICATION,
             "text\tlabel\n가\t1\n나\t1\n",
-            "2 rows .* one label, '1'",
+            "2 train rows have one label, '1'",
         ),
-        (Kind.MULTI_LABEL, "text\tlabel\n가\t\n나\t,\n", "have no label"),
-        (Kind.REGRESSION, "text\tlabel\n가\t1\n나\t1.0\n", "one label, 1.0"),
-        (Kind.TAGGING, "가\tO\n나\tO\n", "one label, 'O'"),
+        (kinds.MULTI_LABEL, "text\tlabel\n가\t\n나\t,\n", "have no label"),
+        (kinds.REGRESSION, "text\tlabel\n가\t1\n나\t1.0\n", "one label, 1.0"),
+        (kinds.TAGGING, "가\tO\n나\tO\n", "one label, 'O'"),
     ],
 )
 def test_train_rows_with_nothing_to_tell_apart_are_refused(
@@ -286,20 +287,20 @@ def test_train_rows_with_nothing_to_tell_apart_are_refused(
 
 def test_a_dev_set_of_one_class_is_allowed(write):
     folder = write(a__tsv="text\tlabel\n가\t1\n나\t2\n", b__tsv="text\tlabel\n다\t2\n")
-    task = tasks.custom(Kind.CLASSIFICATION, f"{folder}/a.tsv", f"{folder}/b.tsv")
+    task = tasks.custom(kinds.CLASSIFICATION, f"{folder}/a.tsv", f"{folder}/b.tsv")
     assert len(datasets.load(task, "").dev) == 1
 
 
 def test_too_few_texts_for_a_dev_set_are_refused(write):
     folder = write(a__tsv="text\tlabel\n가\t1\n가\t2\n")
-    with pytest.raises(UserError, match="too few different texts .2 rows.*name a dev"):
-        datasets.load(tasks.custom(Kind.CLASSIFICATION, f"{folder}/a.tsv"), "")
+    with pytest.raises(UserError, match="too few different texts .2 rows.*pass a dev"):
+        datasets.load(tasks.custom(kinds.CLASSIFICATION, f"{folder}/a.tsv"), "")
 
 
 def test_only_blank_texts_are_refused(write):
     folder = write(a__tsv="text\tlabel\n \t1\n\t2\n")
-    with pytest.raises(UserError, match="no row is left, the texts of all are empty"):
-        datasets.load(tasks.custom(Kind.CLASSIFICATION, f"{folder}/a.tsv"), "")
+    with pytest.raises(UserError, match="every row has an empty text"):
+        datasets.load(tasks.custom(kinds.CLASSIFICATION, f"{folder}/a.tsv"), "")
 
 
 def test_missing_files_are_named_with_what_there_is(write):
@@ -310,10 +311,10 @@ def test_missing_files_are_named_with_what_there_is(write):
     write(train__tsv=nsmc(3))
     with pytest.raises(UserError, match="nsmc needs test_official.tsv, not found"):
         datasets.load(TASKS["nsmc"], folder)
-    own = tasks.custom(Kind.CLASSIFICATION, f"{folder}/train.jsonl")
+    own = tasks.custom(kinds.CLASSIFICATION, f"{folder}/train.jsonl")
     with pytest.raises(UserError, match="train.jsonl.*holds dev.tsv, notes.md, train"):
         datasets.load(own, "")
-    with pytest.raises(UserError, match="which is empty or not there"):
+    with pytest.raises(UserError, match="which is empty or does not exist"):
         datasets.load(TASKS["nsmc"], folder + "/nowhere")
 
 

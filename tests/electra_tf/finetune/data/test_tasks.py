@@ -5,8 +5,8 @@ import pytest
 from common.cli import UserError
 from electra_tf.finetune.data import tasks
 from electra_tf.finetune.data.annotations import TAG_FORMATS
-from electra_tf.finetune.data.rows import Kind
 from electra_tf.finetune.data.tasks import TASKS, Files
+from electra_tf.finetune.kinds import table as kinds
 
 ALL = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 
@@ -20,11 +20,11 @@ def test_what_is_scored_is_never_what_epochs_are_chosen_on(task):
 
 @ALL
 def test_an_entry_says_what_its_kind_needs(task):
-    assert (task.format in TAG_FORMATS) == (task.kind is Kind.TAGGING)
-    assert (task.format == "squad") == (task.kind is Kind.QUESTION_ANSWERING)
-    has_choices = task.kind is Kind.MULTIPLE_CHOICE
+    assert (task.format in TAG_FORMATS) == (task.kind is kinds.TAGGING)
+    assert (task.format == "squad") == (task.kind is kinds.QUESTION_ANSWERING)
+    has_choices = task.kind is kinds.MULTIPLE_CHOICE
     assert len(task.choices) == (len(task.labels) if has_choices else 0)
-    without_labels = (Kind.REGRESSION, Kind.QUESTION_ANSWERING)
+    without_labels = (kinds.REGRESSION, kinds.QUESTION_ANSWERING)
     assert (task.labels == ()) == (task.kind in without_labels)
 
 
@@ -35,32 +35,32 @@ def test_labels_differ_in_more_than_letter_case(task):
 
 def test_a_task_of_ones_own():
     task = tasks.custom(
-        Kind.CLASSIFICATION, "/a/train.tsv", text_column="q", text_pair_column="a"
+        kinds.CLASSIFICATION, "/a/train.tsv", text_column="q", text_pair_column="a"
     )
     assert task.files == (Files("/a/train.tsv", "", ""),)
     assert (task.text, task.text_pair, task.label) == (("q",), "a", "label")
     assert (task.labels, task.metric) == ((), "accuracy")
-    assert tasks.custom(Kind.REGRESSION, "t.tsv", metric="pearson").metric == "pearson"
+    assert tasks.custom(kinds.REGRESSION, "t.tsv", metric="pearson").metric == "pearson"
 
 
 def test_columns_of_questions_have_names_of_their_own():
-    task = tasks.custom(Kind.QUESTION_ANSWERING, "/a/train.json")
+    task = tasks.custom(kinds.QUESTION_ANSWERING, "/a/train.json")
     assert (task.text, task.text_pair) == (("context",), "question")
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"train_file": ""}, "--train_file is empty"),
+        ({"train_file": ""}, "--task=custom needs --train_file"),
         ({"choice_columns": ("a", "b")}, "classification has none"),
-        ({"kind": Kind.MULTIPLE_CHOICE}, "multiple_choice needs two or more"),
+        ({"kind": kinds.MULTIPLE_CHOICE}, "kind=multiple_choice needs two or more"),
         (
-            {"kind": Kind.MULTIPLE_CHOICE, "choice_columns": ("a",)},
-            "'a': multiple_choice needs two or more",
+            {"kind": kinds.MULTIPLE_CHOICE, "choice_columns": ("a",)},
+            "'a': --kind=multiple_choice needs two or more",
         ),
-        ({"kind": Kind.MULTI_LABEL, "label_separator": ""}, "--label_separator is"),
+        ({"kind": kinds.MULTI_LABEL, "label_separator": ""}, "--label_separator is"),
     ],
 )
 def test_what_cannot_be_a_task(options, message):
     with pytest.raises(UserError, match=message):
-        tasks.custom(**{"kind": Kind.CLASSIFICATION, "train_file": "t.tsv", **options})
+        tasks.custom(**{"kind": kinds.CLASSIFICATION, "train_file": "t.tsv", **options})

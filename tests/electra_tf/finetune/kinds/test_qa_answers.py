@@ -9,7 +9,7 @@ from helpers.questions import row
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from electra_tf.finetune.kinds import qa_answers, qa_features
+from electra_tf.finetune.kinds import qa_answers, qa_windows
 
 TOKENIZER = questions.tokenizer()
 CONTEXT = "서울은 한국의 수도 이 다."  # 서울 ##은 한국 ##의 수도 이 다 .
@@ -17,7 +17,7 @@ CONTEXT = "서울은 한국의 수도 이 다."  # 서울 ##은 한국 ##의 수
 
 def build(rows, max_seq_length=32, doc_stride=8, max_query_length=8):
     lengths = max_seq_length, doc_stride, max_query_length
-    return qa_features.build(rows, TOKENIZER, *lengths)[0]
+    return qa_windows.build(rows, TOKENIZER, *lengths)[0]
 
 
 def logits(features, *raised: tuple[int, int, float]) -> list[np.ndarray]:

@@ -69,7 +69,7 @@ def test_scores_are_means_over_questions():
 def test_questions_that_cannot_be_scored_are_refused():
     with pytest.raises(UserError, match="1 of 2 questions, the first at index 1,"):
         qa_metrics.scores(["서울", "부산"], [["서울"], []])
-    with pytest.raises(UserError, match="no question to score"):
+    with pytest.raises(UserError, match="no questions to score"):
         qa_metrics.scores([], [])
     with pytest.raises(ValueError):
         qa_metrics.scores(["서울"], [["서울"], ["부산"]])

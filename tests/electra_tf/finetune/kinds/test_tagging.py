@@ -4,8 +4,8 @@ from helpers import questions
 from hypothesis import given
 from hypothesis import strategies as st
 
-from electra_tf.finetune.data.rows import Unit
 from electra_tf.finetune.kinds import tagging
+from electra_tf.finetune.kinds.rows import Unit
 from electra_tf.finetune.kinds.tagging import NO_LABEL
 
 LABELS = ("O", "B-LC", "I-LC", "B-PS", "I-PS")

@@ -1,8 +1,8 @@
 """Questions and their contexts -> the windows of tokens that a network sees.
 
-A window is `[CLS] question [SEP] a part of the context [SEP]`, segments 0 and 1. A
-context that is too long for one gets several, `doc_stride` tokens apart, as in
-google-research/bert's run_squad.py. F is the number of windows of all rows.
+A window is `[CLS] question [SEP] part of the context [SEP]`, segments 0 and 1. A long
+context gets several windows, `doc_stride` tokens apart, as in google-research/bert's
+run_squad.py. F is the number of windows of all rows.
 """
 
 from collections.abc import Sequence
@@ -12,19 +12,18 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from common.cli import UserError
-from data_prep.records import ragged
 from data_prep.records.ragged import Ragged
-from data_prep.vocab.vocabulary import CLS_ID, SEP_ID
-from electra_tf.finetune.data.rows import Answer, Row
+from electra_tf.finetune.kinds import encoding
+from electra_tf.finetune.kinds.rows import Answer, Row
 
 _NUM_SPECIAL = 3
 
 
-class Features(NamedTuple):
+class Windows(NamedTuple):
     """Windows, in the rows' order.
 
-    The positions are those of the gold answer's first and last token in the window;
-    both are 0, which is [CLS], where it is not wholly inside.
+    start_positions and end_positions are the gold answer's first and last token in the
+    window; both are 0, the position of [CLS], where the answer is not wholly inside.
     """
 
     input_ids: Ragged  # int32, not padded
@@ -33,7 +32,7 @@ class Features(NamedTuple):
     end_positions: np.ndarray  # int32 [F]
     row_index: np.ndarray  # int32 [F], ascending
     context_position: np.ndarray  # int32 [F]: where in the window the context begins
-    first_token: np.ndarray  # int32 [F]: which of the context's tokens stands there
+    first_token: np.ndarray  # int32 [F]: index of that token in the context
     context_index: np.ndarray  # int32 [F]: a row of token_spans
     token_spans: Ragged  # int32 [tokens, 2]: each token's characters in a context
 
@@ -44,12 +43,12 @@ class Features(NamedTuple):
 
 
 class _Encoded(NamedTuple):
-    """The texts of rows, each that repeats only once."""
+    """The texts of rows, without repetitions."""
 
     texts: list[str]
     ids: Ragged  # int32
     spans: Ragged  # int32 [tokens, 2]
-    index: np.ndarray  # int32 [rows]: which text a row has
+    index: np.ndarray  # int32 [rows]: the row's text
 
 
 class _Answers(NamedTuple):
@@ -57,7 +56,7 @@ class _Answers(NamedTuple):
 
     row: np.ndarray  # int64 [answers], ascending
     tokens: np.ndarray  # int64 [answers, 2]: the first and the last
-    is_exact: np.ndarray  # bool [answers]: the tokens hold the answer and no more
+    is_exact: np.ndarray  # bool [answers]: the tokens cover exactly the answer
 
 
 def build(
@@ -67,29 +66,29 @@ def build(
     doc_stride: int,
     max_query_length: int,
     drop_unanswered: bool = False,
-) -> tuple[Features, dict[str, int]]:
-    """Windows of rows, and counts of what was found on the way.
+) -> tuple[Windows, dict[str, int]]:
+    """Windows of rows, and counts of what cannot be used.
 
-    A row's gold answer is the first that stands where it says. Its tokens are the
-    fewest that cover it: the last may go on where the answer ends, with a particle.
+    A row's gold answer is its first that is in the context at its place. Its tokens are
+    the fewest that cover it; the last may extend past it, over a particle.
 
     Args:
       tokenizer: one that neither cuts nor pads.
-      doc_stride: tokens from one window's part of the context to the next one's.
-      max_query_length: tokens; longer questions are cut.
-      drop_unanswered: rows without a gold answer get no windows. For training, which
-        would take them for rows whose answer is elsewhere.
+      doc_stride: tokens between the beginnings of two windows' parts of the context.
+      max_query_length: in tokens; longer questions are cut.
+      drop_unanswered: leave out rows without a gold answer. For training, where their
+        windows would count as windows whose answer is elsewhere.
 
     Returns:
-      The features, and counts. Of rows: "questions", "long_questions" (cut),
-      "empty_contexts" (without a token, so without a window), "dropped",
-      "not_of_whole_tokens" (every answer begins or ends within a token: no prediction
-      is an exact match) and "in_no_window" (the gold answer, which is longer than
-      windows overlap). Of answers: "answers", "answer_not_in_text" (another text
-      stands at its place) and "answer_without_token". And "windows".
+      The windows, and counts. Of rows: "questions", "long_questions" (cut),
+      "empty_contexts" (no token, so no window), "dropped", "not_of_whole_tokens" (every
+      answer begins or ends within a token, so no prediction is an exact match) and
+      "in_no_window" (the gold answer is longer than windows overlap). Of answers:
+      "answers", "answer_not_in_text" (not at its place) and "answer_without_token". And
+      "windows".
 
     Raises:
-      UserError: the lengths leave no place for the context.
+      UserError: the lengths leave no room for the context.
     """
     _check_lengths(max_seq_length, doc_stride, max_query_length)
     questions = _encode([row.text_pair or "" for row in rows], tokenizer)
@@ -99,36 +98,36 @@ def build(
     gold = np.full([len(rows), 2], -1)
     gold[answered] = answers.tokens[firsts]
     wanted = answered if drop_unanswered else np.arange(len(rows))
-    features = _windows(
+    windows = _without_answers(
         questions, contexts, wanted, max_seq_length, doc_stride, max_query_length
     )
-    features = _with_positions(features, gold)
-    num_found = len(np.unique(features.row_index[features.start_positions > 0]))
-    num_sayable = len(np.unique(answers.row[answers.is_exact]))
+    windows = _with_positions(windows, gold)
+    num_inside = len(np.unique(windows.row_index[windows.start_positions > 0]))
+    num_exact = len(np.unique(answers.row[answers.is_exact]))
     is_long = questions.ids.lengths > max_query_length
     is_empty = contexts.ids.lengths == 0
-    return features, counts | {
+    return windows, counts | {
         "questions": len(rows),
         "long_questions": _count(is_long[questions.index]),
         "empty_contexts": _count(is_empty[contexts.index]),
         "dropped": len(rows) - len(wanted),
-        "not_of_whole_tokens": len(answered) - num_sayable,
-        "in_no_window": len(answered) - num_found,
-        "windows": len(features.row_index),
+        "not_of_whole_tokens": len(answered) - num_exact,
+        "in_no_window": len(answered) - num_inside,
+        "windows": len(windows.row_index),
     }
 
 
 def _check_lengths(max_seq_length: int, doc_stride: int, max_query_length: int) -> None:
     if min(doc_stride, max_query_length) < 1:
         raise UserError(
-            f"doc_stride={doc_stride}, max_query_length={max_query_length}: both are "
-            "numbers of tokens, at least 1"
+            f"--doc_stride={doc_stride} --max_query_length={max_query_length}: both "
+            "must be at least 1"
         )
     if max_seq_length - max_query_length - _NUM_SPECIAL < 1:
         raise UserError(
-            f"max_seq_length={max_seq_length} leaves no place for the context beside a "
-            f"question of max_query_length={max_query_length} and {_NUM_SPECIAL} "
-            "special tokens: raise the first or lower the second"
+            f"--max_seq_length={max_seq_length} leaves no room for the context beside "
+            f"{_NUM_SPECIAL} special tokens and a question of up to "
+            f"--max_query_length={max_query_length}: raise the first or lower the last"
         )
 
 
@@ -147,13 +146,13 @@ def _encode(texts: Sequence[str], tokenizer: Tokenizer) -> _Encoded:
 def _find_answers(
     rows: Sequence[Row], contexts: _Encoded
 ) -> tuple[_Answers, dict[str, int]]:
-    """Answers that stand where they say and have tokens; counts of the others."""
+    """Answers that are in their context and have tokens; counts of the others."""
     labels = [(i, answer) for i, row in enumerate(rows) for answer in row.label or ()]
-    standing = [(i, answer) for i, answer in labels if _stands(answer, rows[i].text)]
-    row = np.array([i for i, _ in standing], np.int64)
-    places = np.array([_place(answer) for _, answer in standing], np.int64)
+    placed = [(i, answer) for i, answer in labels if answer.is_in(rows[i].text)]
+    row = np.array([i for i, _ in placed], np.int64)
+    places = np.array([_place(answer) for _, answer in placed], np.int64)
     context = contexts.index[row]
-    # One long text of all contexts, so that one search finds the tokens of all answers.
+    # As if all contexts were one text: one search then finds the tokens of all answers.
     lengths = np.array([len(text) for text in contexts.texts], np.int64)
     begins = np.cumsum(lengths) - lengths
     spans = contexts.spans.values + np.repeat(begins, contexts.ids.lengths)[:, None]
@@ -171,36 +170,32 @@ def _find_answers(
     )
     return answers, {
         "answers": len(labels),
-        "answer_not_in_text": len(labels) - len(standing),
+        "answer_not_in_text": len(labels) - len(placed),
         "answer_without_token": _count(~has_token),
     }
 
 
-def _stands(answer: Answer, text: str) -> bool:
-    return answer.start >= 0 and text.startswith(answer.text, answer.start)
-
-
 def _place(answer: Answer) -> tuple[int, int]:
-    """Its characters, less the spaces around it, which no token holds."""
+    """The answer's first character and its end, without spaces around it."""
     begin = answer.start + len(answer.text) - len(answer.text.lstrip())
     return begin, answer.start + len(answer.text.rstrip())
 
 
-def _windows(
+def _without_answers(
     questions: _Encoded,
     contexts: _Encoded,
     rows: np.ndarray,
     max_seq_length: int,
     doc_stride: int,
     max_query_length: int,
-) -> Features:
+) -> Windows:
     """Windows of the given rows, without the answers' positions."""
     cut = np.minimum(questions.ids.lengths, max_query_length)
     asked = questions.ids.truncate(cut).take(questions.index[rows])
     context = contexts.index[rows]
     num_tokens = contexts.ids.lengths[context]
     room = max_seq_length - asked.lengths - _NUM_SPECIAL
-    stride = np.minimum(doc_stride, room)  # no token is left out
+    stride = np.minimum(doc_stride, room)  # so that no token is left out
     # The last window is the first one that reaches the context's end.
     number = 1 + np.maximum(0, -(-(num_tokens - room) // stride))
     number = np.where(num_tokens > 0, number, 0)
@@ -210,9 +205,10 @@ def _windows(
     lengths = np.minimum(num_tokens[of_row] - first_token, room[of_row])
     asked, context = asked.take(of_row), context[of_row]
     starts = contexts.ids.offsets[context] + first_token
-    input_ids, segment_ids = _assemble(asked, contexts.ids.slices(starts, lengths))
+    parts = [asked, contexts.ids.slices(starts, lengths)]
+    input_ids, segment_ids, _ = encoding.framed(parts, max_seq_length)
     zeros = np.zeros(len(of_row), np.int32)
-    return Features(
+    return Windows(
         input_ids=input_ids,
         segment_ids=segment_ids,
         start_positions=zeros,
@@ -225,28 +221,14 @@ def _windows(
     )
 
 
-def _assemble(questions: Ragged, parts: Ragged) -> tuple[Ragged, Ragged]:
-    """Ids and segments of `[CLS] question [SEP] part [SEP]`, row by row."""
-    pieces = ragged.concatenate(
-        [Ragged.from_rows([[CLS_ID], [SEP_ID]]), questions, parts]
-    )
-    question = 2 + np.arange(len(questions))
-    cls, sep = np.zeros_like(question), np.ones_like(question)
-    order = np.stack([cls, question, sep, question + len(questions), sep], -1)
-    ids = pieces.take(order.ravel()).join([order.shape[1]] * len(questions))
-    lengths = np.stack([questions.lengths + 2, parts.lengths + 1], -1)
-    segments = np.tile(np.array([0, 1], np.int32), len(questions))
-    return ids, Ragged(np.repeat(segments, lengths.ravel()), ids.offsets)
-
-
-def _with_positions(features: Features, gold: np.ndarray) -> Features:
-    """gold: [rows, 2], each answer's first and last token in the context; -1: none."""
-    tokens = gold[features.row_index] - features.first_token[:, None]
-    is_inside = (tokens[:, 0] >= 0) & (tokens[:, 1] < features.context_lengths)
+def _with_positions(windows: Windows, gold: np.ndarray) -> Windows:
+    """gold: [rows, 2], each answer's first and last token of the context, or -1."""
+    tokens = gold[windows.row_index] - windows.first_token[:, None]
+    is_inside = (tokens[:, 0] >= 0) & (tokens[:, 1] < windows.context_lengths)
     positions = np.where(
-        is_inside[:, None], tokens + features.context_position[:, None], 0
+        is_inside[:, None], tokens + windows.context_position[:, None], 0
     ).astype(np.int32)
-    return features._replace(
+    return windows._replace(
         start_positions=positions[:, 0], end_positions=positions[:, 1]
     )
 

@@ -1,4 +1,4 @@
-"""A pretraining run's checkpoints on a labelled task: which, and how scores went."""
+"""Scores of a pretraining run's checkpoints over its steps."""
 
 import dataclasses
 import os
@@ -16,36 +16,36 @@ from tools.scores.plots import Curve
 
 
 def chosen_steps(model_dir: str, wanted: Sequence[int] = ()) -> list[int]:
-    """The steps that are wanted, else the run's milestones and its newest checkpoint.
+    """The wanted steps, else the run's milestones and its newest checkpoint.
 
-    Without milestones (keep_checkpoint_every_n_steps is 0) all that are there.
+    Without milestones (keep_checkpoint_every_n_steps is 0) all checkpoints.
 
     Raises:
-      UserError: no run is there, or it has no such checkpoint.
+      UserError: the folder has no run, or not these checkpoints.
     """
     config, _ = description.read_run(model_dir)
-    found = checkpoints.steps(model_dir)
-    if not found or (missing := set(wanted) - set(found)):
+    steps = checkpoints.steps(model_dir)
+    if not steps or (missing := set(wanted) - set(steps)):
         raise UserError(
-            f"{model_dir} has no checkpoint {sorted(missing) if found else ''}; it has "
-            f"{found}. Name --steps that are there"
+            f"{model_dir} has no checkpoint {sorted(missing) if steps else ''}; it has "
+            f"{steps}. Pass --steps that are there"
         )
     every = config.keep_checkpoint_every_n_steps or 1
-    return sorted(wanted or {s for s in found if s % every == 0} | {found[-1]})
+    return sorted(wanted or {s for s in steps if s % every == 0} | {steps[-1]})
 
 
-def write_curve(output_dir: str, found: dict[int, Results]) -> None:
+def write(output_dir: str, by_step: dict[int, Results]) -> None:
     """Results by step, as curve.png and, with a table, as curve.html.
 
     Step 0 stands for random weights.
     """
-    points = {step: results.summary(result) for step, result in found.items()}
-    first = next(iter(found.values()))
+    points = {step: results.summary(result) for step, result in by_step.items()}
+    first = next(iter(by_step.values()))
     title = f"{first.task} {first.metric}, {first.train_rows:,} rows"
     png = plots.curves([Curve(title, points)])
     named = [
         (f"step-{step}", dataclasses.replace(result, model=f"step {step:,}"))
-        for step, result in sorted(found.items())
+        for step, result in sorted(by_step.items())
     ]
     table = score_table.build(named, with_published=False)
     page = score_page.page(title, table, png)

@@ -13,8 +13,8 @@ from safetensors.numpy import load_file, save_file
 from common.cli import UserError
 from data_prep.vocab import vocabulary
 from electra_tf.export import hf_folder
-from electra_tf.finetune import model_folder, start
-from electra_tf.finetune.data.rows import Kind
+from electra_tf.finetune import model_folder, pretrained
+from electra_tf.finetune.kinds import table as kinds
 from electra_tf.pretrain.model import PretrainingModel
 from electra_tf.run_folder import checkpoints, description
 
@@ -26,7 +26,7 @@ def encoder(model) -> dict[str, np.ndarray]:
     return {n: v.numpy() for n, v in named if n.startswith("electra/")}
 
 
-def assert_begins_from(found: start.Start, model) -> None:
+def assert_begins_from(found: pretrained.Pretrained, model) -> None:
     expected = encoder(model)
     assert found.weights.keys() == expected.keys()
     for name, value in expected.items():
@@ -48,7 +48,7 @@ def exported(model, data_dir, tmp_path_factory) -> pathlib.Path:
 
 @pytest.mark.parametrize("name", ["discriminator", ""])
 def test_a_converted_folder(exported, model, name):
-    found = start.read([str(exported / name)])
+    found = pretrained.read([str(exported / name)])
     assert_begins_from(found, model)
     assert found.checkpoint["step"] is None
     assert found.checkpoint["path"] == str(exported / name)
@@ -60,30 +60,30 @@ def test_a_pretraining_run_at_any_of_its_steps(data_dir, model, tmp_path):
     description.open_run(run, str(data_dir), model.config, manifest)
     for step in (10, 20):
         checkpoints.save(run, step, model.named_variables, keep_max=0)
-    assert_begins_from(start.read([run]), model)
-    assert start.read([run]).step == 20
-    assert start.read([run], step=10).checkpoint["step"] == 10
+    assert_begins_from(pretrained.read([run]), model)
+    assert pretrained.read([run]).step == 20
+    assert pretrained.read([run], step=10).checkpoint["step"] == 10
     with pytest.raises(UserError, match="has no checkpoint 15"):
-        start.read([run], step=15)
+        pretrained.read([run], step=15)
 
 
 def test_a_generator_alone_is_refused(exported):
     with pytest.raises(UserError, match="no whole encoder.*Name a discriminator"):
-        start.read([str(exported / "generator")])
+        pretrained.read([str(exported / "generator")])
 
 
 def test_a_fine_tuned_folder_keeps_its_head_for_prediction(tmp_path):
-    made = small.model(Kind.TAGGING)
-    weights, said = small.values(made), small.described(Kind.TAGGING)
+    made = small.model(kinds.TAGGING)
+    weights, said = small.values(made), small.described(kinds.TAGGING)
     model_folder.write(str(tmp_path), made, weights, said, small.tokenizer())
-    found = start.read([str(tmp_path)])
+    found = pretrained.read([str(tmp_path)])
     assert found.weights.keys() == weights.keys()
     assert found.network == small.NETWORK
     assert found.embedding_size == small.EMBEDDING_SIZE
     assert found.tokenizer.tokens == small.tokenizer().tokens
     # Fine-tuned again, for another task, it is an encoder like any other.
-    other = small.model(Kind.CLASSIFICATION, seed=1)
-    start.fill(other.named_variables, found, with_head=False)
+    other = small.model(kinds.CLASSIFICATION, seed=1)
+    pretrained.fill(other.named_variables, found, with_head=False)
     for name, value in encoder(other).items():
         np.testing.assert_array_equal(value, weights[name], err_msg=name)
 
@@ -91,7 +91,7 @@ def test_a_fine_tuned_folder_keeps_its_head_for_prediction(tmp_path):
 def test_a_vocabulary_of_another_size_is_refused(exported, tmp_path):
     vocabulary.save(str(tmp_path), tiny.tokens(41))
     with pytest.raises(UserError, match="41 tokens, the embedding table 40 rows"):
-        start.read([str(exported / "discriminator")], str(tmp_path / "vocab.txt"))
+        pretrained.read([str(exported / "discriminator")], str(tmp_path / "vocab.txt"))
 
 
 def test_weights_that_are_not_finite_are_refused(exported, tmp_path):
@@ -100,7 +100,7 @@ def test_weights_that_are_not_finite_are_refused(exported, tmp_path):
     state["electra.embeddings.LayerNorm.bias"][3] = np.nan
     save_file(state, path / "model.safetensors")
     with pytest.raises(UserError, match="LayerNorm/beta holds values that are not"):
-        start.read([str(path)])
+        pretrained.read([str(path)])
 
 
 def test_a_masked_lm_of_bert(data_dir, tmp_path):
@@ -108,13 +108,13 @@ def test_a_masked_lm_of_bert(data_dir, tmp_path):
     bert = PretrainingModel(config)
     vocab_file = str(data_dir / "tfrecords" / vocabulary.VOCAB_FILE)
     hf_folder.write_folders(bert, vocab_file, str(tmp_path))
-    assert_begins_from(start.read([str(tmp_path / "masked_lm")]), bert)
+    assert_begins_from(pretrained.read([str(tmp_path / "masked_lm")]), bert)
 
 
 def test_a_checkpoint_of_the_original_says_no_heads(model, tmp_path):
     checkpoints.save(str(tmp_path), 7, model.named_variables, keep_max=0)
     vocabulary.save(str(tmp_path), tiny.tokens())
-    found = start.read([checkpoints.prefix(str(tmp_path), 7)])
+    found = pretrained.read([checkpoints.prefix(str(tmp_path), 7)])
     # Those of the original have 64 units each, and one has at least one.
     expected = dataclasses.replace(model.config.discriminator(), num_attention_heads=1)
     assert found.network == expected
@@ -137,26 +137,26 @@ def test_another_network_than_its_config_says_is_refused(
     config = json.loads((path / "config.json").read_text())
     (path / "config.json").write_text(json.dumps(config | changes))
     with pytest.raises(UserError, match=message):
-        start.read([str(path)])
+        pretrained.read([str(path)])
 
 
 @pytest.mark.parametrize("length", [3, 33])
 def test_lengths_without_positions_are_refused(length):
-    with pytest.raises(UserError, match="has 32 positions, so 4 to 32 is possible"):
-        start.check_length(small.start(), length)
-    start.check_length(small.start(), 4)
-    start.check_length(small.start(), 32)
+    with pytest.raises(UserError, match="has 32 positions, so it must be from 4 to 32"):
+        pretrained.check_length(small.pretrained(), length)
+    pretrained.check_length(small.pretrained(), 4)
+    pretrained.check_length(small.pretrained(), 32)
 
 
 def test_fill_takes_the_encoder_and_leaves_the_head():
-    source = small.values(small.model(Kind.TAGGING, seed=1))
-    made = small.model(Kind.TAGGING)
+    source = small.values(small.model(kinds.TAGGING, seed=1))
+    made = small.model(kinds.TAGGING)
     before = small.values(made)
-    start.fill(made.named_variables, small.start(source), with_head=False)
+    pretrained.fill(made.named_variables, small.pretrained(source), with_head=False)
     for name, value in small.values(made).items():
         expected = source if name.startswith("electra/") else before
         np.testing.assert_array_equal(value, expected[name], err_msg=name)
-    start.fill(made.named_variables, small.start(source), with_head=True)
+    pretrained.fill(made.named_variables, small.pretrained(source), with_head=True)
     np.testing.assert_array_equal(
         made.head.classifier.kernel, source["classifier/kernel"]
     )
@@ -166,12 +166,12 @@ def test_fill_takes_the_encoder_and_leaves_the_head():
     ("change", "message"),
     [
         ({"classifier/kernel": None}, "1 of .* are missing, such as classifier/kernel"),
-        ({"classifier/bias": np.zeros(5)}, r"shape \[5\], \[3\] is needed"),
+        ({"classifier/bias": np.zeros(5)}, r"shape \[5\] but must have \[3\]"),
     ],
     ids=str,
 )
 def test_fill_refuses_what_does_not_fit(change, message):
-    made = small.model(Kind.TAGGING)
+    made = small.model(kinds.TAGGING)
     weights = {n: v for n, v in (small.values(made) | change).items() if v is not None}
     with pytest.raises(UserError, match=message):
-        start.fill(made.named_variables, small.start(weights), with_head=True)
+        pretrained.fill(made.named_variables, small.pretrained(weights), with_head=True)

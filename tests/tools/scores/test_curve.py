@@ -8,7 +8,7 @@ from helpers.score_runs import run
 from common import files
 from common.cli import UserError
 from electra_tf import config as config_lib
-from tools.scores import over_training
+from tools.scores import curve
 
 
 def pretrained(folder: pathlib.Path, *steps: int, milestones: int = 0) -> str:
@@ -24,20 +24,20 @@ def pretrained(folder: pathlib.Path, *steps: int, milestones: int = 0) -> str:
 
 def test_milestones_and_the_newest_checkpoint_are_scored(tmp_path):
     folder = pretrained(tmp_path / "a", 20, 35, 40, 47, milestones=20)
-    assert over_training.chosen_steps(folder) == [20, 40, 47]
-    assert over_training.chosen_steps(folder, [47, 35]) == [35, 47]
+    assert curve.chosen_steps(folder) == [20, 40, 47]
+    assert curve.chosen_steps(folder, [47, 35]) == [35, 47]
     every = pretrained(tmp_path / "b", 20, 35, 47)
-    assert over_training.chosen_steps(every) == [20, 35, 47]
+    assert curve.chosen_steps(every) == [20, 35, 47]
 
 
 def test_checkpoints_that_are_not_there_are_refused(tmp_path):
     folder = pretrained(tmp_path / "a", 20, 35)
     with pytest.raises(UserError, match=r"no checkpoint \[30\]; it has \[20, 35\]"):
-        over_training.chosen_steps(folder, [20, 30])
+        curve.chosen_steps(folder, [20, 30])
     with pytest.raises(UserError, match=r"it has \[\]"):
-        over_training.chosen_steps(pretrained(tmp_path / "b"))
+        curve.chosen_steps(pretrained(tmp_path / "b"))
     with pytest.raises(UserError, match="name a run's folder"):
-        over_training.chosen_steps(str(tmp_path))
+        curve.chosen_steps(str(tmp_path))
 
 
 def test_curve_and_its_table_are_written(tmp_path):
@@ -46,7 +46,7 @@ def test_curve_and_its_table_are_written(tmp_path):
         for step, score in ((30, 0.8), (10, 0.605), (20, 0.7))
     }
     found[0] = run({0: 0.5, 1: "the loss is nan"}, init="random")
-    over_training.write_curve(str(tmp_path), found)
+    curve.write(str(tmp_path), found)
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
     page = (tmp_path / "curve.html").read_text()
     number = '<td class="number">{}</td>'.format

@@ -1,4 +1,4 @@
-"""Where fine-tuning begins: a pretrained encoder and its tokenizer."""
+"""The pretrained encoder, and its tokenizer, that fine-tuning begins with."""
 
 import dataclasses
 import os
@@ -20,13 +20,13 @@ _ENCODER = "electra/"
 
 
 @dataclasses.dataclass(frozen=True)
-class Start:
-    """An encoder of any source, under the original's names.
+class Pretrained:
+    """An encoder from any source, under the original's names.
 
     Attributes:
       path: as the user named it.
-      weights: float32; heads of pretraining are left out, those of fine-tuning stay.
-      step: of a run's checkpoint; None of others.
+      weights: float32, without the heads of pretraining, with that of fine-tuning.
+      step: of a pretraining run's checkpoint; None for other sources.
       sha256: of the weights' files.
     """
 
@@ -40,24 +40,24 @@ class Start:
 
     @property
     def checkpoint(self) -> dict[str, Any]:
-        """What results.json says of it."""
+        """The encoder's entry in results.json."""
         return {"path": self.path, "step": self.step, "sha256": self.sha256}
 
 
 def read(
     init_from: Sequence[str], vocab_path: str | None = None, step: int | None = None
-) -> Start:
+) -> Pretrained:
     """Reads what --init_from names.
 
     Args:
-      init_from: a folder of transformers, with discriminator/ in it or a network; a
-        name on the Hub; a TF1 checkpoint's prefix; or a pretraining run's folder.
+      init_from: a folder of transformers, or one with discriminator/ in it; a name on
+        the Hub; a TF1 checkpoint's prefix; or a pretraining run's folder.
       vocab_path: vocab.txt, or a tokenizer's folder, if not beside the weights.
-      step: of a run's folder; its newest checkpoint if None.
+      step: of a run's folder; None for its newest checkpoint.
 
     Raises:
-      UserError: nothing of that kind is there, or no whole encoder; or it has another
-        vocabulary, or weights that are not finite.
+      UserError: there is no whole encoder, it does not fit the vocabulary, or weights
+        are not finite.
     """
     source = weight_source.read(init_from, vocab_path, step, PretrainingConfig())
     network, embedding_size = sizes.encoder(source)
@@ -69,7 +69,7 @@ def read(
         if not name.startswith(pretraining)
     }
     initialise.check_finite(source.path, weights)
-    return Start(
+    return Pretrained(
         path=source.path,
         network=network,
         embedding_size=embedding_size,
@@ -86,30 +86,32 @@ def _tokenizer(path: str) -> tokenizer_source.Source:
     return tokenizer_source.load_beside(path)
 
 
-def fill(variables: dict[str, tf.Variable], start: Start, with_head: bool) -> None:
-    """Puts the encoder's weights, or those of a fine-tuned model, into variables.
+def fill(
+    variables: dict[str, tf.Variable], pretrained: Pretrained, with_head: bool
+) -> None:
+    """Assigns the encoder's weights, or those of a whole fine-tuned model.
 
     Raises:
       UserError: a variable has no weights, or weights of another shape.
     """
     wanted = {n: v for n, v in variables.items() if with_head or _is_encoder(n)}
-    if missing := sorted(wanted.keys() - start.weights.keys()):
+    if missing := sorted(wanted.keys() - pretrained.weights.keys()):
         raise UserError(
-            f"{start.path}: {len(missing)} of {len(wanted)} variables are missing, "
-            f"such as {missing[0]}: it is no model of this kind, or not a whole one"
+            f"{pretrained.path}: {len(missing)} of {len(wanted)} variables are "
+            f"missing, such as {missing[0]}: it is another kind of model, or incomplete"
         )
     for name, variable in wanted.items():
-        value = start.weights[name]
+        value = pretrained.weights[name]
         if value.shape != tuple(variable.shape):
             raise UserError(
-                f"{start.path}: {name} has shape {list(value.shape)}, "
-                f"{variable.shape.as_list()} is needed"
+                f"{pretrained.path}: {name} has shape {list(value.shape)} "
+                f"but must have {variable.shape.as_list()}"
             )
         variable.assign(value)
-    unused = sorted(start.weights.keys() - wanted.keys())
+    unused = sorted(pretrained.weights.keys() - wanted.keys())
     logging.info(
         "%s: %d variables loaded, %d unused%s",
-        *(start.path, len(wanted), len(unused)),
+        *(pretrained.path, len(wanted), len(unused)),
         f", such as {unused[0]}" if unused else "",
     )
 
@@ -118,15 +120,15 @@ def _is_encoder(name: str) -> bool:
     return name.startswith(_ENCODER)
 
 
-def check_length(start: Start, max_seq_length: int) -> None:
-    """Refuses sequences that the encoder has no positions for.
+def check_length(pretrained: Pretrained, max_seq_length: int) -> None:
+    """Refuses sequences that are longer than the encoder's position table.
 
     Raises:
-      UserError: names the largest length that fits.
+      UserError: names the longest that fits.
     """
-    longest = start.network.max_position_embeddings
+    longest = pretrained.network.max_position_embeddings
     if not 3 < max_seq_length <= longest:
         raise UserError(
-            f"--max_seq_length={max_seq_length}: {os.path.basename(start.path)} has "
-            f"{longest} positions, so 4 to {longest} is possible"
+            f"--max_seq_length={max_seq_length}: {os.path.basename(pretrained.path)} "
+            f"has {longest} positions, so it must be from 4 to {longest}"
         )

@@ -8,14 +8,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from common.cli import UserError
-from electra_tf.finetune.kinds import qa_features
+from electra_tf.finetune.kinds import qa_windows
 
 TOKENIZER = questions.tokenizer()
 
 
 def build(rows, max_seq_length=32, doc_stride=8, max_query_length=8, **options):
     lengths = max_seq_length, doc_stride, max_query_length
-    return qa_features.build(rows, TOKENIZER, *lengths, **options)
+    return qa_windows.build(rows, TOKENIZER, *lengths, **options)
 
 
 def tokens(features, window: int) -> str:
@@ -152,7 +152,7 @@ def test_lengths_must_leave_place_for_the_context():
     rows = [row("서울 부산", question="수도 ?")]
     features, _ = build(rows, max_seq_length=6, max_query_length=2, doc_stride=1)
     assert features.input_ids.lengths.tolist() == [6, 6]
-    with pytest.raises(UserError, match="max_seq_length=5 leaves no place"):
+    with pytest.raises(UserError, match="max_seq_length=5 leaves no room"):
         build(rows, max_seq_length=5, max_query_length=2)
     with pytest.raises(UserError, match="doc_stride=0"):
         build(rows, doc_stride=0)
@@ -213,7 +213,7 @@ def test_gold_tokens_are_those_that_share_a_character_with_the_answer(
     rows, max_seq_length, doc_stride, lowercase
 ):
     tokenizer = questions.tokenizer(lowercase)
-    features, counts = qa_features.build(
+    features, counts = qa_windows.build(
         rows, tokenizer, max_seq_length, doc_stride, max_query_length=2
     )
     room = max_seq_length - 5

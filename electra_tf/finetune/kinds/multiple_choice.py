@@ -1,0 +1,62 @@
+"""Which choice continues the text. A row's label is the choice's index."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from electra_tf.config import TransformerConfig
+from electra_tf.finetune.kinds.classification import CLASS_METRICS, class_scores
+from electra_tf.finetune.kinds.interface import Kind, Prepared, Reading
+from electra_tf.finetune.kinds.rows import Row, label_text, matching
+
+
+class MultipleChoice(Kind):
+    name = "multiple_choice"
+    default_metric = "accuracy"
+    architecture = "ElectraForMultipleChoice"
+    num_outputs = 1
+    has_choices = True
+    min_distinct = 0
+    fits_tsv = False
+
+    def read_label(self, value: Any, names: Sequence[str], separator: str) -> int:
+        """`names` are those of the choices, in order."""
+        text = matching(label_text(value), names)
+        if text not in names:
+            raise ValueError(f"is {text!r}, not one of the choices {', '.join(names)}")
+        return names.index(text)
+
+    def texts(self, rows: Sequence[Row]) -> tuple[list[str], list[str], int]:
+        """A sequence for each choice: the text and the choice."""
+        first = [row.text for row in rows for _ in row.choices]
+        second = [choice for row in rows for choice in row.choices]
+        return first, second, len(rows[0].choices)
+
+    def targets(self, rows: Sequence[Row], labels: Sequence[str]) -> np.ndarray:
+        """int32 [rows]."""
+        return np.array([row.label for row in rows], np.int32)
+
+    def predictions(
+        self, reading: Reading, prepared: Prepared, logits: Sequence[np.ndarray]
+    ) -> list[int]:
+        return [int(value.argmax()) for value in logits]
+
+    def metric_names(self, labels: Sequence[str]) -> tuple[str, ...]:
+        return CLASS_METRICS
+
+    def scores(
+        self, predictions: Sequence[int], rows: Sequence[Row], labels: Sequence[str]
+    ) -> dict[str, float]:
+        return class_scores(predictions, [row.label for row in rows])
+
+    def hf_config(self, network: TransformerConfig) -> dict[str, Any]:
+        return {
+            "summary_type": "first",
+            "summary_use_proj": True,
+            "summary_activation": "gelu",
+            "summary_last_dropout": network.hidden_dropout_prob,
+        }
+
+
+MULTIPLE_CHOICE = MultipleChoice()

@@ -1,0 +1,77 @@
+"""A span of the context. A row's label is a tuple of answers, each of them right.
+
+A prediction is a list of answers, the likeliest first (`qa_answers.Prediction`).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from electra_tf.finetune.kinds import qa_answers, qa_metrics, qa_windows
+from electra_tf.finetune.kinds.encoding import Features
+from electra_tf.finetune.kinds.interface import Kind, Prepared, Reading
+from electra_tf.finetune.kinds.qa_answers import Prediction
+from electra_tf.finetune.kinds.rows import Row
+
+
+class QuestionAnswering(Kind):
+    name = "question_answering"
+    default_metric = "f1"
+    metrics_library = ""
+    architecture = "ElectraForQuestionAnswering"
+    num_outputs = 2
+    file_format = "squad"
+    default_columns = ("context", "question")
+    min_distinct = 0
+    fits_tsv = False
+    has_probabilities = False
+
+    def prepare(
+        self, reading: Reading, rows: list[Row], training: bool = False
+    ) -> Prepared:
+        """Windows of contexts; in training, none of rows without a usable answer."""
+        settings = reading.settings
+        windows, counts = qa_windows.build(
+            rows,
+            Tokenizer.from_str(reading.tokenizer_json),
+            settings.max_seq_length,
+            settings.doc_stride,
+            settings.max_query_length,
+            drop_unanswered=training,
+        )
+        targets = np.stack([windows.start_positions, windows.end_positions], -1)
+        features = Features(windows.input_ids, windows.segment_ids, targets)
+        return Prepared(rows, features, counts, windows)
+
+    def predictions(
+        self, reading: Reading, prepared: Prepared, logits: Sequence[np.ndarray]
+    ) -> list[list[Prediction]]:
+        return qa_answers.best(
+            prepared.windows,
+            prepared.rows,
+            [value[:, 0] for value in logits],
+            [value[:, 1] for value in logits],
+            reading.settings.n_best_size,
+            reading.settings.max_answer_length,
+        )
+
+    def record(self, row: Row, prediction: list[Prediction]) -> dict[str, Any]:
+        answers = [answer._asdict() for answer in prediction]
+        return {"prediction": prediction[0].text, "answers": answers}
+
+    def metric_names(self, labels: Sequence[str]) -> tuple[str, ...]:
+        return qa_metrics.NAMES
+
+    def scores(
+        self,
+        predictions: Sequence[list[Prediction]],
+        rows: Sequence[Row],
+        labels: Sequence[str],
+    ) -> dict[str, float]:
+        right = [[answer.text for answer in row.label] for row in rows]
+        return qa_metrics.scores([best[0].text for best in predictions], right)
+
+
+QUESTION_ANSWERING = QuestionAnswering()
