@@ -1,7 +1,7 @@
-# Every target sets up .venv first. `make help` lists them.
+# `make help` lists the targets. Most of them set up .venv first.
 
 PYTHON ?= python3
-# On a TPU VM, after `make setup-tpu`, every target runs there by: export VENV=.venv-tpu
+# On a TPU VM, after `make setup-tpu`: export VENV=.venv-tpu
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -13,8 +13,13 @@ VOCAB_SIZE ?= 30000
 MAX_SEQ_LENGTH ?= 128
 TASK ?= nsmc
 DATA ?=
-# More flags for a stage: make vocab ARGS='--limit_alphabet=3000'
+# More flags for a command: make pretrain ARGS='--mode=train --hparams={"seed": 1}'
 ARGS ?=
+# ARGS for the shell, each flag in quotes: values may contain spaces, quotes and patterns.
+# ARGS with single quotes inside are passed on as they are.
+NONE :=
+FLAGS = $(if $(findstring ',$(ARGS)),$(ARGS),$(if $(ARGS),'$(subst $(NONE) --,' \
+  '--,$(strip $(ARGS)))'))
 
 DEMO := build/demo
 CHECK := build/check
@@ -24,14 +29,14 @@ CHECK_TPU := build/check-tpu
   pretrain convert check-transformers bench-train finetune scoreboard bench-finetune \
   setup-tpu check-tpu-env
 
-help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 16
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 20
 
-setup: $(READY) ## .venv with everything that the demo and the tests need
+setup: $(READY) ## install all packages into .venv; then: source .venv/bin/activate
 
 define CHECK_PYTHON
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 10) <= v \
-	  <= (3, 12) else f"Python 3.10 to 3.12 is needed, this is {v[0]}.{v[1]}: say make PYTHON=python3.11")'
+	  <= (3, 12) else f"Python 3.10 to 3.12 is needed, not {v[0]}.{v[1]}: pass PYTHON=python3.11")'
 endef
 
 .venv/.ready: setup.cfg requirements-tpu-nodeps.txt
@@ -43,9 +48,9 @@ endef
 	  --constraint requirements-tpu-nodeps.txt cloud-tpu-client
 	touch $@
 
-setup-tpu: .venv-tpu/.ready ## .venv-tpu for a TPU VM; then: export VENV=.venv-tpu
+setup-tpu: .venv-tpu/.ready ## install a TPU VM's packages into .venv-tpu; then: export VENV=.venv-tpu
 
-# No [test] here, nor dependencies of our own: those would bring plain tensorflow.
+# Neither [test] nor our own dependencies: they would install plain tensorflow.
 %-tpu/.ready: requirements-tpu.txt requirements-tpu-nodeps.txt
 	$(CHECK_PYTHON)
 	$(PYTHON) -m venv $(@D)
@@ -55,9 +60,9 @@ setup-tpu: .venv-tpu/.ready ## .venv-tpu for a TPU VM; then: export VENV=.venv-t
 	  --requirement requirements-tpu-nodeps.txt --editable .
 	touch $@
 
-# TPU_SKIP_MDS_QUERY: without a TPU, libtpu waits for one's metadata server.
+# TPU_SKIP_MDS_QUERY: without a TPU, libtpu would wait for its metadata server.
 check-tpu-env: export TPU_SKIP_MDS_QUERY=1
-check-tpu-env: ## a TPU VM's packages from nothing, and the trainer's tests on the CPU; no TPU needed
+check-tpu-env: ## install a TPU VM's packages from scratch and run the trainer's tests on a CPU
 	rm -rf $(CHECK_TPU)
 	$(MAKE) $(CHECK_TPU)/.ready
 	$(CHECK_TPU)/bin/python -m pip install --quiet hypothesis pytest pytest-xdist
@@ -66,7 +71,7 @@ check-tpu-env: ## a TPU VM's packages from nothing, and the trainer's tests on t
 	$(CHECK_TPU)/bin/python -m tools.tpu_doctor --tpu=none
 	$(CHECK_TPU)/bin/python -m pytest tests/electra_tf tests/test_golden.py $(ARGS)
 
-demo: $(READY) ## the whole pipeline on a bundled corpus, under build/demo (about 6 minutes)
+demo: $(READY) ## run the whole pipeline on a bundled corpus, in build/demo (about 6 minutes)
 	$(BIN)/python -m tools.demo.corpus --output=$(DEMO)/raw.jsonl
 	$(BIN)/python -m data_prep.clean_corpus --input=$(DEMO)/raw.jsonl \
 	  --text_field=text --group_field=thread_id --output_dir=$(DEMO)/clean --overwrite
@@ -80,41 +85,41 @@ demo: $(READY) ## the whole pipeline on a bundled corpus, under build/demo (abou
 	  --output_dir=$(DEMO)/hf --overwrite
 	$(BIN)/python -m tools.demo.report --work_dir=$(DEMO)
 
-test: $(READY) ## all tests
+test: $(READY) ## run all tests
 	$(BIN)/python -m pytest
 
-lint: $(READY) ## ruff: rules and format
+lint: $(READY) ## check rules and format with ruff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-clean-corpus: $(READY) ## CORPUS='raw/*.jsonl.gz' WORK=w ARGS='--text_field=text'
-	@test -n '$(CORPUS)' || { echo "say CORPUS='pattern'"; exit 1; }
-	$(BIN)/python -m data_prep.clean_corpus --input='$(CORPUS)' --output_dir=$(WORK)/clean $(ARGS)
+clean-corpus: $(READY) ## clean and deduplicate raw text: CORPUS='raw/*.jsonl.gz' WORK=w ARGS='--text_field=text'
+	@test -n '$(CORPUS)' || { echo "pass CORPUS='raw/*.jsonl.gz', the files to read"; exit 1; }
+	$(BIN)/python -m data_prep.clean_corpus --input='$(CORPUS)' --output_dir=$(WORK)/clean $(FLAGS)
 
-vocab: $(READY) ## WORK=w VOCAB_SIZE=30000
+vocab: $(READY) ## train a vocabulary: WORK=w VOCAB_SIZE=30000
 	$(BIN)/python -m data_prep.train_vocab --input_dir=$(WORK)/clean \
-	  --output_dir=$(WORK)/vocab --vocab_size=$(VOCAB_SIZE) $(ARGS)
+	  --output_dir=$(WORK)/vocab --vocab_size=$(VOCAB_SIZE) $(FLAGS)
 
-tfrecords: $(READY) ## WORK=w MAX_SEQ_LENGTH=128
+tfrecords: $(READY) ## build training records: WORK=w MAX_SEQ_LENGTH=128
 	$(BIN)/python -m data_prep.build_tfrecords --input_dir=$(WORK)/clean \
 	  --vocab_dir=$(WORK)/vocab --output_dir=$(WORK)/tfrecords \
-	  --max_seq_length=$(MAX_SEQ_LENGTH) $(ARGS)
+	  --max_seq_length=$(MAX_SEQ_LENGTH) $(FLAGS)
 
-verify-data: $(READY) ## WORK=w: every file and record against its manifest
-	$(BIN)/python -m data_prep.verify --dir=$(WORK) $(ARGS)
+verify-data: $(READY) ## check every file and record against its manifest: WORK=w
+	$(BIN)/python -m data_prep.verify --dir=$(WORK) $(FLAGS)
 
-bench-data: $(READY) ## records against the tokenizer alone; ARGS='--input_dir=w/clean --vocab_dir=w/vocab'
-	$(BIN)/python -m tools.bench.data $(ARGS)
+bench-data: $(READY) ## time build_tfrecords beside the tokenizer alone: ARGS='--input_dir=w/clean --vocab_dir=w/vocab'
+	$(BIN)/python -m tools.bench.data $(FLAGS)
 
-pretrain: $(READY) ## WORK=w CONFIG=configs/electra_small.toml; again: goes on
+pretrain: $(READY) ## pretrain, or resume: WORK=w CONFIG=configs/electra_small.toml
 	$(BIN)/python -m electra_tf.run_pretraining --config=$(CONFIG) --data_dir=$(WORK) \
-	  --model_dir=$(WORK)/model $(ARGS)
+	  --model_dir=$(WORK)/model $(FLAGS)
 
-convert: $(READY) ## WORK=w: discriminator and generator folders under w/hf
+convert: $(READY) ## export folders for transformers to w/hf: WORK=w
 	$(BIN)/python tools/convert_to_pytorch.py --model_dir=$(WORK)/model \
-	  --output_dir=$(WORK)/hf $(ARGS)
+	  --output_dir=$(WORK)/hf $(FLAGS)
 
-check-transformers: ## WORK=w: w/hf loads, offline, in clean transformers 4.46.3 and newest 5
+check-transformers: ## load w/hf, offline, in new environments with transformers 4.46.3 and 5: WORK=w
 	rm -f $(CHECK)/logits.npz
 	set -e; for version in 4.46.3 '5.*'; do \
 	  venv=$(CHECK)/$${version%%.*}; \
@@ -124,18 +129,18 @@ check-transformers: ## WORK=w: w/hf loads, offline, in clean transformers 4.46.3
 	    --logits=$(CHECK)/logits.npz $(WORK)/hf/*; \
 	done
 
-bench-train: $(READY) ## a step's time beside PyTorch's; ARGS='--config=...'
-	$(BIN)/python -m tools.bench.train $(ARGS)
+bench-train: $(READY) ## time a training step beside PyTorch: ARGS='--config=...'
+	$(BIN)/python -m tools.bench.train $(FLAGS)
 
-finetune: $(READY) ## WORK=w TASK=nsmc DATA=nsmc: w/hf learns a task; again: missing seeds
-	@test -n '$(DATA)' || { echo "say DATA=folder of the task's files"; exit 1; }
+finetune: $(READY) ## fine-tune w/hf on a task, or the seeds that are missing: WORK=w TASK=nsmc DATA=nsmc
+	@test -n '$(DATA)' || { echo "pass DATA=..., the folder of the task's files"; exit 1; }
 	$(BIN)/python -m electra_tf.run_finetuning --task=$(TASK) --data_dir=$(DATA) \
 	  --init_from=$(WORK)/hf/discriminator --model_name=$(notdir $(WORK)) \
-	  --output_dir=$(WORK)/finetune/$(TASK)/pretrained $(ARGS)
+	  --output_dir=$(WORK)/finetune/$(TASK)/pretrained $(FLAGS)
 
-scoreboard: $(READY) ## WORK=w: scores of w/finetune beside published ones, in w/scores.html
+scoreboard: $(READY) ## write w/scores.html, with published scores: WORK=w
 	$(BIN)/python -m tools.scoreboard --runs='$(WORK)/finetune/*/*' \
-	  --output=$(WORK)/scores.html $(ARGS)
+	  --output=$(WORK)/scores.html $(FLAGS)
 
-bench-finetune: $(READY) ## fine-tuning and prediction beside PyTorch's; ARGS='--threads=1'
-	$(BIN)/python -m tools.bench.finetune $(ARGS)
+bench-finetune: $(READY) ## time fine-tuning and prediction beside PyTorch: ARGS='--threads=1'
+	$(BIN)/python -m tools.bench.finetune $(FLAGS)

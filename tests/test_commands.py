@@ -161,7 +161,7 @@ def _targets() -> dict[str, str | None]:
     for line in _snippets(ROOT / "Makefile")[0]:
         if heading := re.match(r"([a-z-]+):(?!=)", line):
             target = heading[1]
-        if "$(ARGS)" in line:
+        if "$(FLAGS)" in line:
             targets[target] = _module(line)
     return targets
 
