@@ -14,9 +14,6 @@ DOCUMENTS = ("README.md", "README.ko.md", "Makefile")
 SLOW = ("tensorflow", "torch", "transformers", "sklearn", "jax", "matplotlib")
 # Still with flags.DEFINE.
 UNCONVERTED = (
-    "data_prep.inspect_vocab",
-    "data_prep.train_vocab",
-    "data_prep.verify",
     "tools.convert_to_pytorch",
     "tools.export_saved_model",
     "tools.export_tf1",
@@ -24,17 +21,7 @@ UNCONVERTED = (
 # absl's own.
 COMMON_FLAGS = {"help", "helpfull", "verbosity"}
 # Flags that documents name without a command of this repository before them.
-OTHER_PROGRAMS = {
-    *(
-        "accelerator-type",
-        "no-deps",
-        "scopes",
-        "spot",
-        "version",
-        "zone",
-    ),  # gcloud, pip
-    "init_checkpoint",  # of the original
-}
+OTHER_PROGRAMS = {"accelerator-type", "spot"}  # of gcloud
 
 
 def _main_function(path: pathlib.Path) -> str | None:

@@ -117,8 +117,11 @@ def _draw(axis: Any, runs: dict[str, Run], name: str) -> None:
 
 def _values(runs: dict[str, Run], name: str) -> list[list[float]]:
     """The finite values of each run that has any."""
-    found = [[v for k in KINDS for v in points(r, k, name)[1]] for r in runs.values()]
-    finite = [[v for v in values if math.isfinite(v)] for values in found]
+    all_values = (
+        [value for kind in KINDS for value in points(run, kind, name)[1]]
+        for run in runs.values()
+    )
+    finite = [[v for v in values if math.isfinite(v)] for values in all_values]
     return [values for values in finite if values]
 
 

@@ -1,4 +1,4 @@
-"""The step that trains as an HLO module, its operations named by parts of the model."""
+"""The training step as an HLO module; operations are named by parts of the model."""
 
 import contextlib
 import functools
@@ -20,8 +20,8 @@ from electra_tf.pretrain import step as train_step
 from electra_tf.pretrain.compiled_steps import Trainer
 from electra_tf.pretrain.step import ReplicaStep
 
-# Where a scope of this name is opened. Scopes nest, and gradients take those of what
-# they differentiate, so every operation is named by the calls it was made in.
+# Calls that open a scope of this name. Scopes nest, and gradients inherit them, so an
+# operation is named by all calls that led to it.
 _SCOPES = (
     (masking, "mask", "masking"),
     (masking, "corrupt", "masking"),
@@ -48,7 +48,7 @@ _SCOPES = (
 
 @contextlib.contextmanager
 def named_parts() -> Iterator[None]:
-    """What is traced inside has the scopes above in its operations' names."""
+    """Operations traced inside are named by the scopes above."""
 
     def scoped(function, name):
         @functools.wraps(function)
@@ -59,13 +59,13 @@ def named_parts() -> Iterator[None]:
         return call
 
     def recorded(op_type, results, tensors, backward_function, **kwargs):
-        # TensorFlow's gradients keep the scope, those of tf.custom_gradient do not.
+        # TensorFlow's own gradients inherit the scope, but not tf.custom_gradient's.
         scope = f"gradient_tape/{tf.get_current_name_scope()}/"
         backward = scoped(backward_function, scope)
         record_operation(op_type, results, tensors, backward, **kwargs)
 
     def dense(function):
-        # Several layers hold these: their variable tells which it is.
+        # Several layers have these; the variable's name tells them apart.
         @functools.wraps(function)
         def call(self, x, *args, **kwargs):
             with tf.name_scope(self.kernel.name.split("/kernel")[0]):
@@ -90,7 +90,7 @@ def named_parts() -> Iterator[None]:
 
 @contextlib.contextmanager
 def sums_over(replicas: int) -> Iterator[None]:
-    """What is traced inside adds up over so many replicas, as TPUStrategy does."""
+    """Sums traced inside are over so many replicas, as with TPUStrategy."""
 
     def all_reduce(tensors):
         groups = [list(range(replicas))]
@@ -104,17 +104,17 @@ def sums_over(replicas: int) -> Iterator[None]:
 
 
 def num_parameters(config: PretrainingConfig) -> int:
-    """Of all networks; nothing is allocated."""
+    """The number of parameters of all networks; allocates none."""
     with tf.Graph().as_default():
         model = pretraining_model.PretrainingModel(config)
         return sum(math.prod(v.shape) for v in model.named_variables.values())
 
 
 class Exporter:
-    """A config's step on one of some replicas, for any number of rows."""
+    """Exports a config's step on one of several replicas, for any number of rows."""
 
     def __init__(self, config: PretrainingConfig, replicas: int):
-        """config.compute_dtype must say what it is on the TPU."""
+        """config.compute_dtype must not be "auto"."""
         self._length, self._replicas = config.max_seq_length, replicas
         self._strategy = tf.distribute.OneDeviceStrategy("/cpu:0")
         self._trainer = Trainer(config, self._strategy)
