@@ -6,29 +6,17 @@ runs itself in a process of its own.
 
 import functools
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-from helpers import PYTHONPATH, ROOT
+from helpers import processes
 
 REPLICAS, ROWS, BATCH = 2, 11, 4
 
 
 @pytest.fixture(scope="module")
 def results() -> dict[str, float]:
-    process = subprocess.run(
-        [sys.executable, __file__],
-        env={**os.environ, "PYTHONPATH": PYTHONPATH, "CUDA_VISIBLE_DEVICES": "-1"},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert process.returncode == 0, process.stderr[-3000:]
-    return json.loads(process.stdout.splitlines()[-1])
+    return json.loads(processes.check(__file__, warm=True).out.splitlines()[-1])
 
 
 def test_two_replicas_learn_what_one_device_does(results):
