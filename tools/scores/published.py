@@ -91,7 +91,7 @@ SYSTEMS = tuple(
 def belongs(task: str, train_rows: int) -> bool:
     """Whether published figures may be shown beside a model trained on so many rows.
 
-    A few less are allowed: if a set has no dev file, a tenth of train becomes one.
+    Slightly fewer are allowed: if a set has no dev file, a tenth of train becomes one.
     """
     return train_rows >= 0.85 * TRAIN_ROWS.get(task, float("inf"))
 

@@ -32,7 +32,7 @@ class Windows(NamedTuple):
     end_positions: np.ndarray  # int32 [F]
     row_index: np.ndarray  # int32 [F], ascending
     context_position: np.ndarray  # int32 [F]: where in the window the context begins
-    first_token: np.ndarray  # int32 [F]: index of that token in the context
+    first_token: np.ndarray  # int32 [F]: the context's token that is there
     context_index: np.ndarray  # int32 [F]: a row of token_spans
     token_spans: Ragged  # int32 [tokens, 2]: each token's characters in a context
 

@@ -103,6 +103,10 @@ def logits_there(both: Both, inputs: Inputs) -> np.ndarray:
     return found.logits[:, 0].numpy() if is_number else found.logits.numpy()
 
 
+def test_each_kind_has_a_head():
+    assert heads.HEADS.keys() == kinds.KINDS.keys()
+
+
 @KINDS
 def test_transformers_finds_every_parameter_and_no_other(both):
     found = {name: list(keys) for name, keys in both.info.items() if keys}
