@@ -125,7 +125,7 @@ check-transformers: ## load w/hf, offline, in new environments with transformers
 	  venv=$(CHECK)/$${version%%.*}; \
 	  test -d $$venv || $(PYTHON) -m venv $$venv; \
 	  $$venv/bin/python -m pip install --quiet --upgrade torch==2.13.0 "transformers==$$version"; \
-	  HF_HUB_OFFLINE=1 $$venv/bin/python tools/check_transformers.py \
+	  HF_HUB_OFFLINE=1 $$venv/bin/python -m tools.check_transformers \
 	    --logits=$(CHECK)/logits.npz $(WORK)/hf/*; \
 	done
 

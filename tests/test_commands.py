@@ -9,7 +9,8 @@ import pytest
 from helpers import ROOT, processes
 
 PACKAGES = ("common", "data_prep", "electra_tf", "tools")
-DOCUMENTS = ("README.md", "README.ko.md", "Makefile")
+DOCUMENT_PATHS = [ROOT / name for name in ("README.md", "README.ko.md", "Makefile")]
+DOCUMENT_PATHS += sorted((ROOT / "docs").glob("*"))
 # Imports that take seconds.
 SLOW = ("tensorflow", "torch", "transformers", "sklearn", "jax", "matplotlib")
 # Still with flags.DEFINE.
@@ -21,7 +22,7 @@ UNCONVERTED = (
 # absl's own.
 COMMON_FLAGS = {"help", "helpfull", "verbosity"}
 # Flags that documents name without a command of this repository before them.
-OTHER_PROGRAMS = {"accelerator-type", "spot"}  # of gcloud
+OTHER_PROGRAMS = {"accelerator-type", "spot", "config_file"}  # gcloud, TF1 ELECTRA
 
 
 def _main_function(path: pathlib.Path) -> str | None:
@@ -157,13 +158,17 @@ TARGETS: dict[str, str | None] = {}
 TARGETS |= _targets()
 
 
+@pytest.mark.parametrize("path", DOCUMENT_PATHS, ids=lambda path: path.name)
+def test_documents_run_modules_but_for_the_converter(path):
+    lines, spans = _snippets(path)
+    files = re.findall(r"python\S* (\w+/\w+\.py)", "\n".join([*lines, *spans]))
+    assert set(files) <= {"tools/convert_to_pytorch.py"}
+
+
 def _flags(line: str) -> list[str]:
     """The flags after the command's name, or in the whole line if it names none."""
     line = re.split("python|ARGS=", line.split(" # ")[0], maxsplit=1)[-1]
     return re.findall(r"--([a-z][\w-]*)", line)
-
-
-DOCUMENT_PATHS = [ROOT / name for name in DOCUMENTS] + sorted((ROOT / "docs").glob("*"))
 
 
 @pytest.mark.parametrize("path", DOCUMENT_PATHS, ids=lambda path: path.name)

@@ -4,7 +4,7 @@ It imports nothing of this project, so that it runs in an environment of torch a
 transformers alone: `make check-transformers` sets up one per version and
 gives it no network.
 
-  python tools/check_transformers.py w/hf/discriminator w/hf/generator
+  python -m tools.check_transformers w/hf/discriminator w/hf/generator
 """
 
 import argparse
