@@ -1,7 +1,7 @@
-"""Records of one group, wherever they stand in the input, joined to one document.
+"""Records of one group, wherever they are in the input, joined to one document.
 
-The document takes the place of the group's first record. Records that stand in another
-part are passed there through files.
+The document takes the place of the group's first record. Records in other parts are
+passed to that part through files. `move` and `join` run on workers, one part each.
 """
 
 import functools
@@ -15,30 +15,31 @@ import numpy as np
 
 from common import files
 from data_prep.clean import bucketed_arrays
-from data_prep.clean import repeats as dedup
+from data_prep.clean.repeats import KeyFiles, hash64
+from data_prep.clean.work import Work
+from data_prep.stages import shards
 from data_prep.stages.shards import Document
 
 _MOVED_ROW = np.dtype([("first", "<u4"), ("item", "<u4"), ("begin", "<u8")])
 
-
-# (item of the group's first record, sort key, part, item, document): members sort into
-# the order of the documents and of their lines.
+# (item of the group's first record, sort key, part, item, document). Sorting puts
+# members in the order of the documents and of their lines.
 _Member = tuple[int, tuple, int, int, Document]
 
 
 def group_key(value: Any, part: str, item: int) -> int:
-    """64-bit hash of a group; a record whose group is null stands alone."""
-    return dedup.hash64(f"{part}/{item}") if value is None else _hash(str(value))
+    """64-bit hash of a group; a record whose group is null is a group of its own."""
+    return hash64(f"{part}/{item}") if value is None else _hash(str(value))
 
 
 # Records of one group often follow each other.
 @functools.lru_cache(1 << 12)
 def _hash(value: str) -> int:
-    return dedup.hash64(f"group {value}")
+    return hash64(f"group {value}")
 
 
 def sort_key(value: Any) -> tuple:
-    """Null first, then numbers and texts that read as numbers, then other texts."""
+    """Null first, then numbers and texts that are numbers, then other texts."""
     if value is None:
         return (0, 0.0, "")
     try:
@@ -55,10 +56,10 @@ def write_moved(
     sort_keys: Sequence[tuple],
     repeats: np.ndarray,
 ) -> None:
-    """Writes what leaves a part, for the parts that it goes to to read.
+    """Writes the records that leave a part; the parts they go to read them.
 
     Args:
-      path: of two files, PATH.rows and PATH.json.
+      path: without the suffixes of the two files, .rows and .json.
       repeats: REPEAT_ROW of this part's records that are not the first of their group.
     """
     moved = repeats[repeats["first_part"] != part]
@@ -102,10 +103,10 @@ def regroup(
     """The documents of a part: its groups' records, joined in order.
 
     Args:
-      documents, sort_keys: of the part's records.
+      documents, sort_keys: those of the part's records.
       leaving: REPEAT_ROW of this part's records that are not first of their group.
       arriving: REPEAT_ROW of all records whose group's first one is in this part.
-      moved_paths: of `write_moved`, for every part.
+      moved_paths: every part's path for `write_moved`.
     """
     columns = (leaving[name].tolist() for name in ("item", "first_part", "first_item"))
     first_of = {
@@ -124,3 +125,44 @@ def regroup(
         list(itertools.chain.from_iterable(member[-1] for member in group))
         for _, group in itertools.groupby(members, key=operator.itemgetter(0))
     ]
+
+
+def move(keys: KeyFiles, index: int) -> None:
+    """Writes the records of a part whose groups begin in other parts."""
+    work, part = keys.work, keys.parts[index]
+    if work.log.done(f"moved-{part}"):
+        return
+    documents = shards.from_text(work.text("clean", part))
+    sort_keys = _sort_keys(work, part, len(documents))
+    path, leaving = _moved_path(work, part), keys.read_repeats("part", index)
+    write_moved(path, index, keys.num_parts, documents, sort_keys, leaving)
+    work.finish(f"moved-{part}", [path + ".rows", path + ".json"])
+
+
+def join(keys: KeyFiles, index: int) -> None:
+    """Writes the documents of a part, each with all records of its group."""
+    work, part = keys.work, keys.parts[index]
+    if work.log.done(f"group-{part}"):
+        return
+    documents = shards.from_text(work.text("clean", part))
+    documents = regroup(
+        index,
+        documents,
+        _sort_keys(work, part, len(documents)),
+        leaving=keys.read_repeats("part", index),
+        arriving=keys.read_repeats("first_part", index),
+        moved_paths=[_moved_path(work, name) for name in keys.parts],
+    )
+    path = work.path("group", part + ".txt")
+    files.write_text(path, shards.to_text(documents))
+    work.finish(f"group-{part}", [path])
+
+
+def _sort_keys(work: Work, part: str, count: int) -> list[tuple]:
+    if not work.settings.sort_field:
+        return [()] * count
+    return list(map(tuple, files.read_json(work.path("group", part + ".sort"))))
+
+
+def _moved_path(work: Work, part: str) -> str:
+    return work.path("moved", part)

@@ -1,13 +1,13 @@
 """Raw text -> clean shards, in phases that any executor can run.
 
-  clean   each part of the input: parsed, cleaned, filtered       (clean_part)
-  group   records of one group joined to one document             (clean_phases)
-  near    near duplicates of earlier documents dropped
-  exact   duplicates of earlier lines, or documents, dropped
-  shard   what is left, in its place, and looked at for the report
+  clean   each part of the input is parsed, cleaned, filtered     (part)
+  group   records of one group are joined to one document         (groups)
+  near    near duplicates of earlier documents are dropped        (duplicates)
+  exact   duplicates of earlier lines, or documents, are dropped  (duplicates)
+  shard   what is left is written and measured for the report     (part)
 
-A phase reads the files of the one before and writes its own; every finished piece of
-work is recorded, so that a killed run repeats at most the pieces it was at.
+A phase reads the files of the one before and writes its own. Every finished piece of
+work is recorded, so that a resumed run repeats only those that were in progress.
 """
 
 import dataclasses
@@ -18,15 +18,17 @@ from typing import Any
 
 from common import files
 from common.cli import UserError
-from data_prep.clean import exclusion, phases, repeats, report, summary
-from data_prep.clean.part import clean_part
-from data_prep.clean.settings import CleanSettings, Work
+from data_prep.clean import account, duplicates, exclusion, groups, report
+from data_prep.clean.part import clean_part, write_shard
+from data_prep.clean.repeats import KeyFiles
+from data_prep.clean.settings import CleanSettings
+from data_prep.clean.work import Work
 from data_prep.raw import inputs, reader
 from data_prep.stages import resume
 from data_prep.stages.executors import Executor
 from data_prep.stages.resume import Output
 
-# Tests make it smaller.
+# Smaller in tests.
 MEBIBYTE = 1 << 20
 
 
@@ -39,7 +41,7 @@ def begin(
       The work, and the input files in order.
 
     Raises:
-      UserError: unusable input or settings, or an output folder of something else.
+      UserError: unusable input or settings, or an output folder in other use.
     """
     paths = inputs.find(patterns)
     reader.check(paths, settings)
@@ -78,7 +80,7 @@ def run(
     """Makes the output a complete folder of clean shards.
 
     Raises:
-      UserError: see `begin`; bad input; or nothing is left of it.
+      UserError: as `begin`; bad input; or an empty result.
     """
     work, paths = begin(settings, patterns, output)
     if not work.log.is_complete:
@@ -97,48 +99,48 @@ def _run_phases(work: Work, executor: Executor, paths: Sequence[str]) -> dict[st
     clean = functools.partial(clean_part, work)
     cutter = reader.Reader(settings, slice_bytes)
     parts = tuple(executor.map_parts(cutter, bundles, clean))
-    _check_anything_left(work, parts)
-    done = ["clean"]
+    _check_not_empty(work, parts)
+    phases = ["clean"]
     if settings.group_field:
         _group(work, executor, parts)
-        done.append("group")
+        phases.append("group")
     if settings.near_duplicates:
-        _deduplicate(work, executor, parts, done[-1], "near")
-        done.append("near")
+        _deduplicate(work, executor, parts, phases[-1], "near")
+        phases.append("near")
     if settings.deduplicate != "none":
-        _deduplicate(work, executor, parts, done[-1], "exact")
-        done.append("exact")
-    write = functools.partial(phases.write_shard, work, done[-1])
+        _deduplicate(work, executor, parts, phases[-1], "exact")
+        phases.append("exact")
+    write = functools.partial(write_shard, work, phases[-1])
     executor.map("writing shards", write, parts)
-    return summary.summarize(work, parts, done)
+    return account.summarize(work, parts, phases)
 
 
-def _check_anything_left(work: Work, parts: Sequence[str]) -> None:
-    cleaned = phases.records(work, "clean", parts)
+def _check_not_empty(work: Work, parts: Sequence[str]) -> None:
+    cleaned = work.records("clean", parts)
     if not any(record["documents"] for record in cleaned):
-        dropped = [reason for record in cleaned for reason in record["dropped"]]
+        dropped = {reason for record in cleaned for reason in record["dropped"]}
         raise UserError(
             f"nothing is left of {sum(r['read']['records'] for r in cleaned)} records; "
-            f"reasons: {', '.join(sorted(set(dropped))) or 'blank'}. Is --text_field "
-            "right, and is the recipe for this text?"
+            f"reasons: {', '.join(sorted(dropped)) or 'blank'}. Is --text_field right, "
+            "and does the recipe suit this text?"
         )
 
 
 def _group(work: Work, executor: Executor, parts: tuple[str, ...]) -> None:
-    documents = sum(done["documents"] for done in phases.records(work, "clean", parts))
-    keys = phases.KeyFiles(work, "group", parts, repeats.num_partitions(documents))
+    documents = sum(record["documents"] for record in work.records("clean", parts))
+    keys = KeyFiles(work, "group", parts, documents)
     executor.find_repeats("finding groups", keys)
     indices = range(len(parts))
-    executor.map("passing records on", functools.partial(phases.move, keys), indices)
-    executor.map("joining groups", functools.partial(phases.join, keys), indices)
+    executor.map("moving records", functools.partial(groups.move, keys), indices)
+    executor.map("joining groups", functools.partial(groups.join, keys), indices)
 
 
 def _deduplicate(
     work: Work, executor: Executor, parts: tuple[str, ...], source: str, phase: str
 ) -> None:
-    write = functools.partial(phases.write_keys, work, source, phase)
+    write = functools.partial(duplicates.write_keys, work, source, phase)
     counts = executor.map(f"hashing ({phase})", write, parts)
-    keys = phases.KeyFiles(work, phase, parts, repeats.num_partitions(sum(counts)))
+    keys = KeyFiles(work, phase, parts, sum(counts))
     executor.find_repeats(f"finding {phase} duplicates", keys)
-    drop = functools.partial(phases.drop, keys, source)
+    drop = functools.partial(duplicates.drop, keys, source)
     executor.map(f"dropping {phase} duplicates", drop, range(len(parts)))

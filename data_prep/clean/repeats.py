@@ -1,91 +1,42 @@
 """Repeats: of lines, documents, near-equal documents, and the groups of records.
 
-Each is the same question: which items share a key with an earlier one? Keys are 64-bit
-hashes, kept on disk in buckets; a partition of them is sorted at a time, so that memory
-stays the same for any corpus, and the first in input order is found with any number of
-workers.
+Each asks the same question: which items share a key with an earlier one? Keys are
+64-bit hashes, kept on disk in buckets, and sorted one partition at a time: memory does
+not grow with the corpus, and any number of workers finds the first in input order.
 """
 
 import dataclasses
 import hashlib
 import math
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from common.cli import UserError
 from data_prep.clean import bucketed_arrays
+from data_prep.clean.work import Work
 
 KEY_BUCKETS = 1024
 _KEY_ROW = np.dtype([("key", "<u8"), ("item", "<u4")])
 REPEAT_ROW = np.dtype(
     [("part", "<u4"), ("item", "<u4"), ("first_part", "<u4"), ("first_item", "<u4")]
 )
-# What a partition may hold: some 40 MiB while it is sorted.
+# Size of a partition: about 40 MiB while it is sorted.
 _PARTITION_ROWS = 500_000
 MOST_FREQUENT = 20
-
-_NUM_PERMUTATIONS = 128
-_SHINGLE = 5
-_SPACE = re.compile(r"\s+")
 
 
 def hash64(text: str) -> int:
     """64 bits of BLAKE2b.
 
-    Two different ones of n texts share a hash with probability n^2 / 2^65: 1 in 2,000
-    that even one of 100 million lines is lost by it.
+    Some two of n different texts share a hash with probability n^2 / 2^65: among 100
+    million lines, one is lost by it with probability 1 in 3,700.
     """
-    return int.from_bytes(_digest(text), "little")
+    return int.from_bytes(digest(text), "little")
 
 
-def _digest(text: str) -> bytes:
+def digest(text: str) -> bytes:
     data = text.encode("utf-8", "surrogatepass")
     return hashlib.blake2b(data, digest_size=8).digest()
-
-
-def text_keys(texts: Iterable[str]) -> np.ndarray:
-    """A key for each text, equal for equal ones, uint64 [texts]."""
-    return np.frombuffer(b"".join(map(_digest, texts)), "<u8")
-
-
-def bands(threshold: float) -> tuple[int, int]:
-    """(bands, rows) of MinHash for which documents as similar as this often collide.
-
-    Two documents of Jaccard similarity s share one of b bands of r rows with
-    probability 1 - (1 - s^r)^b, which is steepest near s = (1 / b)^(1 / r).
-    """
-    choices = [(_NUM_PERMUTATIONS // rows, rows) for rows in range(1, 33)]
-    return min(choices, key=lambda c: abs((1 / c[0]) ** (1 / c[1]) - threshold))
-
-
-def near_keys(
-    documents: Sequence[str], threshold: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """(keys, their documents), both [documents x bands]: similar ones share a key.
-
-    MinHash over the character 5-grams of a document without its spaces.
-    """
-    try:
-        import rensa
-    except ImportError as error:
-        raise UserError(
-            "--near_duplicates needs rensa: pip install 'korean-electra-tf[near]'"
-        ) from error
-    num_bands, rows = bands(threshold)
-    keys = np.empty((len(documents), num_bands), np.uint64)
-    for index, document in enumerate(documents):
-        text = _SPACE.sub("", document)
-        shingles = {text[i : i + _SHINGLE] for i in range(len(text) - _SHINGLE + 1)}
-        minhash = rensa.RMinHash(num_perm=_NUM_PERMUTATIONS, seed=0)
-        minhash.update(sorted(shingles or {text}))
-        signature = np.array(minhash.digest(), "<u4")[: num_bands * rows]
-        for band, values in enumerate(signature.reshape(num_bands, rows)):
-            data = bytes([band]) + values.tobytes()
-            digest = hashlib.blake2b(data, digest_size=8).digest()
-            keys[index, band] = int.from_bytes(digest, "little")
-    return keys.ravel(), np.repeat(np.arange(len(documents)), num_bands)
 
 
 def write_keys(path: str, keys: np.ndarray, items: np.ndarray | None = None) -> None:
@@ -95,11 +46,6 @@ def write_keys(path: str, keys: np.ndarray, items: np.ndarray | None = None) -> 
     rows["item"] = np.arange(len(keys)) if items is None else items
     bucket_of = keys >> np.uint64(64 - int(math.log2(KEY_BUCKETS)))
     bucketed_arrays.write(path, KEY_BUCKETS, bucket_of.astype(np.int64), rows)
-
-
-def read_keys(path: str) -> np.ndarray:
-    """All rows of `write_keys`: fields key and item; equal keys are in input order."""
-    return bucketed_arrays.read(path, KEY_BUCKETS, _KEY_ROW, 0, KEY_BUCKETS)
 
 
 def num_partitions(num_keys: int) -> int:
@@ -156,15 +102,78 @@ def repeats_of(keys: np.ndarray, parts: np.ndarray, items: np.ndarray) -> Repeat
     return Repeats(rows, [tuple(int(c[i]) for c in seen) for i in top])
 
 
-def write_repeats(path: str, num_parts: int, rows: np.ndarray, by: str) -> None:
-    """Repeats in buckets by their `part` or `first_part`."""
-    bucketed_arrays.write(path, num_parts, rows[by].astype(np.int64), rows)
+@dataclasses.dataclass(frozen=True)
+class KeyFiles:
+    """The keys of all parts in one phase, and where its repeats go; picklable.
 
+    What an executor knows as `executors.Keys`.
+    """
 
-def read_repeats(paths: Sequence[str], num_parts: int, part: int) -> np.ndarray:
-    """The rows of one part from the files of all partitions."""
-    rows = [
-        bucketed_arrays.read(path, num_parts, REPEAT_ROW, part, part + 1)
-        for path in paths
-    ]
-    return np.concatenate([np.empty(0, REPEAT_ROW), *rows])
+    work: Work
+    phase: str
+    parts: tuple[str, ...]
+    num_keys: int
+
+    @property
+    def num_parts(self) -> int:
+        return len(self.parts)
+
+    @property
+    def num_partitions(self) -> int:
+        return num_partitions(self.num_keys)
+
+    def path(self, part: str) -> str:
+        """Path of one part's keys, as `write_keys` writes them."""
+        return self.work.path(self.phase, part + ".keys")
+
+    def read(self, part: int) -> tuple[np.ndarray, np.ndarray]:
+        path = self.path(self.parts[part])
+        rows = bucketed_arrays.read(path, KEY_BUCKETS, _KEY_ROW, 0, KEY_BUCKETS)
+        return rows["key"], rows["item"]
+
+    def find_repeats(self, partition: int) -> None:
+        """Writes a partition's repeats, unless an earlier run did."""
+        if not self.work.log.done(self._record(partition)):
+            paths = list(map(self.path, self.parts))
+            rows = read_partition(paths, partition, self.num_partitions)
+            self.write_repeats(partition, *rows)
+
+    def write_repeats(
+        self, partition: int, keys: np.ndarray, parts: np.ndarray, items: np.ndarray
+    ) -> None:
+        """Writes the repeats among a partition's rows, by part and by first part."""
+        repeats = repeats_of(keys, parts, items)
+        paths = []
+        for by in ("part", "first_part"):
+            paths.append(self._repeats_path(by, partition))
+            buckets = repeats.rows[by].astype(np.int64)
+            bucketed_arrays.write(paths[-1], self.num_parts, buckets, repeats.rows)
+        frequent = repeats.most_frequent
+        self.work.finish(self._record(partition), paths, most_frequent=frequent)
+
+    def read_repeats(self, by: str, part: int) -> np.ndarray:
+        """REPEAT_ROW of the repeats whose `part` or `first_part` this is."""
+        rows = [
+            bucketed_arrays.read(
+                self._repeats_path(by, partition),
+                self.num_parts,
+                REPEAT_ROW,
+                part,
+                part + 1,
+            )
+            for partition in range(self.num_partitions)
+        ]
+        return np.concatenate([np.empty(0, REPEAT_ROW), *rows])
+
+    def most_frequent(self) -> list[tuple[int, int, int]]:
+        """(count, part, item) as in `Repeats`, of all partitions."""
+        rows: list[tuple[int, int, int]] = []
+        for partition in range(self.num_partitions):
+            rows += self.work.log.done(self._record(partition))["most_frequent"]
+        return sorted(rows, key=lambda row: (-row[0], row[1:]))[:MOST_FREQUENT]
+
+    def _record(self, partition: int) -> str:
+        return f"{self.phase}-repeats-{partition:04d}"
+
+    def _repeats_path(self, by: str, partition: int) -> str:
+        return self.work.path(self.phase, f"{partition:04d}.{by}")

@@ -7,8 +7,8 @@ from absl import logging
 
 from common import files, html_page
 from common.html_page import Heading, Table
-from data_prep.clean.phases import LENGTH_BINS
-from data_prep.clean.settings import Work
+from data_prep.clean.account import LENGTH_BINS
+from data_prep.clean.work import Work
 from data_prep.stages import manifest
 
 REPORT_FILE = "report.html"

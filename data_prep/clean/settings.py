@@ -1,17 +1,13 @@
-"""What decides the clean text, and where a run keeps its intermediate files."""
+"""What decides the clean text: the flags of clean_corpus, and the recipe they make."""
 
 import dataclasses
-import os
 from typing import Any
 
-from common import files
 from common.cli import UserError, flag
 from data_prep.raw.records import ReadSettings
 from data_prep.rules.recipes import RECIPES, Recipe, get_recipe, with_options
-from data_prep.stages import resume
 
-WORK_FOLDER = "_work"
-# Kinds of personal data, and the tokens that stand for them if no others are named.
+# Kinds of personal data, and the tokens that replace them by default.
 PII_TOKENS = {
     "phone": "[PHONE]",
     "email": "[EMAIL]",
@@ -62,7 +58,7 @@ class CleanSettings(ReadSettings):
     )
 
     def make_recipe(self) -> Recipe:
-        """The recipe named, with what other settings change of it.
+        """The chosen recipe, as changed by other settings.
 
         Raises:
           UserError: an unknown recipe or kind of personal data.
@@ -80,42 +76,8 @@ def _pii_tokens(kinds: tuple[str, ...]) -> dict[str, str]:
         kind, _, token = item.partition(":")
         if kind not in (*PII_TOKENS, "all"):
             raise UserError(
-                f"--mask_pii={item}: choose all, or of {', '.join(PII_TOKENS)}"
+                f"--mask_pii={item}: choose all, or some of {', '.join(PII_TOKENS)}"
             )
         named = PII_TOKENS if kind == "all" else {kind: token or PII_TOKENS[kind]}
         tokens |= named
     return tokens
-
-
-@dataclasses.dataclass(frozen=True)
-class Work:
-    """A run of clean_corpus, as its workers know it."""
-
-    settings: CleanSettings
-    log: resume.WorkLog
-
-    def path(self, *names: str) -> str:
-        """Of an intermediate file."""
-        return os.path.join(self.log.output_dir, WORK_FOLDER, "-".join(names))
-
-    def output_path(self, *names: str) -> str:
-        """Of a file that stays."""
-        return os.path.join(self.log.output_dir, *names)
-
-    def entry(self, path: str) -> dict[str, Any]:
-        name = os.path.relpath(path, self.log.output_dir)
-        return {"name": name, "bytes": files.size(path)}
-
-    @property
-    def excluded_texts(self) -> str:
-        return self.path("excluded.txt")
-
-    def complete(self, values: dict[str, Any]) -> None:
-        """Writes the manifest and removes the intermediate files."""
-        self.log.complete(values)
-        self.remove_intermediate()
-
-    def remove_intermediate(self) -> None:
-        folder = os.path.join(self.log.output_dir, WORK_FOLDER)
-        if files.exists(folder):
-            files.remove(folder)

@@ -11,6 +11,11 @@ _GAP = re.compile("\n{3,}")
 _BLOCK_BYTES = 1 << 20
 
 
+def num_bytes(text: str) -> int:
+    """In UTF-8; half a surrogate pair, which JSON can contain, counts three."""
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
 def to_text(documents: Iterable[Document]) -> str:
     text = "\n\n".join(map("\n".join, documents))
     return text + "\n" if text else ""
@@ -22,7 +27,7 @@ def from_text(text: str) -> list[Document]:
 
 
 def documents(text: str) -> list[str]:
-    """The documents of a shard's text, each as its lines in one text."""
+    """The documents of a shard's text, each as one text of lines."""
     return text.removesuffix("\n").split("\n\n") if text else []
 
 
@@ -32,7 +37,7 @@ def lines(text: str) -> list[str]:
 
 
 def without_lines(text: str, dropped: Iterable[int]) -> str:
-    """A shard's text without these of its `lines`, and documents left empty by that."""
+    """A shard's text without some of its `lines`, and without documents left empty."""
     rows: list[str | None] = list(text.split("\n"))
     positions = [position for position, row in enumerate(rows) if row]
     for index in dropped:
@@ -42,7 +47,7 @@ def without_lines(text: str, dropped: Iterable[int]) -> str:
 
 
 def without_documents(text: str, dropped: Iterable[int]) -> str:
-    """A shard's text without these of its `documents`."""
+    """A shard's text without some of its `documents`."""
     gone = set(dropped)
     kept = [d for index, d in enumerate(documents(text)) if index not in gone]
     return "\n\n".join(kept) + "\n" if kept else ""
@@ -51,7 +56,7 @@ def without_documents(text: str, dropped: Iterable[int]) -> str:
 def read_shard(
     path: str, on_bytes: Callable[[int], None] = lambda n: None
 ) -> Iterator[Document]:
-    """Documents of one clean shard; reports the bytes it reads to `on_bytes`."""
+    """Documents of one clean shard; calls `on_bytes` with the bytes of each read."""
     rest = b""
     with files.open_binary(path) as handle:
         while block := handle.read(max(_BLOCK_BYTES, len(rest))):

@@ -226,11 +226,11 @@ def test_input_changed_between_a_kill_and_the_rerun_is_refused(
     text = corpus(0, 100)
     path = write("raw.jsonl", text)
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline.phases, "write_shard", None)
+        patch.setattr(pipeline, "write_shard", None)
         with pytest.raises(TypeError):
             run([path], tmp_path / "clean", **EVERYTHING)
     write("raw.jsonl", text.replace('"day": 1', '"day": 2', 1))
-    with pytest.raises(UserError, match="raw.jsonl was changed after an earlier run"):
+    with pytest.raises(UserError, match="raw.jsonl has changed since"):
         run([path], tmp_path / "clean", **EVERYTHING)
 
 
