@@ -1,8 +1,6 @@
-"""Which package may import which: every arrow leads to an earlier layer."""
+"""Which module may import which: every import leads to the same or an earlier layer."""
 
 import ast
-import functools
-import pathlib
 from typing import NamedTuple
 
 from helpers import ROOT
@@ -33,163 +31,110 @@ LAYERS = """
     electra_tf.run_pretraining electra_tf.run_finetuning
     tools
 """
+ROWS = {name: i for i, row in enumerate(LAYERS.splitlines()) for name in row.split()}
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts): ast.parse(path.read_bytes())
+    for package in PACKAGES
+    for path in sorted((ROOT / package).rglob("*.py"))
+}
 
 
 class Import(NamedTuple):
-    """One imported module, by its dotted name."""
+    """One imported module; `from a import b` counts as `a` and as `a.b`."""
 
-    importer: str  # A path below ROOT.
+    importer: str
     module: str
-    in_function: bool
+    in_function: bool  # it is imported when some function is called
 
 
-def _files() -> list[pathlib.Path]:
-    return sorted(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
-
-
-def _modules(node: ast.AST, package: str) -> list[str]:
-    """What a statement imports; `from a import b` counts as `a` and as `a.b`."""
+def _imports(importer: str, node: ast.AST, in_function: bool = False):
     if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if not isinstance(node, ast.ImportFrom):
-        return []
-    base = node.module or ""
-    if node.level:
-        parts = package.split(".")
-        above = parts[: len(parts) - node.level + 1]
-        base = ".".join([*above, base] if base else above)
-    return [base, *(f"{base}.{alias.name}" for alias in node.names)]
-
-
-def _walk(node: ast.AST, in_function: bool = False):
-    """(node, whether it runs only when some function is called)."""
+        for alias in node.names:
+            yield Import(importer, alias.name, in_function)
+    if isinstance(node, ast.ImportFrom):
+        assert not node.level, f"{importer}: an import relative to the folder"
+        yield Import(importer, node.module, in_function)
+        for alias in node.names:
+            yield Import(importer, f"{node.module}.{alias.name}", in_function)
     for child in ast.iter_child_nodes(node):
-        yield child, in_function
-        functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-        yield from _walk(child, in_function or isinstance(child, functions))
+        yield from _imports(importer, child, in_function or isinstance(node, FUNCTIONS))
 
 
-@functools.cache
-def _imports() -> tuple[Import, ...]:
-    found = []
-    for path in _files():
-        relative = path.relative_to(ROOT)
-        package = ".".join(relative.parts[:-1])
-        for node, in_function in _walk(ast.parse(path.read_text(encoding="utf-8"))):
-            for module in _modules(node, package):
-                found.append(Import(str(relative), module, in_function))
-    return tuple(found)
+IMPORTS = [i for name, tree in MODULES.items() for i in _imports(name, tree)]
 
 
-def _importing(*tops: str) -> list[Import]:
-    return [i for i in _imports() if i.module.split(".")[0] in tops]
-
-
-def _is_script(path: pathlib.Path) -> bool:
-    """Whether the module is a command, other than a part's own."""
-    if len(path.relative_to(ROOT).parts) > 2:
-        return False
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return any(
-        isinstance(node, ast.If) and "__main__" in ast.unparse(node.test)
-        for node in tree.body
-    )
-
-
-@functools.cache
-def _module_names() -> frozenset[str]:
-    return frozenset(
-        str(path.relative_to(ROOT)).removesuffix(".py").replace("/", ".")
-        for path in _files()
-    )
+def _importing(*tops: str) -> set[tuple[str, bool]]:
+    return {
+        (i.importer, i.in_function) for i in IMPORTS if i.module.split(".")[0] in tops
+    }
 
 
 def _layer(module: str) -> int:
     """The row of LAYERS with the longest name that the module lies below."""
-    rows = {
-        name: row
-        for row, line in enumerate(LAYERS.split("\n"))
-        for name in line.split()
-    }
-    while module not in rows:
+    while module not in ROWS:
         module = module.rpartition(".")[0]
-    return rows[module]
-
-
-def test_all_packages_are_looked_at():
-    assert len(_files()) > 20
-    assert {i.importer.split("/")[0] for i in _imports()} == set(PACKAGES)
-
-
-def test_imports_lead_to_the_same_or_an_earlier_layer():
-    upwards = []
-    for importer, module, _ in _imports():
-        name = importer.removesuffix(".py").replace("/", ".")
-        if module in _module_names() and _layer(module) > _layer(name):
-            upwards.append(f"{importer} imports {module}")
-    assert not upwards
-
-
-def test_no_folder_has_more_than_sixteen_modules():
-    folders = [path.parent for path in _files() if path.name != "__init__.py"]
-    assert not {str(f) for f in folders if folders.count(f) > 16}
-
-
-def test_no_file_name_repeats_its_folders():
-    for path in _files():
-        assert path.parent.name not in path.stem.split("_"), path
+    return ROWS[module]
 
 
 def _loaded(module: str) -> set[str]:
-    """What importing a module of the project imports, directly or through others."""
-    by_importer: dict[str, set[str]] = {}
-    for found in _imports():
-        name = found.importer.removesuffix(".py").replace("/", ".")
-        if not found.in_function:
-            by_importer.setdefault(name, set()).add(found.module)
+    """What importing a module imports, directly or through others."""
     seen, waiting = set(), [module]
     while waiting:
-        new = by_importer.get(waiting.pop(), set()) - seen
+        importer = waiting.pop()
+        new = {i.module for i in IMPORTS if i[::2] == (importer, False)} - seen
         seen |= new
         waiting += new
     return seen
 
 
+def test_all_packages_are_looked_at():
+    assert {i.importer.split(".")[0] for i in IMPORTS} == set(PACKAGES)
+
+
+def test_imports_lead_to_the_same_or_an_earlier_layer():
+    assert not [
+        f"{i.importer} imports {i.module}"
+        for i in IMPORTS
+        if i.module in MODULES and _layer(i.module) > _layer(i.importer)
+    ]
+
+
+def test_no_module_imports_a_command():
+    """A command of a part (tools/demo/, tools/bench/) may be imported by that part."""
+    commands = {
+        name
+        for name, tree in MODULES.items()
+        if name.count(".") == 1
+        and any(ast.unparse(n).startswith("if __name__") for n in tree.body)
+    }
+    assert {"data_prep.clean_corpus", "electra_tf.run_pretraining"} < commands
+    assert not [i for i in IMPORTS if i.module in commands]
+
+
 def test_what_reads_and_scores_tasks_needs_no_tensorflow():
     """Baselines and tables start at once, and read rows as fine-tuning does."""
-    names = {
-        name
-        for name in _module_names()
-        if name.startswith(("electra_tf.finetune.kinds.", "electra_tf.finetune.data."))
-    }
-    assert {f"electra_tf.finetune.{n}" for n in ("kinds.table", "data.splits")} < names
+    folders = ("electra_tf.finetune.kinds.", "electra_tf.finetune.data.")
+    names = {name for name in MODULES if name.startswith(folders)}
+    assert {
+        "electra_tf.finetune.kinds.table",
+        "electra_tf.finetune.data.splits",
+    } < names
     names |= {"electra_tf.finetune.settings", "electra_tf.finetune.results"}
-    assert {name for name in names if "tensorflow" in _loaded(name)} == set()
+    assert not {name for name in names if "tensorflow" in _loaded(name)}
     assert "tensorflow" in _loaded("electra_tf.finetune.predict")
 
 
-def test_no_module_imports_a_script():
-    scripts = {
-        ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        for path in _files()
-        if _is_script(path)
-    }
-    assert "data_prep.clean_corpus" in scripts  # the rule below is not empty
-    assert "electra_tf.run_pretraining" in scripts
-    assert not [i for i in _imports() if i.module in scripts]
-
-
 def test_torch_and_transformers_are_only_for_comparing_and_the_report():
-    found = {(i.importer, i.in_function) for i in _importing("torch", "transformers")}
-    assert found == {
-        ("tools/bench/systems.py", True),
-        ("electra_tf/export/hf_check.py", True),
-        ("electra_tf/export/hf_folder.py", True),
-        ("tools/check_transformers.py", False),
-        ("electra_tf/weights/hf_files.py", True),
-        ("tools/demo/report.py", True),
+    assert _importing("torch", "transformers") == {
+        ("tools.bench.systems", True),
+        ("electra_tf.export.hf_check", True),
+        ("electra_tf.export.hf_folder", True),
+        ("tools.check_transformers", False),
+        ("electra_tf.weights.hf_files", True),
+        ("tools.demo.report", True),
     }
 
 
 def test_only_tools_draw_pictures():
-    assert {i.importer.split("/")[0] for i in _importing("matplotlib")} == {"tools"}
+    assert {name.split(".")[0] for name, _ in _importing("matplotlib")} == {"tools"}

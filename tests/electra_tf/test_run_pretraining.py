@@ -1,4 +1,4 @@
-"""--init_from as users say it: the command, in processes of its own."""
+"""run_pretraining as users type it: a run that begins from another model's weights."""
 
 import functools
 import json
