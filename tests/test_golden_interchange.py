@@ -9,8 +9,8 @@ from helpers import GOLDEN, TESTS
 from test_golden import initial_value
 
 from electra_tf import config as config_lib
-from electra_tf.export import hf_check, hf_folder, sources
-from electra_tf.export.sources import SourceFlags
+from electra_tf.export import hf_check, hf_folder, trained
+from electra_tf.export.flags import TrainedModel
 from electra_tf.pretrain.model import PretrainingModel
 from electra_tf.weights import parameter_names
 
@@ -60,13 +60,13 @@ needs_original = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def original() -> sources.Trained:
-    flags = SourceFlags(
+def original() -> trained.Trained:
+    flags = TrainedModel(
         tf1_checkpoint=str(ORIGINAL / "model.ckpt-20"),
         hparams=str(ORIGINAL / "hparams.json"),
         vocab_file=str(ORIGINAL / "vocab.txt"),
     )
-    return sources.load(flags)
+    return trained.load(flags)
 
 
 @needs_original

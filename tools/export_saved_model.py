@@ -1,153 +1,43 @@
 """A run's checkpoint, or a fine-tuned model -> a SavedModel: text in, scores out.
 
-A run's signatures are replaced_tokens (serving_default too) and embeddings. The text is
-cleaned by those rules of the corpus's recipe that TensorFlow's operations can carry
-out; the log names the others. A fine-tuned model has one signature, and reads text as
-it is, as in fine-tuning. Before it is put in its place, the SavedModel is loaded and
-compared with the trained model on real text.
+A run's signatures are replaced_tokens (serving_default too) and embeddings. They clean
+text by those rules of the corpus's recipe that TensorFlow's operations can express; the
+log names the others. A fine-tuned model has one signature and reads text unchanged, as
+in fine-tuning. Before it is put in its place, the SavedModel is loaded and compared
+with the trained model on real text.
 
-  python tools/export_saved_model.py --model_dir=W/model --output_dir=W/serving/1
-  python tools/export_saved_model.py --model_dir=runs/nsmc/model --output_dir=serving/1
+  python -m tools.export_saved_model --model_dir=W/model --output_dir=W/serving/1
+  python -m tools.export_saved_model --model_dir=runs/nsmc/model --output_dir=serving/1
 """
 
-import os
-import tempfile
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+import dataclasses
 
-import tensorflow as tf
-from absl import flags, logging
-
-from common import cli, files
-from common.cli import UserError
-from data_prep.rules import recipes
-from data_prep.stages import manifest
-from data_prep.vocab import vocabulary
-from electra_tf.export import hf_check, hf_folder, saved_model, tf_cleaning
-from electra_tf.export.text_input import TextInput
-from electra_tf.finetune import model_folder, pretrained, signatures
-from electra_tf.pretrain import trained
-from electra_tf.run_folder import description
+from common import cli
+from common.cli import flag
+from electra_tf.export.flags import Output
 
 
-def cleaning(data: Mapping[str, Any]) -> tf_cleaning.Operation:
-    """What a run says of its corpus's cleaning, as far as operations can do it."""
-    rules = recipes.rules_of_run(data)
-    if rules is None:
-        logging.warning(
-            "the run does not say how its corpus was cleaned: no rule is included"
-        )
-    operation, included, omitted = tf_cleaning.operations(rules or ())
-    logging.info("cleaning included: %s", ", ".join(included) or "none")
-    if omitted:
-        logging.warning(
-            "cleaning NOT included: %s. Clean the text before it is sent (cleaning.py "
-            "beside the converted model does), or the model sees what it never saw in "
-            "training",
-            ", ".join(omitted),
-        )
-    return operation
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """The model."""
 
-
-class _Served(NamedTuple):
-    """What goes into a SavedModel.
-
-    Attributes:
-      samples: real text with its ids, on which it is checked.
-    """
-
-    text_input: TextInput
-    outputs: Mapping[str, saved_model.Outputs]
-    networks: list[tf.Module]
-    samples: list[dict[str, Any]]
-    max_seq_length: int
-
-
-def _pretrained(model_dir: str, step: int | None) -> _Served:
-    model, step = trained.load_model(model_dir, step)
-    logging.info("%s: step %d", model_dir, step)
-    _, data = description.read_run(model_dir)
-    tokenizer_file = os.path.join(model_dir, vocabulary.TOKENIZER_FILE)
-    length = model.config.max_seq_length
-    tokenizer_json = files.read_text(tokenizer_file)
-    return _Served(
-        TextInput(tokenizer_file, tokenizer_json, length, cleaning(data)),
-        saved_model.pretrained_outputs(model),
-        [model.electra, model.discriminator_head],
-        hf_check.read_samples(model_dir),
-        length,
+    model_dir: str = flag(
+        "", "A run's folder, or the folder `model` of run_finetuning.", required=True
+    )
+    step: int | None = flag(
+        None, "Checkpoint of a run (default: the newest).", at_least=0
     )
 
 
-def _finetuned(model_dir: str) -> _Served:
-    described, begin = model_folder.read(model_dir), pretrained.read([model_dir])
-    model = model_folder.make_model(described, begin)
-    pretrained.fill(model.named_variables, begin, with_head=True)
-    length = described.reading["max_seq_length"]
-    tokenizer_file = os.path.join(model_dir, vocabulary.TOKENIZER_FILE)
-    return _Served(
-        TextInput(tokenizer_file, begin.tokenizer.tokenizer_json, length),
-        signatures.outputs(model, described.labels),
-        [model],
-        hf_check.make_samples(begin.tokenizer),
-        length,
-    )
+def export_saved_model(source: Model, output: Output) -> None:
+    output.check([source.model_dir])
+    # Imports TensorFlow, which takes seconds: --help and mistakes do not wait for it.
+    from tools import served_models
 
-
-def check(model_dir: str, step: int | None) -> None:
-    """Refuses what cannot be exported.
-
-    Raises:
-      UserError: no run and no fine-tuned model, or one that reads several texts.
-    """
-    if not _is_finetuned(model_dir):
-        description.read_run(model_dir)
-        return
-    if step is not None:
-        raise UserError(f"--step={step}: {model_dir} is one fine-tuned model")
-    signatures.check(model_folder.read(model_dir))
-
-
-def _is_finetuned(model_dir: str) -> bool:
-    return files.exists(os.path.join(model_dir, model_folder.TASK_FILE))
-
-
-def export(model_dir: str, output_dir: str, step: int | None) -> None:
-    """Writes the SavedModel, checks it, and only then puts it in its place."""
-    is_finetuned = _is_finetuned(model_dir)
-    served = _finetuned(model_dir) if is_finetuned else _pretrained(model_dir, step)
-    text_input, outputs, networks, samples, length = served
-    with tempfile.TemporaryDirectory() as work_dir:
-        vocab_file = os.path.join(work_dir, vocabulary.VOCAB_FILE)
-        files.write_text(vocab_file, "\n".join([*text_input.tokens, ""]))
-        whole = saved_model.TextModel(text_input, outputs, networks, vocab_file)
-        saved_dir = os.path.join(work_dir, "saved_model")
-        default = next(iter(outputs))
-        saved_model.save(whole, default, saved_dir)
-        worst = saved_model.check(saved_dir, outputs, samples, length)
-        logging.info("loaded again: outputs differ by at most %.1e", worst)
-        hf_folder.publish(saved_dir, output_dir)
-    logging.info("%s -> %s: %s", model_dir, output_dir, ", ".join(outputs))
-
-
-def main() -> None:
-    model_dir, step = flags.FLAGS.model_dir, flags.FLAGS.step
-    output_dir, overwrite = flags.FLAGS.output_dir, flags.FLAGS.overwrite
-    manifest.check_output_dir(output_dir, overwrite)
-    check(model_dir, step)
-    manifest.prepare_output_dir(output_dir, overwrite)
-    export(model_dir, output_dir, step)
+    served_models.check(source.model_dir, source.step)
+    output.prepare([source.model_dir])
+    served_models.export(source.model_dir, output.output_dir, source.step)
 
 
 if __name__ == "__main__":
-    # Defined only here: importing the module must not claim such common flag names.
-    flags.DEFINE_string(
-        "model_dir", None, "A run's folder, or `model` of run_finetuning."
-    )
-    flags.DEFINE_string(
-        "output_dir", None, "Folder to write, new or empty; Serving wants a number."
-    )
-    flags.DEFINE_integer("step", None, "Checkpoint to export; default: the newest.")
-    flags.DEFINE_bool("overwrite", False, "Remove what --output_dir holds.")
-    flags.mark_flags_as_required(["model_dir", "output_dir"])
-    cli.run(main)
+    cli.run(export_saved_model)

@@ -1,4 +1,4 @@
-"""What transformers makes of exported folders, beside what was trained."""
+"""Exported folders, loaded by transformers and compared with the trained model."""
 
 import json
 import os
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 from tokenizers import Tokenizer
 
 from common import files
@@ -20,7 +21,7 @@ from electra_tf.weights.parameter_names import DISCRIMINATOR, chosen_networks
 _MAX_DIFFERENCE = 1e-4
 _NUM_TEXTS = 32
 
-# For checkpoints that come without text of their own: what tokenizers disagree on.
+# For checkpoints without text of their own: text that tokenizers disagree on.
 _TEXTS = (
     "아버지가 방에 들어가신다.",
     "이 크림 진짜 촉촉하고 좋아요ㅎㅎ 재구매 의사 있습니다!!",
@@ -77,7 +78,7 @@ def verify(
     except ImportError as error:
         raise UserError(
             f"checking needs {error.name}: pip install 'korean-electra-tf[verify]', or "
-            "say --noverify"
+            "pass --noverify"
         ) from error
     differences = {}
     for kind in chosen_networks(model.config, only):
@@ -96,6 +97,11 @@ def verify(
                 f"{folder}: logits differ from the trained model's by "
                 f"{difference:.2e}, at most {_MAX_DIFFERENCE} is allowed"
             )
+        logging.info(
+            "%s: transformers loads it; %d texts give the same ids, logits differ by "
+            "at most %.1e",
+            *(kind, len(samples), difference),
+        )
         differences[kind] = difference
     return differences
 
@@ -113,7 +119,7 @@ def _difference(
 
 
 def _their_logits(kind: str, folder: str, batch: dict[str, np.ndarray]) -> np.ndarray:
-    """What transformers computes, having found a parameter for each tensor."""
+    """Logits of transformers' network, whose parameters must all be in the folder."""
     import torch
     import transformers
 

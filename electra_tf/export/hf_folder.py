@@ -31,14 +31,11 @@ def write_folders(
       UserError: a variable would be left behind.
     """
     config, tokenizer = model.config, tokenizer_source.load_beside(vocab_file)
-    _check_all_taken(model)
+    _check_all_written(model)
     for kind, transformer in chosen_networks(config, only).items():
         folder = os.path.join(output_dir, kind)
         os.makedirs(folder)
-        taken = network_variables(config, kind)
-        values = {
-            n: v.numpy() for n, v in model.named_variables.items() if taken.match(n)
-        }
+        values = {name: v.numpy() for name, v in model.named_variables.items()}
         save_file(
             state_dict(values, config, kind),
             os.path.join(folder, WEIGHTS_FILE),
@@ -51,13 +48,13 @@ def write_folders(
             files.write_text(os.path.join(folder, name), text)
 
 
-def _check_all_taken(model: PretrainingModel) -> None:
+def _check_all_written(model: PretrainingModel) -> None:
     patterns = [
         network_variables(model.config, kind) for kind in chosen_networks(model.config)
     ]
     names = sorted(model.named_variables)
-    if left := [n for n in names if not any(p.match(n) for p in patterns)]:
-        raise UserError(f"no network takes the variables {', '.join(left)}")
+    if rest := [n for n in names if not any(p.match(n) for p in patterns)]:
+        raise UserError(f"no network contains the variables {', '.join(rest)}")
 
 
 def write_bin(folder: str) -> None:
@@ -71,7 +68,7 @@ def write_bin(folder: str) -> None:
     except ImportError as error:
         raise UserError(
             "pytorch_model.bin needs torch: pip install 'korean-electra-tf[verify]', "
-            "or leave --write_bin out"
+            "or omit --write_bin"
         ) from error
     path = os.path.join(folder, BIN_FILE)
     state = load_file(os.path.join(folder, WEIGHTS_FILE))
@@ -82,7 +79,7 @@ def write_bin(folder: str) -> None:
         torch.equal(value, written[name]) for name, value in tensors.items()
     )
     if not same:
-        raise UserError(f"{path}: torch reads other values than were written")
+        raise UserError(f"{path}: torch reads values other than those written")
 
 
 def _walk(folder: str) -> Iterator[str]:

@@ -23,23 +23,20 @@ class Upload(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Push:
-    """Whether and where to push; flags of its scripts. Without a name, nothing is done.
-
-    Only the converter's folders are meant: each is a repository of its own.
-    """
+    """Push to the Hugging Face Hub; each folder becomes a repository."""
 
     push_to_hub: str = flag(
-        "", "ORG/NAME: push to ORG/NAME-discriminator and ORG/NAME-generator."
+        "", "Push to ORG/NAME-discriminator and -generator; written ORG/NAME."
     )
     push_dry_run: bool = flag(
-        False, "With --push_to_hub: list the files that would go there, and ask nobody."
+        False, "With --push_to_hub: only list the files; needs no network."
     )
 
     def prepare(self) -> None:
-        """Finds out what would stop a push, before work is spent.
+        """Refuses what would stop a push, before work is spent.
 
         Raises:
-          UserError: a wrong name, nobody is logged in, or the Hub is out of reach.
+          UserError: a bad name, nobody is logged in, or the Hub is out of reach.
         """
         if self.push_dry_run and not self.push_to_hub:
             raise UserError("--push_dry_run needs --push_to_hub=ORG/NAME")
@@ -49,26 +46,24 @@ class Push:
             _connect()
 
     def run(self, output_dir: str) -> None:
-        """Pushes the folders in `output_dir`, a local one, or lists what they hold.
+        """Pushes the folders in `output_dir`, a local one, or lists their files.
 
         Raises:
-          UserError: the Hub refuses or is out of reach; what it has got stays there.
+          UserError: the Hub refuses or is out of reach; what was pushed stays there.
         """
-        found = uploads(output_dir, self.push_to_hub) if self.push_to_hub else []
+        if not self.push_to_hub:
+            return
         if self.push_dry_run:
-            _log_files(found)
-        elif found:
-            _push(_connect(), found)
-
-
-NO_PUSH = Push()
+            _log_files(uploads(output_dir, self.push_to_hub))
+        else:
+            _push(_connect(), uploads(output_dir, self.push_to_hub))
 
 
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name) or ".." in name or "--" in name:
         raise UserError(
-            f"--push_to_hub={name}: write it ORGANISATION/NAME, in letters, digits and "
-            "._-; each network's kind is added to it, as in NAME-discriminator"
+            f"--push_to_hub={name} must be ORGANISATION/NAME, in letters, digits and "
+            "._-; each network's kind is appended, as in NAME-discriminator"
         )
 
 
@@ -86,29 +81,29 @@ def _listing(upload: Upload) -> Iterator[tuple[str, int]]:
         yield name, files.size(os.path.join(upload.folder, name))
 
 
-def _log_files(found: list[Upload]) -> None:
-    for upload in found:
+def _log_files(folders: list[Upload]) -> None:
+    for upload in folders:
         for name, size in _listing(upload):
             logging.info("%s: %s, %d bytes", upload.repository, name, size)
 
 
 def _connect() -> Any:
-    """The Hub's HfApi, once it knows who asks."""
+    """The Hub's HfApi, logged in."""
     try:
         import huggingface_hub
     except ImportError as error:
         raise UserError(
             "pushing needs huggingface_hub: pip install 'korean-electra-tf[hub]', or "
-            "say --push_dry_run"
+            "pass --push_dry_run"
         ) from error
     api = huggingface_hub.HfApi()
     _ask("asking who is logged in", api.whoami)
     return api
 
 
-def _push(api: Any, found: list[Upload]) -> None:
-    # New repositories are private: the card's licence is yet to be filled in.
-    for folder, repository in found:
+def _push(api: Any, folders: list[Upload]) -> None:
+    # New repositories are private: the licence on the card is still to be filled in.
+    for folder, repository in folders:
         what = f"pushing {repository}"
         _ask(what, api.create_repo, repository, private=True, exist_ok=True)
         _ask(
@@ -122,10 +117,10 @@ def _push(api: Any, found: list[Upload]) -> None:
 
 
 def _ask(what: str, call: Any, *args: Any, **options: Any) -> Any:
-    """Calls the Hub; its many errors become one."""
+    """Calls the Hub; turns its many errors into one."""
     from huggingface_hub import errors
 
-    # The second is the HTTP library's own error; which library, releases differ in.
+    # The second is the error of the HTTP library, which differs between releases.
     unreachable = (OSError, *errors.HfHubHTTPError.__bases__)
     try:
         return call(*args, **options)
@@ -133,7 +128,7 @@ def _ask(what: str, call: Any, *args: Any, **options: Any) -> Any:
         problem, cause = "no token is stored here", error
     except errors.HfHubHTTPError as error:
         status = error.response.status_code
-        problem, cause = f"the Hub answers {status}", error
+        problem, cause = f"the Hub answered {status}", error
     except unreachable as error:
         problem, cause = f"the Hub is out of reach ({type(error).__name__})", error
     raise UserError(

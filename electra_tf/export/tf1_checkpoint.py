@@ -6,20 +6,21 @@ import re
 from typing import Any, NamedTuple
 
 import numpy as np
+from absl import logging
 
 from common import files
 from common.cli import UserError
 from data_prep.vocab import tokenizer_source, vocabulary
+from electra_tf import hparams
 from electra_tf.config import PretrainingConfig, TransformerConfig
 from electra_tf.export import hf_config
-from electra_tf.export.sources import Trained, read_slots
+from electra_tf.export.trained import Trained, read_slots
 from electra_tf.run_folder import checkpoints, tf1_format
 from electra_tf.weights.parameter_names import DISCRIMINATOR, GENERATOR, networks
-from electra_tf.weights.tf1_config import original_hparams
 
-# Whose names a checkpoint has. Those beside the original's are for masked LMs, whose
-# one encoder the original calls `electra`: load_tf_weights_in_bert knows BERT's names,
-# load_tf_weights_in_electra those of a generator.
+# Whose names a checkpoint has -> how the original's are changed. Others are for masked
+# LMs, whose one encoder the original calls `electra`: load_tf_weights_in_bert expects
+# BERT's names, load_tf_weights_in_electra those of a generator.
 _BERT = (
     (r"^electra/", "bert/"),
     (r"^generator_predictions/(dense|LayerNorm)/", r"cls/predictions/transform/\1/"),
@@ -27,6 +28,19 @@ _BERT = (
 )
 _GENERATOR = ((r"^electra/(?!embeddings/)", "generator/"),)
 NAMES = {"original": (), "bert": _BERT, "generator": _GENERATOR}
+
+
+def original_hparams(config: PretrainingConfig) -> dict[str, Any]:
+    """A config as the original reads it: only its names, every size filled in."""
+    values = config.to_dict() | {
+        "embedding_size": config.resolved_embedding_size,
+        "vocab_size": config.discriminator().vocab_size,
+    }
+    default = PretrainingConfig()
+    for name in sorted(hparams.names(PretrainingConfig, original=False)):
+        if values.pop(name) != getattr(default, name):
+            logging.info("the original has no %s: left out of its hparams", name)
+    return values
 
 
 def _renamed(values: dict[str, Any], names: str) -> dict[str, Any]:
@@ -39,18 +53,18 @@ def _renamed(values: dict[str, Any], names: str) -> dict[str, Any]:
 
 
 class Content(NamedTuple):
-    """What is written: tensors by name, and texts by file name."""
+    """The files to write: tensors by name, and texts by file name."""
 
     tensors: dict[str, Any]
     texts: dict[str, str]
 
 
 def content(trained: Trained, names: str, with_optimizer: bool = False) -> Content:
-    """A checkpoint with its hparams, vocabulary, and what old converters ask for.
+    """A checkpoint with its hparams, its vocabulary and configs for old converters.
 
     Args:
       names: a key of NAMES.
-      with_optimizer: adds Adam slots and global_step, with which training goes on.
+      with_optimizer: adds Adam slots and global_step, so that training can resume.
 
     Raises:
       UserError: there is no optimizer state, or the names do not suit the run.
@@ -90,17 +104,20 @@ def converted_networks(
     They look for a generator in a scope of its own, on the discriminator's embeddings.
 
     Raises:
-      UserError: the run is no masked LM, but the names are for one.
+      UserError: the names are for masked LMs, and this is another model.
     """
     if names != "original" and config.has_discriminator:
-        raise UserError(f"--names={names} is for masked LMs, this run is none")
+        raise UserError(
+            f"--names={names} is for masked LMs, and this model has a discriminator: "
+            "leave --names out"
+        )
     if names == "bert":
         return networks(config)
     if names == "generator":
         return {GENERATOR: config.discriminator()}
     if not config.electra_objective:
         return {}
-    found = {DISCRIMINATOR: config.discriminator()}
+    kinds = {DISCRIMINATOR: config.discriminator()}
     if config.uses_small_generator and not config.untied_generator_embeddings:
-        found[GENERATOR] = config.generator()
-    return found
+        kinds[GENERATOR] = config.generator()
+    return kinds

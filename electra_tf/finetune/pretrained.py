@@ -12,7 +12,7 @@ from absl import logging
 from common import files
 from common.cli import UserError
 from data_prep.vocab import tokenizer_source
-from electra_tf.config import PretrainingConfig, TransformerConfig
+from electra_tf.config import TransformerConfig
 from electra_tf.weights import initialise, sizes, vocabulary_match
 from electra_tf.weights import read as weight_source
 
@@ -59,13 +59,13 @@ def read(
       UserError: there is no whole encoder, it does not fit the vocabulary, or weights
         are not finite.
     """
-    source = weight_source.read(init_from, vocab_path, step, PretrainingConfig())
+    source = weight_source.read(init_from, vocab_path or "", step)
     network, embedding_size = sizes.encoder(source)
     vocabulary_match.check_vocabulary(source)
     pretraining = ("generator/", "generator_predictions/", "discriminator_predictions/")
     weights = {
         name: value
-        for name, value in source.weights.items()
+        for name, value in source.tensors.items()
         if not name.startswith(pretraining)
     }
     initialise.check_finite(source.path, weights)

@@ -145,12 +145,12 @@ def _initialise(
         known = {"path": ",".join(paths), "step": step}
         return {name: value for name, value in known.items() if value is not None}
     initialise.check_apart(model_dir, paths)
-    source = read.read(paths, initial.init_vocab, step, trainer.config)
+    weights = read.read(paths, initial.init_vocab, step)
     vocab_file = os.path.join(data_dir, "tfrecords", vocabulary.VOCAB_FILE)
     tokens = vocabulary.read_tokens(vocab_file)
     variables = trainer.model.named_variables
-    initialise.initialise(variables, source, trainer.config, tokens)
-    return source.describe()
+    initialise.initialise(variables, weights, trainer.config, tokens)
+    return weights.describe()
 
 
 def _restore(trainer: Trainer, model_dir: str) -> int:

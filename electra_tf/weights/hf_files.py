@@ -1,7 +1,7 @@
 """Folders of transformers -> weights under the original's names.
 
-safetensors need neither torch nor transformers. A pytorch_model.bin needs torch, and
-none of the code is run that a pickle may hold.
+safetensors need neither torch nor transformers. A pytorch_model.bin needs torch; code
+that a pickle may hold is not run.
 """
 
 import os
@@ -16,14 +16,15 @@ import tensorflow as tf
 from common import files
 from common.cli import UserError
 from electra_tf.run_folder.description import CONFIG_FILE
+from electra_tf.weights import parameter_names
 
 _INDEX = ".index.json"
 _SAFETENSORS = "model.safetensors"
 _PICKLE = "pytorch_model.bin"
-# Single files, and the indices of several; the first found is read.
+# Single files, and indices of several files; the first that exists is read.
 _WEIGHT_FILES = (_SAFETENSORS, _SAFETENSORS + _INDEX, _PICKLE, _PICKLE + _INDEX)
 
-# Other types are of buffers, such as position_ids, which count and are not learned.
+# Other types are those of buffers such as position_ids, which are not weights.
 _FLOATS = {
     "F64": np.float64,
     "F32": np.float32,
@@ -31,24 +32,8 @@ _FLOATS = {
     "BF16": tf.bfloat16.as_numpy_dtype,
 }
 
-_HEAD = "generator_predictions"
-# Name in transformers -> the original's, in this order. BERT's encoder has ELECTRA's
-# names, and its masked LM head is the generator's.
-_RENAMES = (
-    (r"^bert\.", "electra."),
-    (r"^(embeddings|embeddings_project|encoder)\.", r"electra.\1."),
-    (r"^cls\.predictions\.transform\.", _HEAD + "."),
-    (r"^(cls\.predictions|generator_lm_head)\.bias$", _HEAD + ".output_bias"),
-    (r"\.dense_prediction\.", ".dense_1."),
-    (r"\.LayerNorm\.weight$", ".LayerNorm.gamma"),
-    (r"\.LayerNorm\.bias$", ".LayerNorm.beta"),
-    (r"_embeddings\.weight$", "_embeddings"),
-    (r"\.weight$", ".kernel"),
-    (r"\.layer\.(\d+)\.", r".layer_\1."),
-    (r"\.", "/"),
-)
 _TABLE = "electra/embeddings/word_embeddings"
-# The output layer, which is the embedding table again, and a second name of its bias.
+# The output layer, a copy of the embedding table, and a copy of its bias.
 _OUTPUT_LAYER = re.compile(r"^(generator_lm_head|cls\.predictions\.decoder)\.weight$")
 _REPEATED = re.compile(r"^cls\.predictions\.decoder\.bias$")
 
@@ -63,14 +48,7 @@ class Folder(NamedTuple):
 
     @property
     def has_lm_head(self) -> bool:
-        return f"{_HEAD}/output_bias" in self.weights
-
-
-def original_name(name: str) -> str:
-    """The variable that a parameter of ELECTRA or BERT in transformers is."""
-    for pattern, replacement in _RENAMES:
-        name = re.sub(pattern, replacement, name)
-    return name
+        return "generator_predictions/output_bias" in self.weights
 
 
 def read(path: str) -> Folder:
@@ -84,7 +62,7 @@ def read(path: str) -> Folder:
     if config.get("model_type") not in ("electra", "bert"):
         raise UserError(
             f"{os.path.join(path, CONFIG_FILE)}: model_type is "
-            f"{config.get('model_type')!r}; ELECTRA and BERT have this network"
+            f"{config.get('model_type')!r}, only electra and bert can be read"
         )
     names = _weight_files(path)
     weights: dict[str, np.ndarray] = {}
@@ -94,22 +72,22 @@ def read(path: str) -> Folder:
             if _OUTPUT_LAYER.match(theirs):
                 output_layer = value
             elif not _REPEATED.match(theirs):
-                ours = original_name(theirs)
-                weights[ours] = value.T if ours.endswith("/kernel") else value
+                ours = parameter_names.original_name(theirs)
+                weights[ours] = parameter_names.parameter(ours, value)
     _compare_output_layer(path, output_layer, weights.get(_TABLE))
     return Folder(path, config, weights, names)
 
 
 def _read_json(path: str) -> dict[str, Any]:
     try:
-        found = files.read_json(path)
+        content = files.read_json(path)
     except (OSError, tf.errors.NotFoundError) as error:
-        raise UserError(f"{path} is not there: copy the folder whole") from error
+        raise UserError(f"{path} does not exist: copy the whole folder") from error
     except ValueError as error:
-        raise UserError(f"{path} is no JSON ({error}): copy it again") from error
-    if not isinstance(found, dict):
-        raise UserError(f"{path} holds no JSON object: copy it again")
-    return found
+        raise UserError(f"{path} is not JSON ({error}): copy it again") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is not a JSON object: copy it again")
+    return content
 
 
 def _weight_files(folder: str) -> list[str]:
@@ -121,10 +99,10 @@ def _weight_files(folder: str) -> list[str]:
             return [path]
         parts = sorted(set(_read_json(path).get("weight_map", {}).values()))
         return [_part(folder, path, part) for part in parts]
-    held = ", ".join(files.listdir(folder)) or "nothing"
+    names = ", ".join(files.listdir(folder)) or "nothing"
     raise UserError(
-        f"{folder} holds no weights: {_SAFETENSORS} or {_PICKLE} is looked for, or "
-        f"their {_INDEX}; it holds {held}"
+        f"{folder} holds no weights ({_SAFETENSORS}, {_PICKLE}, or either with "
+        f"{_INDEX}); it holds {names}"
     )
 
 
@@ -161,7 +139,7 @@ def _read_pickle(path: str) -> Iterator[tuple[str, np.ndarray]]:
     except ImportError as error:
         raise UserError(
             f"{path} needs torch: pip install 'korean-electra-tf[verify]', or put the "
-            f"model's {_SAFETENSORS} there"
+            f"model's {_SAFETENSORS} beside it"
         ) from error
     try:
         with files.open_binary(path) as handle:
@@ -170,9 +148,9 @@ def _read_pickle(path: str) -> Iterator[tuple[str, np.ndarray]]:
     except Exception as error:
         reason = str(error).partition("\n")[0]
         raise UserError(
-            f"{path} is damaged, or holds more than tensors "
-            f"({reason}). Loading the latter would run code of "
-            f"whoever made it, and is not done: ask for the model's {_SAFETENSORS}"
+            f"{path} is damaged, or holds more than tensors ({reason}). A pickle of "
+            "more than tensors can run code, so it is not loaded: ask for the model's "
+            f"{_SAFETENSORS}"
         ) from error
     if not isinstance(state, dict):
         raise UserError(f"{path} holds {type(state).__name__}, not named tensors")
@@ -188,6 +166,6 @@ def _compare_output_layer(
         return
     raise UserError(
         f"{path}: the output layer is not the embedding table (tie_word_embeddings "
-        "was false, or this is no masked LM of BERT or ELECTRA): no network here has "
-        "two of them"
+        "was false, or this is not a masked LM of BERT or ELECTRA): no network here "
+        "can hold both"
     )

@@ -2,7 +2,9 @@
 
 import dataclasses
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -11,9 +13,9 @@ from absl import logging
 from common.cli import UserError
 from electra_tf.config import PretrainingConfig
 from electra_tf.weights import sizes, vocabulary_match
-from electra_tf.weights.read import Source
+from electra_tf.weights.read import Weights
 
-# More names than these are only listed with --verbosity=1.
+# A longer list of names is logged only with --verbosity=1.
 _FEW = 8
 _ELECTRA, _GENERATOR = "electra/", "generator/"
 _LM_HEAD = "generator_predictions/"
@@ -21,7 +23,7 @@ _LM_HEAD = "generator_predictions/"
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What became of the variables of a run and of the weights of its source."""
+    """Names of a run's variables, and of weights that it does not use."""
 
     loaded: list[str]
     fresh: list[str]
@@ -29,7 +31,7 @@ class Report:
 
 
 def check_apart(model_dir: str, paths: Sequence[str]) -> None:
-    """Refuses weights that the new run would replace.
+    """Refuses weights that the new run would overwrite.
 
     Raises:
       UserError: a path is in the run's own folder.
@@ -38,57 +40,85 @@ def check_apart(model_dir: str, paths: Sequence[str]) -> None:
     for path in paths:
         if os.path.join(os.path.realpath(path), "").startswith(whole):
             raise UserError(
-                f"--init_from={path} is in --model_dir={model_dir}: the new run would "
-                "replace what it began from. Name another --model_dir"
+                f"--init_from={path} is inside --model_dir={model_dir}: the new run "
+                "would overwrite the weights it begins from. Name another --model_dir"
             )
 
 
 def initialise(
     variables: dict[str, tf.Variable],
-    source: Source,
+    weights: Weights,
     config: PretrainingConfig,
     tokens: Sequence[str],
 ) -> Report:
     """Fills a new run's variables, which hold their random values.
 
-    Optimizer slots and the step are not taken: this is no resuming.
+    Optimizer slots and the step are not taken: this does not resume a run.
 
     Args:
       variables: by the original's names.
       tokens: of the run's vocabulary, by id.
 
     Raises:
-      UserError: another network or vocabulary, values that are not finite, or a part
-        that is there but not in full; the encoder always has to be.
+      UserError: another network or vocabulary, values that are not finite, or an
+        incomplete part; the encoder must always be there.
     """
-    weights = dict(source.weights)
-    check_finite(source.path, weights)
-    sizes.check(source, config)
-    shared = vocabulary_match.match(source, tokens)
-    weights = _without_copies(source.path, weights, variables, config)
-    _share_embeddings(weights, variables)
+    check_finite(weights.path, weights.tensors)
+    if not config.uses_small_generator:
+        weights = _as_only_network(weights)
+    sizes.check(weights, config)
+    shared = vocabulary_match.match(weights, tokens)
+    tensors = _without_copies(weights, variables, config)
+    _share_embeddings(tensors, variables)
     report = Report(
-        loaded=sorted(variables.keys() & weights.keys()),
-        fresh=sorted(variables.keys() - weights.keys()),
-        unused=sorted(weights.keys() - variables.keys()),
+        loaded=sorted(variables.keys() & tensors.keys()),
+        fresh=sorted(variables.keys() - tensors.keys()),
+        unused=sorted(tensors.keys() - variables.keys()),
     )
-    _check_parts(source.path, report)
+    _check_parts(weights.path, report)
+    fitted = {}
     for name in report.loaded:
-        variable = variables[name]
-        initial = tf.convert_to_tensor(variable).numpy()
-        value = vocabulary_match.fitted(name, weights[name], initial, shared)
-        if value.shape != initial.shape:
-            raise UserError(
-                f"{source.path}: {name} has shape {list(value.shape)}, the config "
-                f"says {list(initial.shape)}"
-            )
-        variable.assign(value)
-    _log(source.path, report)
+        initial = tf.convert_to_tensor(variables[name]).numpy()
+        fitted[name] = vocabulary_match.fitted(name, tensors[name], initial, shared)
+    fill({name: variables[name] for name in fitted}, weights.path, fitted)
+    _log(weights.path, report)
     return report
 
 
+def fill(
+    variables: dict[str, tf.Variable], path: str, tensors: Mapping[str, np.ndarray]
+) -> None:
+    """Assigns values to variables by name.
+
+    Raises:
+      UserError: a variable has no value, or one of another shape.
+    """
+    for name, variable in variables.items():
+        shape = list(tensors[name].shape) if name in tensors else None
+        if shape != variable.shape.as_list():
+            state = "is missing" if shape is None else f"has shape {shape}"
+            raise UserError(
+                f"{path}: {name} {state}, the config says {variable.shape.as_list()}"
+            )
+    for name, variable in variables.items():
+        variable.assign(tensors[name])
+
+
+def _as_only_network(weights: Weights) -> Weights:
+    """A generator alone becomes the encoder of a run that has only one."""
+    if any(name.startswith(_ELECTRA) for name in weights.tensors):
+        return weights
+
+    def renamed(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {re.sub(r"^generator\b", "electra", n): values[n] for n in values}
+
+    return dataclasses.replace(
+        weights, tensors=renamed(weights.tensors), stated=renamed(weights.stated)
+    )
+
+
 def check_finite(path: str, weights: dict[str, np.ndarray]) -> None:
-    """Refuses the weights of a training that went wrong.
+    """Refuses the weights of a training that failed.
 
     Raises:
       UserError: names one.
@@ -96,47 +126,45 @@ def check_finite(path: str, weights: dict[str, np.ndarray]) -> None:
     broken = [name for name, value in weights.items() if not np.isfinite(value).all()]
     if broken:
         raise UserError(
-            f"{path}: {broken[0]} holds values that are not finite, as do "
-            f"{len(broken) - 1} others: that training went wrong, take an earlier step"
+            f"{path}: {len(broken)} variables hold values that are not finite, such as "
+            f"{broken[0]}: that training failed, use an earlier checkpoint"
         )
 
 
 def _without_copies(
-    path: str,
-    weights: dict[str, np.ndarray],
-    variables: dict[str, tf.Variable],
-    config: PretrainingConfig,
+    weights: Weights, variables: dict[str, tf.Variable], config: PretrainingConfig
 ) -> dict[str, np.ndarray]:
     """Leaves out what a generator's folder repeats of the discriminator's network.
 
     A masked LM head is taken only with the encoder it was trained on.
     """
+    tensors = weights.tensors
     twins = {
         name: _ELECTRA + name.removeprefix(_GENERATOR)
-        for name in weights
+        for name in tensors
         if name.startswith(_GENERATOR) and name not in variables
     }
     distances = {
-        name: _distance(weights[name], weights[twin])
+        name: _distance(tensors[name], tensors[twin])
         for name, twin in twins.items()
-        if twin in weights
+        if twin in tensors
     }
     if any(distances.values()):
         name = max(distances, key=distances.get)
         logging.warning(
             "%s: the two networks share %d variables here, but their copies differ, "
-            "%s by up to %.2g: the discriminator's are taken",
-            path,
+            "%s by up to %.2g: the discriminator's are used",
+            weights.path,
             len(distances),
             name.removeprefix(_GENERATOR),
             distances[name],
         )
-    has_own = any(name.startswith(_GENERATOR + "encoder/") for name in weights)
+    has_own = any(name.startswith(_GENERATOR + "encoder/") for name in tensors)
     is_copy = not any(d for n, d in distances.items() if "/encoder/" in n)
     fits = has_own if config.uses_small_generator else not has_own or is_copy
     return {
         name: value
-        for name, value in weights.items()
+        for name, value in tensors.items()
         if name not in distances and (fits or not name.startswith(_LM_HEAD))
     }
 
@@ -148,34 +176,34 @@ def _distance(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def _share_embeddings(
-    weights: dict[str, np.ndarray], variables: dict[str, tf.Variable]
+    tensors: dict[str, np.ndarray], variables: dict[str, tf.Variable]
 ) -> None:
-    """Gives a generator with embeddings of its own those that its source shared."""
-    if not any(name.startswith(_GENERATOR) for name in weights):
+    """Gives a generator the shared embeddings where its own have no weights."""
+    if not any(name.startswith(_GENERATOR) for name in tensors):
         return
     for name in variables:
         twin = _ELECTRA + name.removeprefix(_GENERATOR)
-        if name.startswith(_GENERATOR + "embeddings/") and twin in weights:
-            weights.setdefault(name, weights[twin])
+        if name.startswith(_GENERATOR + "embeddings/") and twin in tensors:
+            tensors.setdefault(name, tensors[twin])
 
 
 def _check_parts(path: str, report: Report) -> None:
-    """Each network and head is there in full or not at all; the encoder is there."""
+    """Each network and head must be complete or absent; the encoder must be there."""
     for part in sorted({_part(name) for name in report.loaded} | {"electra"}):
         missing = [name for name in report.fresh if _part(name) == part]
         loaded = [name for name in report.loaded if _part(name) == part]
         if missing and loaded:
             raise UserError(
-                f"--init_from={path}: {part} is not there in full: {len(missing)} of "
+                f"--init_from={path}: {part} is incomplete: {len(missing)} of "
                 f"{len(missing) + len(loaded)} variables are missing, such as "
                 f"{missing[0]}"
             )
         if missing:
             generator = any(name.startswith(_GENERATOR) for name in report.loaded)
-            held = "a generator alone" if generator else "no encoder of ELECTRA or BERT"
+            content = "only a generator" if generator else "no encoder"
             raise UserError(
-                f"--init_from={path} holds {held}: a run begins from a discriminator "
-                "(ElectraForPreTraining or ElectraModel), or from both networks"
+                f"--init_from={path} holds {content}: name a discriminator "
+                "(ElectraForPreTraining or ElectraModel), or both networks"
             )
 
 
@@ -192,7 +220,7 @@ def _log(path: str, report: Report) -> None:
         len(report.unused),
     )
     for part in sorted({_part(name) for name in report.fresh}):
-        logging.warning("%s is not in %s: it begins with random weights", part, path)
+        logging.warning("%s holds no %s: it begins with random weights", path, part)
     for what, names in (("fresh", report.fresh), ("unused", report.unused)):
         level = logging.INFO if len(names) <= _FEW else logging.DEBUG
         for name in names:

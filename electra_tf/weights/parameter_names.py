@@ -9,38 +9,52 @@ from common.cli import UserError
 from electra_tf.config import PretrainingConfig, TransformerConfig
 
 DISCRIMINATOR, GENERATOR, MASKED_LM = "discriminator", "generator", "masked_lm"
+KINDS = (DISCRIMINATOR, GENERATOR, MASKED_LM)
 
-# TensorFlow name, without its scope -> PyTorch name, in this order: a network's own
-# scopes, then what all share. Kernels are transposed.
-_ELECTRA_SCOPES = (
-    (r"^(electra|generator)/", "electra/"),
+# The original's text and transformers', in which "." becomes "/"; ^ and $ stand for the
+# ends of a name. Read to the right or to the left, each pair replaces text, in this
+# order: first what only one family of networks has, then what all of them share.
+_ELECTRA = (
     (
-        r"^discriminator_predictions/dense_1/",
-        "discriminator_predictions/dense_prediction/",
+        "^discriminator_predictions/dense_1/",
+        "^discriminator_predictions/dense_prediction/",
     ),
-    (r"^generator_predictions/output_bias$", "generator_lm_head/bias"),
+    ("^generator_predictions/output_bias$", "^generator_lm_head/bias$"),
 )
-_BERT_SCOPES = (
-    (r"^electra/", "bert/"),
-    (r"^generator_predictions/output_bias$", "cls/predictions/bias"),
-    (r"^generator_predictions/", "cls/predictions/transform/"),
+_BERT = (
+    ("^electra/", "^bert/"),
+    ("^generator_predictions/output_bias$", "^cls/predictions/bias$"),
+    ("^generator_predictions/", "^cls/predictions/transform/"),
 )
-_RENAMES = (
-    (r"/layer_(\d+)/", r"/layer/\1/"),
-    (r"_embeddings$", "_embeddings/weight"),
-    (r"/kernel$", "/weight"),
-    (r"/gamma$", "/weight"),
-    (r"/beta$", "/bias"),
-    (r"/", "."),
+_SHARED = (
+    ("/layer_", "/layer/"),
+    ("_embeddings$", "_embeddings/weight$"),
+    ("/LayerNorm/gamma$", "/LayerNorm/weight$"),
+    ("/LayerNorm/beta$", "/LayerNorm/bias$"),
+    ("/kernel$", "/weight$"),
 )
 
 
 def pytorch_name(name: str, kind: str) -> str:
-    """The transformers parameter a variable of one network becomes."""
-    scopes = _BERT_SCOPES if kind == MASKED_LM else _ELECTRA_SCOPES
-    for pattern, replacement in (*scopes, *_RENAMES):
-        name = re.sub(pattern, replacement, name)
-    return name
+    """The transformers parameter that a variable of one network becomes."""
+    name = re.sub("^generator/", "electra/", name)
+    name = f"^{name}$"
+    for original, theirs in (*(_BERT if kind == MASKED_LM else _ELECTRA), *_SHARED):
+        name = name.replace(original, theirs)
+    return name[1:-1].replace("/", ".")
+
+
+def original_name(name: str) -> str:
+    """The variable that a parameter of ELECTRA or BERT in transformers is.
+
+    Those of an encoder, whichever network's, are electra/...
+    """
+    if name.startswith(("embeddings.", "embeddings_project.", "encoder.")):
+        name = f"electra.{name}"  # a bare ElectraModel or BertModel
+    name = f"^{name}$".replace(".", "/")
+    for original, theirs in (*_BERT, *_ELECTRA, *_SHARED):
+        name = name.replace(theirs, original)
+    return name[1:-1]
 
 
 def network_variables(config: PretrainingConfig, kind: str) -> re.Pattern:
@@ -55,7 +69,7 @@ def network_variables(config: PretrainingConfig, kind: str) -> re.Pattern:
 
 
 def networks(config: PretrainingConfig) -> dict[str, TransformerConfig]:
-    """Which folders a run gives.
+    """The networks of a run, by kind: each is exported as a folder of that name.
 
     Raises:
       UserError: transformers cannot express the run's networks.
@@ -66,36 +80,34 @@ def networks(config: PretrainingConfig) -> dict[str, TransformerConfig]:
     if not config.electra_objective:
         _check_bert(config)
         return {MASKED_LM: full}
-    found = {DISCRIMINATOR: full}
+    kinds = {DISCRIMINATOR: full}
     if not config.uniform_generator:
-        found[GENERATOR] = config.generator() if config.uses_small_generator else full
-    return found
+        kinds[GENERATOR] = config.generator() if config.uses_small_generator else full
+    return kinds
 
 
 def _check_bert(config: PretrainingConfig) -> None:
-    size, hidden_size = (
-        config.resolved_embedding_size,
-        config.discriminator().hidden_size,
-    )
-    if size != hidden_size:
+    hidden_size = config.discriminator().hidden_size
+    if config.resolved_embedding_size != hidden_size:
         raise UserError(
-            f"a masked LM becomes a BertForMaskedLM, whose embeddings are as wide as "
-            f"its hidden states: embedding_size is {size}, hidden_size {hidden_size}"
+            "a masked LM becomes a BertForMaskedLM, whose embeddings are as wide as "
+            f"its hidden states: embedding_size is {config.resolved_embedding_size}, "
+            f"hidden_size {hidden_size}"
         )
 
 
 def chosen_networks(
     config: PretrainingConfig, only: str = ""
 ) -> dict[str, TransformerConfig]:
-    """`networks`, or the one of them that is asked for.
+    """`networks`, or only the one asked for.
 
     Raises:
       UserError: as `networks`, or the run has no such network.
     """
-    found = networks(config)
-    if only and only not in found:
-        raise UserError(f"--only={only}: there is {' and '.join(found)} here")
-    return {kind: net for kind, net in found.items() if only in ("", kind)}
+    kinds = networks(config)
+    if only and only not in kinds:
+        raise UserError(f"--only={only}: this model has {' and '.join(kinds)}")
+    return {kind: net for kind, net in kinds.items() if only in ("", kind)}
 
 
 def parameter_names(
@@ -117,11 +129,6 @@ def state_dict(
 
 
 def parameter(name: str, value: np.ndarray) -> np.ndarray:
-    """A variable of this (TensorFlow) name as PyTorch holds it."""
-    value = value.T if is_transposed(name) else value
+    """A variable of this (TensorFlow) name as PyTorch holds it, or the reverse."""
+    value = value.T if name.endswith("/kernel") else value
     return np.ascontiguousarray(value, np.float32)
-
-
-def is_transposed(name: str) -> bool:
-    """Whether PyTorch holds a variable of this (TensorFlow) name the other way."""
-    return name.endswith("/kernel")

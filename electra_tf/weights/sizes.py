@@ -1,161 +1,174 @@
-"""Whether weights from elsewhere are of the network that a config describes."""
+"""The sizes that weights show, compared with those that a config or a file states."""
 
 import dataclasses
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from absl import logging
 
 from common.cli import UserError
 from electra_tf.config import PretrainingConfig, TransformerConfig
-from electra_tf.weights.read import HPARAMS_FILE, Source, configured_sizes
-from electra_tf.weights.shown_sizes import SHOWN, shown_sizes
+from electra_tf.weights.read import HPARAMS_FILE, Weights, configured_sizes
 
+Shapes = Mapping[str, Sequence[int]]
+
+# Hyperparameter -> a variable of the encoder, and the axis of it that has this size.
+SHOWN = {
+    "vocab_size": ("embeddings/word_embeddings", 0),
+    "embedding_size": ("embeddings/word_embeddings", 1),
+    "type_vocab_size": ("embeddings/token_type_embeddings", 0),
+    "max_position_embeddings": ("embeddings/position_embeddings", 0),
+    "hidden_size": ("encoder/layer_0/attention/self/query/kernel", 0),
+    "intermediate_size": ("encoder/layer_0/intermediate/dense/kernel", 1),
+}
 # Rows of these can be added or left out.
 _MAY_DIFFER = ("vocab_size", "max_position_embeddings")
 # Approximations of GELU by tanh, which differ from it by up to 5e-4.
 _TANH_GELUS = ("gelu_new", "gelu_fast", "gelu_pytorch_tanh")
-_LAYER_NORM_EPS = 1e-12
+LAYER_NORM_EPS = 1e-12
 _HEAD_SIZE = 64
+_ADVICE = {
+    "electra": "Set model_hparam_overrides or embedding_size to the sizes there",
+    "generator": "Set generator_hidden_size, generator_layers or embedding_size to the "
+    "sizes there; or name the discriminator's folder alone, for a new generator",
+}
 
 
-def check(source: Source, config: PretrainingConfig) -> None:
+def shown(shapes: Shapes, scope: str) -> dict[str, int]:
+    """The hyperparameters of one encoder that the shapes of its variables show.
+
+    Args:
+      scope: "electra" or "generator"; the latter may have the former's embeddings.
+    """
+    sizes = {}
+    for field, (variable, axis) in SHOWN.items():
+        shape = shapes.get(f"{scope}/{variable}", ())
+        if not shape and variable.startswith("embeddings/"):
+            shape = shapes.get(f"electra/{variable}", ())
+        if axis < len(shape):
+            sizes[field] = shape[axis]
+    layers = (re.match(rf"{scope}/encoder/layer_(\d+)/", name) for name in shapes)
+    return sizes | {"num_hidden_layers": len({m[1] for m in layers if m})}
+
+
+def check(weights: Weights, config: PretrainingConfig) -> None:
     """Compares both encoders with the config's, field by field.
 
     Raises:
       UserError: names each field that differs; or the weights are not what the files
-        beside them say.
+        beside them state.
     """
-    shapes = {name: value.shape for name, value in source.weights.items()}
-    for scope, ours in configured_sizes(config).items():
+    shapes = weights.shapes
+    for scope, configured in configured_sizes(config).items():
         if any(name.startswith(scope + "/encoder/") for name in shapes):
-            theirs = shown_sizes(shapes, scope)
-            said = source.said.get(scope, {})
-            _check_agreement(source.path, scope, theirs, said)
-            _check_same_network(source.path, scope, {**said, **theirs}, ours)
-            _check_arithmetic(source.path, scope, said)
-    _check_positions(source.path, shapes, config)
+            sizes = _consistent_sizes(weights, scope)
+            _check_same_network(weights, scope, sizes, configured)
+    _check_positions(weights.path, shapes, config)
 
 
-def encoder(source: Source) -> tuple[TransformerConfig, int]:
-    """The source's main encoder, and the width of its embeddings.
+def encoder(weights: Weights) -> tuple[TransformerConfig, int]:
+    """The main encoder of the weights, and the width of its embeddings.
 
     Raises:
       UserError: there is no such encoder, it does not show its sizes, or the files
         beside the weights contradict them.
     """
-    shapes = {name: value.shape for name, value in source.weights.items()}
-    theirs, said = shown_sizes(shapes, "electra"), source.said.get("electra", {})
-    if missing := SHOWN.keys() - theirs.keys():
+    if missing := SHOWN.keys() - shown(weights.shapes, "electra").keys():
         raise UserError(
-            f"{source.path} holds no whole encoder of ELECTRA or BERT: the "
-            f"{', '.join(sorted(missing))} of it cannot be seen. Name a discriminator "
+            f"{weights.path} holds no whole encoder of ELECTRA or BERT: its weights do "
+            f"not show the {', '.join(sorted(missing))}. Name a discriminator "
             "(ElectraForPreTraining or ElectraModel) or a masked LM of BERT"
         )
-    _check_agreement(source.path, "electra", theirs, said)
-    _check_arithmetic(source.path, "electra", said)
-    if "num_attention_heads" not in said:
-        theirs["num_attention_heads"] = _unsaid_heads(source.path, theirs)
+    sizes = _consistent_sizes(weights, "electra")
+    if "num_attention_heads" not in sizes:
+        sizes["num_attention_heads"] = _assumed_heads(weights.path, sizes)
     names = {field.name for field in dataclasses.fields(TransformerConfig)}
-    values = {**said, **theirs, "hidden_act": "gelu"}
-    known = {name: values[name] for name in names & values.keys()}
-    return TransformerConfig(**known), theirs["embedding_size"]
+    known = {name: sizes[name] for name in names & sizes.keys()}
+    return TransformerConfig(**known | {"hidden_act": "gelu"}), sizes["embedding_size"]
 
 
-def _unsaid_heads(path: str, sizes: Mapping[str, int]) -> int:
-    """No shape shows them; all of the original's are of 64."""
-    heads = max(1, sizes.get("hidden_size", 0) // _HEAD_SIZE)
-    logging.info("%s: heads of the encoder taken for %d", path, heads)
-    return heads
-
-
-def _check_agreement(
-    path: str, scope: str, shown: dict[str, int], said: dict[str, Any]
-) -> None:
+def _consistent_sizes(weights: Weights, scope: str) -> dict[str, Any]:
+    """What the files beside the weights state and the shapes show, which must agree."""
+    stated, sizes = weights.stated.get(scope, {}), shown(weights.shapes, scope)
     wrong = [
-        f"{field}: {said[field]} there, {size} by the weights"
-        for field, size in shown.items()
-        if (said.get(field) or size) != size
+        f"{field}: {stated[field]} there, {size} by the weights"
+        for field, size in sizes.items()
+        if (stated.get(field) or size) != size
     ]
     if wrong:
         raise UserError(
-            f"{path}: the {scope} is not what the config beside it says: "
+            f"{weights.path}: the {scope} is not what the config beside it says: "
             f"{'; '.join(wrong)}. These are files of two models, or weights are missing"
         )
+    _check_arithmetic(weights.path, scope, stated)
+    return {**stated, **sizes}
+
+
+def _assumed_heads(path: str, sizes: Mapping[str, int]) -> int:
+    """No shape shows the heads; all of the original's are 64 wide."""
+    heads = max(1, sizes.get("hidden_size", 0) // _HEAD_SIZE)
+    logging.info("%s: the encoder is assumed to have %d attention heads", path, heads)
+    return heads
 
 
 def _check_same_network(
-    path: str, scope: str, theirs: dict[str, Any], ours: dict[str, Any]
+    weights: Weights, scope: str, sizes: dict[str, Any], configured: dict[str, Any]
 ) -> None:
     advice = _ADVICE[scope]
-    if "num_attention_heads" not in theirs:
-        heads = _unsaid_heads(path, theirs)
-        theirs = {**theirs, "num_attention_heads": heads}
+    if "num_attention_heads" not in sizes:
+        heads = _assumed_heads(weights.path, sizes)
+        sizes = sizes | {"num_attention_heads": heads}
         advice += (
-            f". The number of heads is stored nowhere and taken for {heads}: if that "
-            f"is wrong, put the {HPARAMS_FILE} of that training beside the weights"
+            f". The number of heads is stored nowhere and assumed to be {heads}: if "
+            f"that is wrong, put the {HPARAMS_FILE} of that training beside the weights"
         )
     fields = {*SHOWN, "num_hidden_layers", "num_attention_heads"} - {*_MAY_DIFFER}
     differing = [
-        f"{field}: {theirs[field]} there, {ours[field]} by the config"
+        f"{field}: {sizes[field]} there, {configured[field]} by the config"
         for field in sorted(fields)
-        if theirs.get(field, ours[field]) != ours[field]
+        if sizes.get(field, configured[field]) != configured[field]
     ]
     if differing:
         raise UserError(
-            f"--init_from={path}: its {scope} is another network: "
+            f"--init_from={weights.path}: its {scope} is another network: "
             f"{'; '.join(differing)}. {advice}"
         )
 
 
-_ADVICE = {
-    "electra": "Set model_hparam_overrides, or embedding_size, to what is there",
-    "generator": "Set generator_hidden_size, generator_layers or embedding_size to "
-    "what is there; or name the discriminator's folder alone: the generator is then a "
-    "new one",
-}
-
-
-def _check_arithmetic(path: str, scope: str, said: dict[str, Any]) -> None:
-    """What no shape shows, and yet changes what the network computes."""
-    act = said.get("hidden_act", "gelu")
+def _check_arithmetic(path: str, scope: str, stated: dict[str, Any]) -> None:
+    """Settings that no shape shows and that change what the network computes."""
+    act = stated.get("hidden_act", "gelu")
     if act in _TANH_GELUS:
         logging.warning(
-            "%s: the %s was trained with %s; here it goes on with the exact GELU, "
-            "which differs from it by up to 5e-4",
-            path,
-            scope,
-            act,
+            "%s: the %s was trained with %s; here it uses the exact GELU, which "
+            "differs by up to 5e-4",
+            *(path, scope, act),
         )
     elif act != "gelu":
         raise UserError(f"{path}: hidden_act of the {scope} is {act!r}, not 'gelu'")
-    kind = said.get("position_embedding_type", "absolute")
+    kind = stated.get("position_embedding_type", "absolute")
     if kind != "absolute":
         raise UserError(
             f"{path}: position_embedding_type of the {scope} is {kind!r}, not "
             "'absolute'"
         )
-    epsilon = said.get("layer_norm_eps", _LAYER_NORM_EPS)
-    if epsilon != _LAYER_NORM_EPS:
+    epsilon = stated.get("layer_norm_eps", LAYER_NORM_EPS)
+    if epsilon != LAYER_NORM_EPS:
         logging.warning(
             "%s: layer_norm_eps of the %s is %g; here it is %g",
-            path,
-            scope,
-            epsilon,
-            _LAYER_NORM_EPS,
+            *(path, scope, epsilon, LAYER_NORM_EPS),
         )
 
 
-def _check_positions(
-    path: str, shapes: Mapping[str, tuple[int, ...]], config: PretrainingConfig
-) -> None:
-    """Positions are left out only if the config asks for fewer by name."""
-    theirs = shown_sizes(shapes, "electra").get("max_position_embeddings", 0)
+def _check_positions(path: str, shapes: Shapes, config: PretrainingConfig) -> None:
+    """Positions are left out only if the config names a smaller number."""
+    theirs = shown(shapes, "electra").get("max_position_embeddings", 0)
     ours = config.discriminator().max_position_embeddings
-    asked = "max_position_embeddings" in config.model_hparam_overrides
-    if theirs > ours and not asked:
+    is_given = "max_position_embeddings" in config.model_hparam_overrides
+    if theirs > ours and not is_given:
         raise UserError(
             f"--init_from={path} has {theirs} positions, the config has the default "
-            f"{ours}: say so in model_hparam_overrides, with max_position_embeddings "
-            f"{theirs}, or {ours} to leave the last {theirs - ours} out"
+            f"{ours}: set max_position_embeddings in model_hparam_overrides, to "
+            f"{theirs}, or to {ours} to leave out the last {theirs - ours}"
         )

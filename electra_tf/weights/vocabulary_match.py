@@ -1,4 +1,4 @@
-"""Rows of tables, by token or position: where a new run has those of its source."""
+"""Rows of tables, by token or position, moved to where a new run has them."""
 
 import os
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from absl import logging
 
 from common.cli import UserError
 from data_prep.vocab.vocabulary import SPECIAL_TOKENS
-from electra_tf.weights.read import Source
+from electra_tf.weights.read import Weights
 
 # Tables are padded to multiples of up to 128 rows.
 _MOST_PADDING = 127
@@ -22,75 +22,71 @@ class SharedTokens(NamedTuple):
     theirs: np.ndarray  # int [N]
 
 
-def match(source: Source, tokens: Sequence[str]) -> SharedTokens:
-    """Tokens are the same if they are spelled so, wherever they stand.
+def match(weights: Weights, tokens: Sequence[str]) -> SharedTokens:
+    """Tokens are the same if they are spelled the same, whatever their ids.
 
     Raises:
-      UserError: the source's vocabulary is not that of its weights, or no vocabulary
-        of BERT's kind.
+      UserError: the vocabulary does not fit the weights, or lacks special tokens.
     """
-    check_vocabulary(source)
-    theirs = {token: i for i, token in enumerate(source.tokens)}
+    check_vocabulary(weights)
+    theirs = {token: i for i, token in enumerate(weights.tokens)}
     if missing := [token for token in SPECIAL_TOKENS if token not in theirs]:
         raise UserError(
-            f"{source.path}: its vocabulary has no {' '.join(missing)}: it is none of "
-            "ELECTRA or BERT"
+            f"{weights.path}: its vocabulary has no {' '.join(missing)}, as those of "
+            "ELECTRA and BERT have"
         )
     pairs = [(i, theirs[token]) for i, token in enumerate(tokens) if token in theirs]
     ours_ids, their_ids = np.array(pairs).T
     shared = SharedTokens(ours_ids, their_ids)
-    _log(source, shared, len(tokens))
+    _log(weights, shared, len(tokens))
     return shared
 
 
-def check_vocabulary(source: Source) -> None:
-    """Refuses a vocabulary whose size is not that of the weights.
+def check_vocabulary(weights: Weights) -> None:
+    """Refuses a vocabulary whose size does not fit the weights.
 
     Raises:
-      UserError: says both sizes.
+      UserError: names both sizes.
     """
-    table = source.weights.get("electra/embeddings/word_embeddings")
+    table = weights.tensors.get("electra/embeddings/word_embeddings")
     if table is not None:
-        padding = len(table) - len(source.tokens)
+        padding = len(table) - len(weights.tokens)
         if not 0 <= padding <= _MOST_PADDING:
             raise UserError(
-                f"{source.path}: the vocabulary has {len(source.tokens)} tokens, the "
-                f"embedding table {len(table)} rows: it is that of another model. Say "
+                f"{weights.path}: the vocabulary has {len(weights.tokens)} tokens, the "
+                f"embedding table {len(table)} rows: it is another model's. Pass "
                 "--init_vocab=FILE, or put the right one beside the weights"
             )
         if padding:
             logging.warning(
-                "%s: the last %d rows of the embedding table are of no token",
-                source.path,
+                "%s: the last %d rows of the embedding table belong to no token",
+                weights.path,
                 padding,
             )
 
 
-def _log(source: Source, shared: SharedTokens, size: int) -> None:
-    found = len(shared.ours)
-    if found == size == len(source.tokens):
+def _log(weights: Weights, shared: SharedTokens, size: int) -> None:
+    kept = len(shared.ours)
+    if kept == size == len(weights.tokens):
         moved = int((shared.ours != shared.theirs).sum())
         order = f"{moved} of them at another id" if moved else "with the same ids"
         logging.info("vocabulary: the same %d tokens, %s", size, order)
         return
     logging.warning(
         "vocabulary: %d of %d tokens keep their rows, %d are new and begin with random "
-        "ones; %d of the source's %d are left out",
-        found,
-        size,
-        size - found,
-        len(source.tokens) - found,
-        len(source.tokens),
+        "ones; %d of the %d there are left out",
+        *(kept, size, size - kept),
+        *(len(weights.tokens) - kept, len(weights.tokens)),
     )
 
 
 def fitted(
     name: str, value: np.ndarray, initial: np.ndarray, shared: SharedTokens
 ) -> np.ndarray:
-    """Rows put where this run has them; rows that are new keep their random values.
+    """The value with its rows where this run has them; new rows stay random.
 
     Args:
-      value: of the source.
+      value: of the other training.
       initial: of the new run's variable, equal to `value` in all axes but the first.
     """
     leaf = os.path.basename(name)
@@ -101,7 +97,7 @@ def fitted(
         rows = SharedTokens(count, count)
         if len(value) != len(initial):
             logging.warning(
-                "%s: %d rows there, %d here: the first %d are taken",
+                "%s: %d rows there, %d here: the first %d are used",
                 name,
                 len(value),
                 len(initial),

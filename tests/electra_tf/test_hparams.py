@@ -6,25 +6,12 @@ import sys
 
 import pytest
 from helpers import PYTHONPATH, ROOT
+from helpers.originals import HPARAMS
 
 from electra_tf import config as config_lib
 from electra_tf import hparams
 from electra_tf.config import PretrainingConfig, TransformerConfig
 
-# google-research/electra, configure_pretraining.py at commit 8a46635: every name.
-ORIGINAL = set(
-    "debug disallow_correct disc_weight do_eval do_lower_case do_train "
-    "electra_objective electric_objective embedding_size eval_batch_size gcp_project "
-    "gen_weight generator_hidden_size generator_layers iterations_per_loop "
-    "keep_checkpoint_max learning_rate lr_decay_power mask_prob "
-    "max_predictions_per_seq max_seq_length model_dir model_hparam_overrides "
-    "model_name model_size num_eval_steps num_tpu_cores num_train_steps "
-    "num_warmup_steps pretrain_tfrecords results_pkl results_txt "
-    "save_checkpoints_steps temperature tpu_job_name tpu_name tpu_zone "
-    "train_batch_size two_tower_generator uniform_generator untied_generator "
-    "untied_generator_embeddings use_tpu vocab_file vocab_size "
-    "weight_decay_rate".split()
-)
 SETTINGS = (PretrainingConfig, TransformerConfig)
 
 
@@ -57,12 +44,12 @@ def test_the_docs_table_is_what_the_code_declares(settings):
 
 def test_exactly_the_originals_hyperparameters_are_declared_as_its():
     declared = hparams.names(PretrainingConfig, original=True)
-    assert declared <= ORIGINAL
+    assert declared <= HPARAMS
     # The others are accepted too, so that its JSON files load.
-    others = {name: None for name in ORIGINAL - declared}
+    others = {name: None for name in HPARAMS - declared}
     assert config_lib.from_dict(others, "here") == PretrainingConfig()
     new = hparams.names(PretrainingConfig, original=False)
-    assert not new & ORIGINAL and declared | new == hparams.names(PretrainingConfig)
+    assert not new & HPARAMS and declared | new == hparams.names(PretrainingConfig)
 
 
 def test_help_lists_every_hyperparameter_with_its_default():

@@ -99,7 +99,7 @@ def test_weights_that_are_not_finite_are_refused(exported, tmp_path):
     state = load_file(path / "model.safetensors")
     state["electra.embeddings.LayerNorm.bias"][3] = np.nan
     save_file(state, path / "model.safetensors")
-    with pytest.raises(UserError, match="LayerNorm/beta holds values that are not"):
+    with pytest.raises(UserError, match="not finite, such as .*LayerNorm/beta"):
         pretrained.read([str(path)])
 
 

@@ -218,8 +218,8 @@ def import_everywhere(mirrored) -> dict:
         for name, v in variables.items()
     }
     tokens, sizes = tuple(tiny.tokens()), read.configured_sizes(config)
-    source = read.Source("memory", weights, sizes, tokens, "", "")
-    initialise.initialise(variables, source, config, tokens)
+    given = read.Weights("memory", weights, tokens, "", sizes)
+    initialise.initialise(variables, given, config, tokens)
     local = mirrored.strategy.experimental_local_results
     copies = {name: local(v) for name, v in variables.items()}
     differing = [

@@ -1,7 +1,5 @@
 """Checkpoints under the original's names, and damaged ones."""
 
-import dataclasses
-import json
 import logging
 import pathlib
 
@@ -11,8 +9,7 @@ import tensorflow as tf
 from helpers import tiny
 
 from common.cli import UserError
-from electra_tf.pretrain import input_pipeline, trained
-from electra_tf.run_folder import checkpoints, description
+from electra_tf.run_folder import checkpoints
 
 
 def small_variables(value: float = 0.0) -> dict[str, tf.Variable]:
@@ -201,50 +198,3 @@ def test_checkpoint_of_other_variables_is_refused(tmp_path, name, message):
     variables = small_variables() | {name: tf.Variable(tf.zeros([2]))}
     with pytest.raises(UserError, match=message + r".*\[2\]"):
         checkpoints.restore_or_initialise(str(tmp_path), variables)
-
-
-@pytest.fixture
-def finished(untrained, data_dir, tmp_path) -> pathlib.Path:
-    """A run with two checkpoints."""
-    config = untrained.config
-    found = input_pipeline.read_manifest(str(data_dir), config)
-    folder = tmp_path / "finished"
-    description.open_run(str(folder), str(data_dir), config, found)
-    for step in (1, 2):
-        tiny.set_random_values(untrained.checkpoint_variables, seed=step)
-        checkpoints.save(str(folder), step, untrained.checkpoint_variables, 5)
-    return folder
-
-
-@pytest.mark.parametrize(("step", "found"), [(None, 2), (1, 1)])
-def test_model_of_a_run_is_loaded(finished, untrained, step, found):
-    model, loaded = trained.load_model(str(finished), step)
-    exported = dataclasses.replace(untrained.config, compute_dtype="float32")
-    assert loaded == found and model.config == exported
-    tiny.set_random_values(untrained.checkpoint_variables, seed=found)
-    for name, variable in untrained.model.named_variables.items():
-        assert np.array_equal(model.named_variables[name], variable), name
-
-
-def test_step_that_is_not_there_is_refused(finished):
-    with pytest.raises(UserError, match=r"no checkpoint 3; it has \[1, 2\]"):
-        trained.load_model(str(finished), 3)
-
-
-def test_changed_vocabulary_is_refused(finished):
-    path = finished / "vocab.txt"
-    path.write_text(path.read_text() + "힣\n")
-    with pytest.raises(
-        UserError, match="vocab.txt .* is not the vocabulary of the run"
-    ):
-        trained.load_model(str(finished))
-
-
-def test_model_of_no_run_is_refused(tmp_path):
-    with pytest.raises(UserError, match="config.json does not exist"):
-        trained.load_model(str(tmp_path))
-
-
-def test_config_of_a_run_is_frozen_as_json(finished):
-    values = json.loads((finished / "config.json").read_text())["config"]
-    assert values == dataclasses.asdict(tiny.config())

@@ -1,5 +1,6 @@
 """Whose folder it is: a run's config, data and initial weights."""
 
+import dataclasses
 import json
 
 import pytest
@@ -135,3 +136,9 @@ def test_a_run_that_began_otherwise_is_refused(recorded, given, message, open_ru
     open_run(init_from=recorded)
     with pytest.raises(UserError, match=message):
         open_run(init_from=given)
+
+
+def test_the_config_is_written_as_it_is(open_run, tmp_path):
+    open_run()
+    values = json.loads((tmp_path / "run" / "config.json").read_text())["config"]
+    assert values == dataclasses.asdict(tiny.config())

@@ -14,19 +14,13 @@ from common.cli import UserError
 from data_prep.vocab import vocabulary
 from electra_tf.export import hf_folder
 from electra_tf.pretrain.model import PretrainingModel
-from electra_tf.weights import hf_files, initialise, parameter_names, read
+from electra_tf.weights import hf_files, initialise, read
 
 VERIFY = "pip install 'korean-electra-tf[verify]'"
 torch = pytest.importorskip("torch", reason=VERIFY)
 transformers = pytest.importorskip("transformers", reason=VERIFY)
 
 STATE = "model.safetensors"
-CONFIGS = {
-    "small-like": tiny.config(generator_hidden_size=0.25),
-    "base-like": tiny.config(embedding_size=32),
-    "untied embeddings": tiny.config(untied_generator_embeddings=True),
-    "tied": tiny.config(untied_generator=False),
-}
 
 
 @pytest.fixture(scope="module")
@@ -58,20 +52,6 @@ def assert_same(folder: pathlib.Path, wanted: dict, tolerance: float = 0.0) -> N
     for name, value in found.items():
         assert value.dtype == np.float32
         np.testing.assert_allclose(value, wanted[name], atol=tolerance, rtol=tolerance)
-
-
-@pytest.mark.parametrize(
-    "kind", [parameter_names.DISCRIMINATOR, parameter_names.GENERATOR]
-)
-@pytest.mark.parametrize("name", CONFIGS)
-def test_names_are_the_converters_backwards(name, kind):
-    config = CONFIGS[name]
-    variables = PretrainingModel(config).named_variables
-    for ours, theirs in parameter_names.parameter_names(
-        variables, config, kind
-    ).items():
-        expected = ours.replace("generator/", "electra/", 1)
-        assert hf_files.original_name(theirs) == expected
 
 
 def test_parameters_without_a_prefix_are_a_bare_models(folder, state, exported):
@@ -138,7 +118,9 @@ def test_a_pickle_of_more_than_tensors_is_not_run(save, folder, state, tmp_path)
     value = {"weight": torch.ones(2), "code": Malicious(str(trap))}
     is_torch = save is torch.save
     save(value if is_torch else pickle.dumps(value), folder / "pytorch_model.bin")
-    with pytest.raises(UserError, match="holds more than tensors .*run code") as error:
+    with pytest.raises(
+        UserError, match="holds more than tensors .*can run code"
+    ) as error:
         hf_files.read(str(folder))
     assert "ask for the model's model.safetensors" in str(error.value)
     assert not trap.exists()
@@ -167,16 +149,18 @@ def test_a_pickle_of_something_else_is_refused(folder):
 
 def test_folders_that_are_not_whole_are_refused(folder):
     (folder / STATE).rename(folder / "tf_model.h5")
-    with pytest.raises(UserError, match="holds no weights: .*tf_model.h5"):
+    with pytest.raises(UserError, match="holds no weights .*tf_model.h5"):
         hf_files.read(str(folder))
     (folder / "config.json").write_text('{"model_type": "roberta"}')
-    with pytest.raises(UserError, match="model_type is 'roberta'; ELECTRA and BERT"):
+    with pytest.raises(
+        UserError, match="model_type is 'roberta', only electra and bert"
+    ):
         hf_files.read(str(folder))
     (folder / "config.json").write_text("{")
-    with pytest.raises(UserError, match="config.json is no JSON"):
+    with pytest.raises(UserError, match="config.json is not JSON"):
         hf_files.read(str(folder))
     (folder / "config.json").unlink()
-    with pytest.raises(UserError, match="config.json is not there"):
+    with pytest.raises(UserError, match="config.json does not exist"):
         hf_files.read(str(folder))
 
 
@@ -193,7 +177,7 @@ def test_an_output_layer_of_its_own_is_refused(exported, tmp_path):
         hf_files.read(str(folder))
 
 
-def test_berts_masked_lm_goes_on_as_one(tmp_path, data_dir):
+def test_berts_masked_lm_trains_on_as_one(tmp_path, data_dir):
     """Logits are those of transformers, from its own files."""
     torch.manual_seed(0)
     bert = transformers.BertForMaskedLM(
@@ -211,8 +195,10 @@ def test_berts_masked_lm_goes_on_as_one(tmp_path, data_dir):
     shutil.copy(data_dir / "tfrecords" / "vocab.txt", tmp_path)
     config = tiny.config(electra_objective=False, embedding_size=32)
     model = PretrainingModel(config)
-    source = read.read([str(tmp_path)], None, None, config)
-    report = initialise.initialise(model.named_variables, source, config, tiny.tokens())
+    weights = read.read([str(tmp_path)])
+    report = initialise.initialise(
+        model.named_variables, weights, config, tiny.tokens()
+    )
     assert not report.fresh and not report.unused
     inputs = tiny.inputs([16, 9])
     theirs = bert(

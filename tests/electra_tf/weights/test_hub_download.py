@@ -4,7 +4,6 @@ import pathlib
 
 import huggingface_hub
 import pytest
-from helpers import tiny
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from common.cli import UserError
@@ -24,7 +23,7 @@ def test_without_a_network_it_says_what_to_do(monkeypatch):
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
     with pytest.raises(UserError, match="org/name is no folder here") as error:
-        read.read(["org/name"], None, None, tiny.config())
+        read.read(["org/name"])
     assert "Name or service not known" in str(error.value)
     assert "hf download org/name --local-dir DIR" in str(error.value)
 

@@ -39,11 +39,10 @@ def begin(
     """(values of a new run's variables, what happened) from weights at the paths."""
     config = config or tiny.config()
     model = PretrainingModel(config)
-    place = vocab_path and str(vocab_path)
-    source = read.read([str(path) for path in paths], place, step, config)
+    weights = read.read([str(path) for path in paths], str(vocab_path or ""), step)
     tokens = tokens or tiny.tokens(config.vocab_size)
     variables = model.named_variables
-    report = initialise.initialise(variables, source, config, tokens)
+    report = initialise.initialise(variables, weights, config, tokens)
     return values_of(model), report
 
 
@@ -134,7 +133,9 @@ def test_a_run_gives_its_newest_checkpoint_or_the_one_asked_for(
     with pytest.raises(UserError, match=r"no checkpoint 7; it has \[5, 9\]"):
         begin(tmp_path / "run", step=7)
     vocabulary.save(str(tmp_path), tiny.tokens()[::-1])
-    with pytest.raises(UserError, match="is not that of the run"):
+    with pytest.raises(
+        UserError, match="vocab.txt .* is not the vocabulary of the run"
+    ):
         begin(tmp_path / "run", vocab_path=tmp_path / "vocab.txt")
 
 
@@ -153,12 +154,12 @@ def test_missing_generator_is_a_new_one_on_shared_embeddings(exported, model, ca
         np.testing.assert_array_equal(
             found[name], fresh[name] if is_generators else value
         )
-    assert "generator is not in" in caplog.text
-    assert "generator_predictions is not in" in caplog.text
+    assert "holds no generator: it begins" in caplog.text
+    assert "holds no generator_predictions" in caplog.text
 
 
 def test_a_generator_alone_is_refused(exported):
-    with pytest.raises(UserError, match="holds a generator alone"):
+    with pytest.raises(UserError, match="holds only a generator"):
         begin(exported / "generator")
 
 
@@ -215,8 +216,8 @@ def test_rows_follow_their_tokens(theirs, ours):
         (*vocabulary.SPECIAL_TOKENS, *map(str, chosen)) for chosen in (theirs, ours)
     )
     table = np.arange(2.0 * len(their_tokens)).reshape(-1, 2)
-    source = read.Source("x", {TABLE: table}, {}, their_tokens, "", "")
-    shared = vocabulary_match.match(source, our_tokens)
+    weights = read.Weights("x", {TABLE: table}, their_tokens, "")
+    shared = vocabulary_match.match(weights, our_tokens)
     initial = np.full([len(our_tokens), 2], -1.0)
     found = vocabulary_match.fitted(TABLE, table, initial, shared)
     for token, row in zip(our_tokens, found, strict=True):
@@ -232,7 +233,7 @@ def test_another_vocabulary_keeps_the_rows_of_shared_tokens(exported, model, cap
         found, report = begin(exported, config=config, tokens=tokens)
     assert not report.fresh
     assert "25 of 26 tokens keep their rows, 1 are new" in caplog.text
-    assert "15 of the source's 40 are left out" in caplog.text
+    assert "15 of the 40 there are left out" in caplog.text
     old = values_of(model)
     for name in (TABLE, "generator_predictions/output_bias"):
         np.testing.assert_array_equal(found[name][:5], old[name][:5])
@@ -244,15 +245,15 @@ def test_another_vocabulary_keeps_the_rows_of_shared_tokens(exported, model, cap
 
 def test_padded_tables_and_other_vocabularies_are_told_apart(exported, caplog):
     folder = exported / "discriminator"
-    source = read.read([str(folder)], None, None, tiny.config())
-    table = np.zeros([len(source.tokens) + 24, 16], np.float32)
-    padded = read.Source("x", {TABLE: table}, {}, source.tokens, "", "")
+    tokens = read.read([str(folder)]).tokens
+    table = np.zeros([len(tokens) + 24, 16], np.float32)
+    padded = read.Weights("x", {TABLE: table}, tokens, "")
     with caplog.at_level(logging.WARNING, logger="absl"):
         vocabulary_match.match(padded, tiny.tokens())
-    assert "the last 24 rows of the embedding table are of no token" in caplog.text
+    assert "the last 24 rows of the embedding table belong to no token" in caplog.text
     for size in (39, 40 + 128):
         table = np.zeros([size, 16], np.float32)
-        wrong = read.Source("x", {TABLE: table}, {}, source.tokens, "", "")
+        wrong = read.Weights("x", {TABLE: table}, tokens, "")
         with pytest.raises(UserError, match=f"40 tokens, the embedding table {size}"):
             vocabulary_match.match(wrong, tiny.tokens())
 
@@ -299,7 +300,7 @@ def test_positions_are_left_out_only_if_the_config_says_how_many(model, tmp_path
 
 
 @pytest.mark.parametrize(
-    "config, said",
+    "config, message",
     [
         (tiny.config({"hidden_size": 64}), "electra .*hidden_size: 32 there, 64"),
         (tiny.config({"num_hidden_layers": 3}), "num_hidden_layers: 2 there, 3"),
@@ -309,13 +310,13 @@ def test_positions_are_left_out_only_if_the_config_says_how_many(model, tmp_path
         (tiny.config(embedding_size=32), "embedding_size: 16 there, 32"),
         (
             tiny.config(generator_hidden_size=0.25),
-            "generator .*hidden_size: 16 there, 8.*generator is then a new one",
+            "generator .*hidden_size: 16 there, 8.*for a new generator",
         ),
         (tiny.config(generator_layers=0.5), "generator .*layers: 2 there, 1"),
     ],
 )
-def test_another_network_is_refused_by_field(config, said, exported):
-    with pytest.raises(UserError, match=said):
+def test_another_network_is_refused_by_field(config, message, exported):
+    with pytest.raises(UserError, match=message):
         begin(exported, config=config)
 
 
@@ -352,36 +353,39 @@ def test_folders_of_two_vocabularies_are_no_pair(pair):
     (folder / "tokenizer.json").unlink()
     tokens = [*tiny.tokens()[:-1], "x"]
     (folder / "vocab.txt").write_text("\n".join(tokens) + "\n")
-    with pytest.raises(UserError, match="different vocabularies: they are no pair"):
+    with pytest.raises(UserError, match="different vocabularies: they are not a pair"):
         begin(pair)
 
 
-def test_what_is_no_source_is_refused(tmp_path):
+def test_a_place_without_weights_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     for path in (tmp_path / "empty", tmp_path / "nothing"):
-        with pytest.raises(UserError, match="no checkpoint .*no run's folder"):
+        with pytest.raises(UserError, match="not a checkpoint .*not a run's folder"):
             begin(path)
 
 
 @pytest.mark.parametrize(
-    "missing, said",
+    "missing, message",
     [
-        ("electra/encoder/layer_1/output/dense/bias", "electra is not there in full"),
-        (POSITIONS, "electra is not there in full"),
-        ("generator/encoder/layer_0/output/dense/bias", "generator is not there in fu"),
-        ("discriminator_predictions/dense/kernel", "discriminator_predictions is not"),
+        ("electra/encoder/layer_1/output/dense/bias", "electra is incomplete"),
+        (POSITIONS, "electra is incomplete"),
+        ("generator/encoder/layer_0/output/dense/bias", "generator is incomplete"),
+        (
+            "discriminator_predictions/dense/kernel",
+            "discriminator_predictions is incom",
+        ),
     ],
 )
-def test_parts_that_are_not_complete_are_refused(missing, said, model, tmp_path):
+def test_parts_that_are_not_complete_are_refused(missing, message, model, tmp_path):
     variables = dict(model.named_variables)
     del variables[missing]
     prefix = write_checkpoint(tmp_path / "tf1", model.config, variables)
-    with pytest.raises(UserError, match=said) as error:
+    with pytest.raises(UserError, match=message) as error:
         begin(prefix)
     assert missing in str(error.value)
 
 
-def test_unused_and_broken_weights_are_said(model, tmp_path, caplog):
+def test_unused_weights_are_named_and_broken_ones_refused(model, tmp_path, caplog):
     more = model.named_variables | {"task/bias": tf.Variable(tf.ones([3]))}
     prefix = write_checkpoint(tmp_path / "more", model.config, more)
     with caplog.at_level(logging.INFO, logger="absl"):
@@ -390,7 +394,9 @@ def test_unused_and_broken_weights_are_said(model, tmp_path, caplog):
     name = "electra/encoder/layer_0/output/dense/bias"
     broken = model.named_variables | {name: tf.Variable(tf.fill([32], np.nan))}
     prefix = write_checkpoint(tmp_path / "nan", model.config, broken)
-    with pytest.raises(UserError, match=f"{name} holds values that are not finite"):
+    with pytest.raises(
+        UserError, match=f"1 variables hold .* not finite, such as {name}"
+    ):
         begin(prefix)
 
 
@@ -410,8 +416,7 @@ def test_an_object_based_checkpoint_is_refused(tmp_path):
 
 def test_what_a_run_records_tells_other_weights_apart(exported, pair):
     def described(path):
-        source = read.read([str(path)], None, None, tiny.config())
-        return source.describe()
+        return read.read([str(path)]).describe()
 
     first, copy = described(exported), described(pair)
     assert first["path"] == str(exported) and copy["path"] == str(pair)
@@ -427,6 +432,6 @@ def test_what_a_run_records_tells_other_weights_apart(exported, pair):
 def test_a_run_cannot_replace_what_it_begins_from(tmp_path):
     inside = [str(tmp_path / "run"), str(tmp_path / "run" / "model.ckpt-3")]
     for path in inside:
-        with pytest.raises(UserError, match="is in --model_dir="):
+        with pytest.raises(UserError, match="is inside --model_dir="):
             initialise.check_apart(str(tmp_path / "run"), ["other", path])
     initialise.check_apart(str(tmp_path / "run"), [str(tmp_path / "run2")])

@@ -23,7 +23,7 @@ from electra_tf.run_folder import checkpoints, description
 
 pytest.importorskip("tensorflow_text", reason="pip install 'korean-electra-tf[text]'")
 
-from tools.export_saved_model import check, cleaning, export
+from tools.served_models import check, cleaning, export
 
 TOKENS = [*vocabulary.SPECIAL_TOKENS, *"가나다", *("##" + c for c in "가나다")]
 TINY = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
@@ -84,7 +84,7 @@ def test_a_failed_check_leaves_nothing(model_dir, tmp_path):
 def test_a_run_that_does_not_name_its_rules_is_told_of(caplog):
     with caplog.at_level(logging.INFO, logger="absl"):
         clean = cleaning({"recipe": "default", "recipe_hash": "another"})
-    assert "does not say how its corpus was cleaned" in caplog.text
+    assert "did not record how its corpus was cleaned" in caplog.text
     assert clean(tf.constant(["  "])).numpy()[0] == b"  "
 
 
@@ -139,5 +139,5 @@ def test_a_finetuned_model_says_what_predict_says(kind, tmp_path):
 def test_a_finetuned_model_has_no_steps(tmp_path):
     model_dir = finetuned(tmp_path, kinds.CLASSIFICATION, ("0", "1"))
     check(model_dir, None)
-    with pytest.raises(UserError, match="--step=7: .* is one fine-tuned model"):
+    with pytest.raises(UserError, match="--step=7 is for a run.*is a fine-tuned model"):
         check(model_dir, 7)

@@ -1,0 +1,130 @@
+"""What a SavedModel serves: the networks of a run, or a fine-tuned model."""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+from absl import logging
+
+from common import files
+from common.cli import UserError
+from data_prep.rules import recipes
+from data_prep.vocab import vocabulary
+from electra_tf.export import (
+    hf_check,
+    hf_folder,
+    saved_model,
+    tf_cleaning,
+    trained,
+)
+from electra_tf.export.text_input import TextInput
+from electra_tf.finetune import model_folder, pretrained, signatures
+from electra_tf.run_folder import description
+
+
+def cleaning(data: Mapping[str, Any]) -> tf_cleaning.Operation:
+    """The cleaning of a run's corpus, as far as TensorFlow's operations can express it.
+
+    Args:
+      data: what config.json of the run records.
+    """
+    rules = recipes.rules_of_run(data)
+    if rules is None:
+        logging.warning(
+            "the run did not record how its corpus was cleaned: no rule is included"
+        )
+    operation, included, omitted = tf_cleaning.operations(rules or ())
+    logging.info("cleaning included: %s", ", ".join(included) or "none")
+    if omitted:
+        logging.warning(
+            "cleaning NOT included: %s. Clean text before sending it (cleaning.py "
+            "beside the converted model does), or the model reads what training never "
+            "showed it",
+            ", ".join(omitted),
+        )
+    return operation
+
+
+class _Served(NamedTuple):
+    """What goes into a SavedModel.
+
+    Attributes:
+      samples: real text with its ids, on which it is checked.
+    """
+
+    text_input: TextInput
+    outputs: Mapping[str, saved_model.Outputs]
+    networks: list[tf.Module]
+    samples: list[dict[str, Any]]
+    max_seq_length: int
+
+
+def _pretrained(model_dir: str, step: int | None) -> _Served:
+    networks = trained.load_run(model_dir, step)
+    model, length = networks.model, networks.model.config.max_seq_length
+    logging.info("%s: step %d", model_dir, networks.step)
+    _, data = description.read_run(model_dir)
+    tokenizer_file = os.path.join(model_dir, vocabulary.TOKENIZER_FILE)
+    tokenizer_json = files.read_text(tokenizer_file)
+    return _Served(
+        TextInput(tokenizer_file, tokenizer_json, length, cleaning(data)),
+        saved_model.pretrained_outputs(model),
+        [model.electra, model.discriminator_head],
+        networks.samples,
+        length,
+    )
+
+
+def _finetuned(model_dir: str) -> _Served:
+    described, begin = model_folder.read(model_dir), pretrained.read([model_dir])
+    model = model_folder.make_model(described, begin)
+    pretrained.fill(model.named_variables, begin, with_head=True)
+    length = described.reading["max_seq_length"]
+    tokenizer_file = os.path.join(model_dir, vocabulary.TOKENIZER_FILE)
+    return _Served(
+        TextInput(tokenizer_file, begin.tokenizer.tokenizer_json, length),
+        signatures.outputs(model, described.labels),
+        [model],
+        hf_check.make_samples(begin.tokenizer),
+        length,
+    )
+
+
+def check(model_dir: str, step: int | None) -> None:
+    """Refuses what cannot be exported.
+
+    Raises:
+      UserError: neither a run nor a fine-tuned model, or one that reads several texts.
+    """
+    if not _is_finetuned(model_dir):
+        description.read_run(model_dir)
+        return
+    if step is not None:
+        raise UserError(
+            f"--step={step} is for a run's folder, {model_dir} is a fine-tuned model"
+        )
+    signatures.check(model_folder.read(model_dir))
+
+
+def _is_finetuned(model_dir: str) -> bool:
+    return files.exists(os.path.join(model_dir, model_folder.TASK_FILE))
+
+
+def export(model_dir: str, output_dir: str, step: int | None) -> None:
+    """Writes the SavedModel, checks it, and only then puts it in its place."""
+    is_finetuned = _is_finetuned(model_dir)
+    served = _finetuned(model_dir) if is_finetuned else _pretrained(model_dir, step)
+    text_input, outputs, networks, samples, length = served
+    with tempfile.TemporaryDirectory() as work_dir:
+        vocab_file = os.path.join(work_dir, vocabulary.VOCAB_FILE)
+        files.write_text(vocab_file, "\n".join([*text_input.tokens, ""]))
+        whole = saved_model.TextModel(text_input, outputs, networks, vocab_file)
+        saved_dir = os.path.join(work_dir, "saved_model")
+        default = next(iter(outputs))
+        saved_model.save(whole, default, saved_dir)
+        worst = saved_model.check(saved_dir, outputs, samples, length)
+        logging.info("loaded again: outputs differ by at most %.1e", worst)
+        hf_folder.publish(saved_dir, output_dir)
+    logging.info("%s -> %s: %s", model_dir, output_dir, ", ".join(outputs))
