@@ -127,7 +127,7 @@ def test_without_a_name_nothing_happens(output_dir, monkeypatch):
     "name", ["name", "a/b/c", "a/", "/b", "a b/c", "a/..b", "한/글"]
 )
 def test_what_is_no_name_is_refused(name):
-    with pytest.raises(UserError, match="write it ORGANISATION/NAME"):
+    with pytest.raises(UserError, match="must be ORGANISATION/NAME"):
         Push(name).prepare()
 
 
@@ -151,7 +151,7 @@ def test_no_network_no_token_and_a_wrong_token_are_told_in_words(hub, monkeypatc
     dead = "http://127.0.0.1:9"
     assert "Hub is out of reach" in refused(monkeypatch, dead, TOKEN)
     assert "no token is stored here" in refused(monkeypatch, dead, None)
-    assert "the Hub answers 401" in refused(monkeypatch, endpoint, "hf_wrong")
+    assert "the Hub answered 401" in refused(monkeypatch, endpoint, "hf_wrong")
 
 
 def test_folders_and_repositories_have_like_names(output_dir):
