@@ -5,7 +5,6 @@ import re
 import pytest
 from helpers import small, tiny
 
-from electra_tf.finetune.data.rows import Kind
 from electra_tf.pretrain.model import PretrainingModel
 from electra_tf.weights import parameter_names
 from electra_tf.weights.parameter_names import DISCRIMINATOR, original_name
@@ -33,7 +32,7 @@ def test_every_parameter_of_every_network_has_its_name_back(name):
             assert original_name(theirs) == expected
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", small.ROWS)
 def test_every_parameter_of_a_finetuned_model_has_its_name_back(kind):
     for name in small.model(kind).named_variables:
         theirs = parameter_names.pytorch_name(name, DISCRIMINATOR)
