@@ -13,12 +13,6 @@ DOCUMENT_PATHS = [ROOT / name for name in ("README.md", "README.ko.md", "Makefil
 DOCUMENT_PATHS += sorted((ROOT / "docs").glob("*"))
 # Imports that take seconds.
 SLOW = ("tensorflow", "torch", "transformers", "sklearn", "jax", "matplotlib")
-# Still with flags.DEFINE.
-UNCONVERTED = (
-    "tools.convert_to_pytorch",
-    "tools.export_saved_model",
-    "tools.export_tf1",
-)
 # absl's own.
 COMMON_FLAGS = {"help", "helpfull", "verbosity"}
 # Flags that documents name without a command of this repository before them.
@@ -76,21 +70,16 @@ print(json.dumps(answers))
 
 @pytest.fixture(scope="module")
 def answers() -> dict[str, dict]:
-    functions = {m: f for m, f in COMMANDS.items() if m not in UNCONVERTED}
     env = processes.environment(COLUMNS="88")
-    command = ["-c", _PROBE, json.dumps(functions), json.dumps(SLOW)]
+    command = ["-c", _PROBE, json.dumps(COMMANDS), json.dumps(SLOW)]
     return json.loads(processes.check(*command, env=env).out)
-
-
-CONVERTED = [module for module in COMMANDS if module not in UNCONVERTED]
 
 
 def test_commands_are_found():
     assert {"data_prep.clean_corpus", "tools.bench.train"} < set(COMMANDS)
-    assert set(UNCONVERTED) < set(COMMANDS)
 
 
-@pytest.mark.parametrize("module", CONVERTED)
+@pytest.mark.parametrize("module", COMMANDS)
 def test_help_lists_every_flag_with_its_default(answers, module):
     answer = answers[module]
     assert answer["help"].startswith(answer["description"].strip())
@@ -119,7 +108,7 @@ def test_flags_are_declared_in_dataclasses_alone():
         for path in (ROOT / package).rglob("*.py"):
             if "flags.DEFINE" in path.read_text(encoding="utf-8"):
                 defining.append(".".join(path.relative_to(ROOT).with_suffix("").parts))
-    assert set(defining) - set(UNCONVERTED) == {"common.cli"}
+    assert set(defining) == {"common.cli"}
 
 
 def _snippets(path: pathlib.Path) -> tuple[list[str], list[str]]:
@@ -179,8 +168,8 @@ def test_flags_in_documents_exist(answers, path):
     unknown = []
     for line in [*lines, *spans]:
         module = _module(line)
-        other = line not in spans or line.startswith("gcloud ") or UNCONVERTED
-        if module in UNCONVERTED or (module is None and other):
+        other = line not in spans or line.startswith("gcloud ")
+        if module is None and other:
             continue
         exists = flags[module] | COMMON_FLAGS if module else known
         exists = exists | {f"no{name}" for name in exists}
