@@ -24,6 +24,8 @@ from electra_tf.pretrain.masking import Masked
 
 FILES = sorted(GOLDEN.glob("*.npz"))
 FORWARD, UPDATE = 1e-5, 1e-4
+FED = {"input_ids", "input_mask", "segment_ids", "masked_ids", "pos", "lm_ids", "w"}
+EQUAL = {"mlm_preds", "fake_ids", "is_fake"}
 
 
 def initial_value(name: str, shape: list[int]) -> np.ndarray:
@@ -129,8 +131,10 @@ def check_step(run, meta: dict, step: int, recorded: dict, seen: Deviations) -> 
     assert np.array_equal(np.argmax(output.mlm_logits, -1), recorded["mlm_preds"])
     if "mlm_logits" in recorded:
         seen.check("mlm_logits", output.mlm_logits, recorded["mlm_logits"], FORWARD)
+    assert np.array_equal(output.corrupted.input_ids, recorded["fake_ids"])
+    assert np.array_equal(output.corrupted.is_fake_tokens, recorded["is_fake"])
     if output.discriminator is not None:
-        check_discriminator(output, inputs, recorded, seen)
+        check_discriminator(output.discriminator, inputs, recorded, seen)
 
     l2 = [np.linalg.norm(gradients[name].astype(np.float64)) for name in order]
     sums = [gradients[name].astype(np.float64).sum() for name in order]
@@ -144,6 +148,7 @@ def check_step(run, meta: dict, step: int, recorded: dict, seen: Deviations) -> 
     for value, head in zip(update, recorded["var_head"], strict=True):
         count = min(8, value.size)
         seen.check("var_head", value.ravel()[:count], head[:count], UPDATE)
+    assert recorded.keys() <= FED | EQUAL | seen.largest.keys()
 
 
 def closest_update(
@@ -182,11 +187,11 @@ def closest_update(
 
 
 def check_discriminator(
-    output, inputs: Inputs, recorded: dict, seen: Deviations
+    discriminator: objective.Discriminated,
+    inputs: Inputs,
+    recorded: dict,
+    seen: Deviations,
 ) -> None:
-    discriminator = output.discriminator
-    assert np.array_equal(output.corrupted.input_ids, recorded["fake_ids"])
-    assert np.array_equal(output.corrupted.is_fake_tokens, recorded["is_fake"])
     tokens = tf.reduce_sum(tf.cast(inputs.input_mask, tf.float32), -1)
     disc_loss = discriminator.loss / (tf.reduce_sum(tokens) + 1e-6)
     seen.check("disc_loss", disc_loss, recorded["disc_loss"], FORWARD)

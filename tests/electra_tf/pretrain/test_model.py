@@ -123,6 +123,21 @@ def test_same_seed_same_start_other_seed_other_start():
     assert not any(np.array_equal(first[name], other[name]) for name in kernels)
 
 
+def test_which_variables_start_uniform_and_which_truncated_normal():
+    model = PretrainingModel(tiny.config({"hidden_size": 48}))
+    kinds = set()
+    for name, variable in model.named_variables.items():
+        largest, shape = np.abs(variable.numpy()).max(), variable.shape
+        if name.endswith("bias") or name.endswith("beta"):
+            assert largest == 0.0
+        elif "embeddings_project" in name or "predictions/dense_1" in name:
+            kinds.add(name.split("/")[0])
+            assert 0.8 < largest / np.sqrt(6.0 / sum(shape)) <= 1.0, name
+        elif not name.endswith("gamma"):
+            assert 0.03 < largest <= 2 * 0.02, name
+    assert kinds == {"electra", "generator", "discriminator_predictions"}
+
+
 def test_discriminator_loss_trains_the_embeddings_but_not_the_generator(model):
     variables = model.named_variables
     with tf.GradientTape() as tape:
