@@ -6,13 +6,12 @@ runs itself in a process of its own.
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from helpers import PYTHONPATH, ROOT
+from helpers import processes
 
 REPLICAS, BATCH, STEPS = 8, 16, 20
 CONFIG = {"train_batch_size": BATCH, "learning_rate": 2e-3, "num_warmup_steps": 0}
@@ -27,17 +26,8 @@ ITERATORS = []
 
 @pytest.fixture(scope="module")
 def results(data_dir) -> dict[str, dict]:
-    environment = {**os.environ, "PYTHONPATH": PYTHONPATH}
-    process = subprocess.run(
-        [sys.executable, __file__, str(data_dir)],
-        env=environment,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert process.returncode == 0, process.stderr[-3000:]
-    return json.loads(process.stdout.splitlines()[-1])
+    ended = processes.check(__file__, data_dir, warm=True)
+    return json.loads(ended.out.splitlines()[-1])
 
 
 def test_eight_replicas_give_the_loss_and_update_of_one(results):
