@@ -97,18 +97,18 @@ class AdamWeightDecay:
         rates: Sequence[float] | None = None,
     ):
         """rates: a factor of the learning rate per variable, from `layerwise_rates`."""
-        self._variables = list(variables.values())
-        self._rates = [1.0] * len(variables) if rates is None else list(rates)
-        self._decay = [weight_decay_rate if decays(name) else 0.0 for name in variables]
-        self._m = [self._slot(name, "adam_m") for name in variables.items()]
-        self._v = [self._slot(name, "adam_v") for name in variables.items()]
 
-    @staticmethod
-    def _slot(item: tuple[str, tf.Variable], kind: str) -> tf.Variable:
-        name, variable = item
-        return tf.Variable(
-            tf.zeros(variable.shape), name=f"{name}/{kind}", trainable=False
-        )
+        def slots(kind: str) -> list[tf.Variable]:
+            return [
+                tf.Variable(tf.zeros(v.shape), name=f"{name}/{kind}", trainable=False)
+                for name, v in variables.items()
+            ]
+
+        decay = [weight_decay_rate if decays(name) else 0.0 for name in variables]
+        rates = [1.0] * len(variables) if rates is None else rates
+        self._m, self._v = slots("adam_m"), slots("adam_v")
+        per_variable = (variables.values(), self._m, self._v, decay, rates)
+        self._per_variable = list(zip(*per_variable, strict=True))
 
     @property
     def named_slots(self) -> dict[str, tf.Variable]:
@@ -125,18 +125,10 @@ class AdamWeightDecay:
         )
 
     def _apply_everywhere(self, strategy, gradients: list, lr) -> None:
-        for variable, m, v, gradient, decay, rate in zip(
-            self._variables,
-            self._m,
-            self._v,
-            gradients,
-            self._decay,
-            self._rates,
-            strict=True,
-        ):
-            strategy.extended.update(
-                variable, _update, args=(m, v, gradient, lr, decay, rate), group=False
-            )
+        for own, gradient in zip(self._per_variable, gradients, strict=True):
+            variable, m, v, decay, rate = own
+            args = (m, v, gradient, lr, decay, rate)
+            strategy.extended.update(variable, _update, args=args, group=False)
 
 
 def _update(variable, m, v, gradient, lr, decay: float, rate: float) -> None:

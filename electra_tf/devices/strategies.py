@@ -183,33 +183,17 @@ def check_data_dir(strategy: tf.distribute.Strategy, data_dir: str) -> None:
         )
 
 
-def check_batch_sizes(
-    strategy: tf.distribute.Strategy,
-    train_batch_size: int,
-    eval_batch_size: int,
-    gradient_accumulation_steps: int = 1,
-) -> None:
-    """Refuses a global batch that the replicas cannot share equally.
-
-    Raises:
-      UserError: names the size and what it must be a multiple of.
-    """
-    check_batch_size(
-        strategy, "train_batch_size", train_batch_size, gradient_accumulation_steps
-    )
-    check_batch_size(strategy, "eval_batch_size", eval_batch_size)
-    logging.info(
-        "%s, %d replicas", type(strategy).__name__, strategy.num_replicas_in_sync
-    )
-
-
 def check_batch_size(
     strategy: tf.distribute.Strategy,
     name: str,
     size: int,
     gradient_accumulation_steps: int = 1,
 ) -> None:
-    """As `check_batch_sizes`, for one of that name."""
+    """Refuses a global batch that the replicas cannot share equally.
+
+    Raises:
+      UserError: gives the size's name, and what it must be a multiple of.
+    """
     replicas = strategy.num_replicas_in_sync
     parts = replicas * gradient_accumulation_steps
     if size % parts:

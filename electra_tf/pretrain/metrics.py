@@ -13,30 +13,17 @@ _AUC_BINS = 1_000
 
 Sums = dict[str, tf.Tensor]
 
-_SCALARS = (
-    "mlm_weight",
-    "mlm_loss",
-    "mlm_correct",
-    "sampled_correct",
-    "positions",
-    "tokens",
-)
-_DISCRIMINATOR_SCALARS = (
-    "disc_loss",
-    "disc_correct",
-    "disc_fake",
-    "disc_predicted",
-    "disc_hit",
-)
-_HISTOGRAMS = ("disc_fake_bins", "disc_real_bins")
+_SCALARS = "mlm_weight mlm_loss mlm_correct sampled_correct positions tokens"
+_DISCRIMINATOR_SCALARS = "disc_loss disc_correct disc_fake disc_predicted disc_hit"
+_HISTOGRAMS = "disc_fake_bins disc_real_bins"
 
 
 def zero_sums(has_discriminator: bool) -> Sums:
     """The initial value of sums over many batches."""
-    sums = {name: tf.zeros([]) for name in _SCALARS}
+    sums = {name: tf.zeros([]) for name in _SCALARS.split()}
     if has_discriminator:
-        sums |= {name: tf.zeros([]) for name in _DISCRIMINATOR_SCALARS}
-        sums |= {name: tf.zeros([_AUC_BINS]) for name in _HISTOGRAMS}
+        sums |= {name: tf.zeros([]) for name in _DISCRIMINATOR_SCALARS.split()}
+        sums |= {name: tf.zeros([_AUC_BINS]) for name in _HISTOGRAMS.split()}
     return sums
 
 

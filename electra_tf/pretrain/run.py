@@ -113,12 +113,12 @@ def _prepare(
     logging.info("TensorFlow %s", tf.__version__)
     strategy = devices.make_strategy()
     strategies.check_data_dir(strategy, data_dir)
-    strategies.check_batch_sizes(
-        strategy,
-        config.train_batch_size,
-        config.eval_batch_size,
-        config.gradient_accumulation_steps,
-    )
+    replicas = strategy.num_replicas_in_sync
+    logging.info("%s, %d replicas", type(strategy).__name__, replicas)
+    pieces = config.gradient_accumulation_steps
+    check = functools.partial(strategies.check_batch_size, strategy)
+    check("train_batch_size", config.train_batch_size, pieces)
+    check("eval_batch_size", config.eval_batch_size)
     config = dataclasses.replace(
         config,
         vocab_size=data["vocab_size"],

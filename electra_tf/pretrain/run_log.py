@@ -17,22 +17,11 @@ from electra_tf.pretrain.compiled_steps import Interval
 METRICS_FILE = "metrics.jsonl"
 TENSORBOARD_DIR = "tensorboard"
 # The console shows these metrics, in this order; the files have all of them.
-_ON_CONSOLE = (
-    "loss",
-    "masked_lm_loss",
-    "disc_loss",
-    "masked_lm_accuracy",
-    "replaced_rate",
-    "disc_auc",
-    "disc_recall",
-    "grad_norm",
-    "learning_rate",
-    "steps_per_second",
-    "tokens_per_second",
-    "mfu",
-    "input_wait_share",
-    "eta_seconds",
-)
+_ON_CONSOLE = """
+    loss masked_lm_loss disc_loss masked_lm_accuracy replaced_rate disc_auc disc_recall
+    grad_norm learning_rate steps_per_second tokens_per_second mfu input_wait_share
+    eta_seconds
+""".split()
 
 
 def interval_metrics(

@@ -140,24 +140,21 @@ def test_one_process_is_the_chief_and_asks_itself(cpu):
 
 
 @pytest.mark.parametrize(
-    ("sizes", "message"),
+    ("size", "pieces", "message"),
     [
-        ((256, 64, 1), None),
-        ((256, 64, 4), None),
-        ((100, 64, 1), r"train_batch_size=100 .* 8 replicas: use 96 or 104"),
-        (
-            (96, 64, 8),
-            r"train_batch_size=96 .*8 replicas x 8 accumulation.*: use 64 or 128",
-        ),
-        ((64, 60, 4), r"eval_batch_size=60 .* 8 replicas: use 56 or 64"),
-        ((4, 64, 1), r"train_batch_size=4 .*: use 8$"),
+        (256, 1, None),
+        (256, 4, None),
+        (100, 1, r"train_batch_size=100 .* 8 replicas: use 96 or 104"),
+        (96, 8, r"train_batch_size=96 .*8 replicas x 8 accumulation.*: use 64 or 128"),
+        (4, 1, r"train_batch_size=4 .*: use 8$"),
     ],
     ids=str,
 )
-def test_global_batch_must_be_shared_equally(sizes, message):
+def test_global_batch_must_be_shared_equally(size, pieces, message):
     strategy = types.SimpleNamespace(num_replicas_in_sync=8)
+    given = strategy, "train_batch_size", size, pieces
     if message is None:
-        strategies.check_batch_sizes(strategy, *sizes)
+        strategies.check_batch_size(*given)
         return
     with pytest.raises(UserError, match=message):
-        strategies.check_batch_sizes(strategy, *sizes)
+        strategies.check_batch_size(*given)

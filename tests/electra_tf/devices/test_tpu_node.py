@@ -1,4 +1,4 @@
-"""What is found of a TPU given by name, and what a user is told to do."""
+"""The state of a TPU given by name, and what a user is told to do."""
 
 import socket
 

@@ -23,7 +23,7 @@ def discriminate(model, inputs, random: RandomStream | None) -> tf.Tensor:
 def test_padding_does_not_change_real_positions(model, kind):
     inputs = tiny.inputs([9, 12], 12)
     padded = [tf.pad(values, [[0, 0], [0, 4]]) for values in inputs]
-    # what stands in the padding must not matter either
+    # nor may the tokens in the padding matter
     padded[0] += 17 * (1 - padded[1])
     logits = getattr(model, kind)
     real = inputs.input_mask.numpy() == 1

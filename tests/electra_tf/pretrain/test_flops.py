@@ -1,4 +1,4 @@
-"""The formula counts what a forward pass multiplies; peaks are found by device name."""
+"""The formula counts what a forward pass multiplies; devices have known peaks."""
 
 import math
 import re

@@ -252,9 +252,9 @@ def test_other_errors_are_not_blamed_on_records(running, tmp_path):
         loop.train(running, str(tmp_path), data, 0)
 
 
-def test_rules_speak_once_until_all_is_well_again(running, tmp_path, monkeypatch):
-    said = iter([{"rule": "a"}, {"rule": "b"}, {}, {}, {"rule": "c"}, {}, {}])
-    monkeypatch.setattr(loop.health_rules, "warnings", lambda *_: next(said))
+def test_a_warning_is_not_repeated_while_it_lasts(running, tmp_path, monkeypatch):
+    warnings = iter([{"rule": "a"}, {"rule": "b"}, {}, {}, {"rule": "c"}, {}, {}])
+    monkeypatch.setattr(loop.health_rules, "warnings", lambda *_: next(warnings))
     loop.train(running, str(tmp_path), varied(), 0)
     found = [(line["step"], line["text"]) for line in lines(tmp_path, "warning")]
     assert found == [(10, "a"), (40, "c")]

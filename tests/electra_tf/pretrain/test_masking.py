@@ -185,7 +185,7 @@ def test_seed_decides_the_draw():
 
 WITHOUT = {"mask_without_replacement": True}
 WHOLE_WORDS = {"whole_word_mask": True}
-# Of the tokens from 5 on every odd one goes on with a word.
+# Every odd token id from 5 on continues a word.
 IS_CONTINUATION = np.arange(tiny.VOCAB_SIZE) % 2 == 1
 IS_CONTINUATION[:5] = False
 

@@ -76,14 +76,14 @@ def test_four_pieces_of_eight_rows_give_the_update_of_32(fed, variant):
         assert norm(difference) < 1e-5 * norm(theirs)
     assert sums.keys() == pieced_sums.keys()
     for name, expected in sums.items():
-        found = pieced_sums[name].numpy()
+        ours = pieced_sums[name].numpy()
         if name.endswith("_bins"):  # rounding may move a token into the next bin
-            assert found.sum() == np.sum(expected) > 0, name
-            assert np.abs(found - expected).sum() <= 2, name
+            assert ours.sum() == np.sum(expected) > 0, name
+            assert np.abs(ours - expected).sum() <= 2, name
         elif name.endswith("_loss"):
-            assert found == pytest.approx(float(expected), rel=1e-5), name
+            assert ours == pytest.approx(float(expected), rel=1e-5), name
         else:  # counts of tokens
-            assert found == expected, name
+            assert ours == expected, name
 
 
 OPTIONS = {
@@ -158,7 +158,7 @@ def test_each_loss_is_a_mean_over_its_positions(changes):
 
 def test_bfloat16_is_near_float32_and_keeps_parameters_and_losses_in_float32():
     inputs = tiny.inputs(LENGTHS)
-    found = {}
+    results = {}
     for dtype in ("float32", "bfloat16"):
         step, model = make(overrides=NO_DROPOUT, compute_dtype=dtype)
         masked = masking.mask(inputs, model.config, tf.constant([1, 2]))
@@ -169,8 +169,8 @@ def test_bfloat16_is_near_float32_and_keeps_parameters_and_losses_in_float32():
         assert {x.dtype for x in logits} == {tf.float32}
         assert {v.dtype for v in model.named_variables.values()} == {tf.float32}
         assert {g.dtype for g in gradients} == {tf.float32}
-        found[dtype] = [x.numpy() for x in logits], gradients
-    (exact, exact_gradients), (rough, rough_gradients) = found.values()
+        results[dtype] = [x.numpy() for x in logits], gradients
+    (exact, exact_gradients), (rough, rough_gradients) = results.values()
     for a, b in zip(exact, rough, strict=True):
         assert 1e-5 < norm([a - b]) / norm([a]) < 0.03
     difference = [a - b for a, b in zip(exact_gradients, rough_gradients, strict=True)]
