@@ -16,7 +16,7 @@ SLOW = ("tensorflow", "torch", "transformers", "sklearn", "jax", "matplotlib")
 # absl's own.
 COMMON_FLAGS = {"help", "helpfull", "verbosity"}
 # Flags that documents name without a command of this repository before them.
-OTHER_PROGRAMS = {"accelerator-type", "spot", "config_file"}  # gcloud, TF1 ELECTRA
+OTHER_PROGRAMS = {"accelerator-type", "spot", "config_file"}  # gcloud, transformers
 
 
 def _main_function(path: pathlib.Path) -> str | None:
