@@ -10,6 +10,19 @@ from hypothesis import settings
 settings.register_profile("default", deadline=None)
 settings.load_profile("default")
 
+# Longest first: a file goes to one worker as a whole, and the last ones to begin
+# should be short.
+LONGEST = """
+    test_readme test_end_to_end test_kills test_multiworker test_replicas test_step
+    test_golden test_compiled_steps test_run_finetuning test_score_checkpoints
+    test_training test_loop test_inspect_vocab test_spark_executor
+""".split()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, len(ranks)))
+
 
 @pytest.fixture
 def cloud(monkeypatch) -> Iterator[google_cloud.GoogleCloud]:

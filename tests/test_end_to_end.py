@@ -1,7 +1,7 @@
-"""The commands as users run them, from raw text to folders that transformers loads.
+"""The commands, from raw text to folders that transformers loads.
 
-Every stage is a process of its own, on a corpus and a model small enough for seconds.
-What a command refuses is tried in forks of a process that has imported TensorFlow.
+Every command is a process of its own, on a corpus and a model small enough for seconds;
+those that need TensorFlow are forks of one that has imported it.
 """
 
 import dataclasses
@@ -134,8 +134,8 @@ def work(tmp_path_factory) -> pathlib.Path:
     """What the commands left, in folders called by the stage."""
     work = tmp_path_factory.mktemp("work")
     _prepare(work)
-    check(*_trainer(work, work / "model"))
-    check(*_converter(work / "model", work / "hf"))
+    check(*_trainer(work, work / "model"), warm=True)
+    check(*_converter(work / "model", work / "hf"), warm=True)
     return work
 
 
