@@ -120,12 +120,13 @@ def load_tokenizer(vocab_file: str) -> BertWordPieceTokenizer:
             f"{vocab_file} and the {TOKENIZER_FILE} beside it hold different tokens: "
             f"copy both from one folder, or remove {TOKENIZER_FILE}"
         )
-    return _wordpiece(vocab, options)
+    return wordpiece(vocab, options)
 
 
-def _wordpiece(
+def wordpiece(
     vocab: dict[str, int] | None, options: TokenizerOptions = TokenizerOptions()
 ) -> BertWordPieceTokenizer:
+    """A cased BERT tokenizer, unless the options say otherwise."""
     tokenizer = BertWordPieceTokenizer(
         vocab, lowercase=options.lowercase, strip_accents=options.strip_accents
     )
@@ -138,7 +139,7 @@ def word_splitter(options: TokenizerOptions) -> Callable[[str], list[str]]:
 
     Special tokens are left out: no piece of them is to be learned.
     """
-    tokenizer = _wordpiece(None, options)
+    tokenizer = wordpiece(None, options)
     normalize = tokenizer.normalizer.normalize_str
     pre_tokenize = tokenizer.pre_tokenizer.pre_tokenize_str
     special = [re.escape(token) for token in (*SPECIAL_TOKENS, *options.special_tokens)]
@@ -183,7 +184,7 @@ def save(
 ) -> list[dict[str, Any]]:
     """Writes vocab.txt and tokenizer.json; returns their manifest entries."""
     text = "".join(token + "\n" for token in tokens)
-    tokenizer = _wordpiece({token: i for i, token in enumerate(tokens)}, options)
+    tokenizer = wordpiece({token: i for i, token in enumerate(tokens)}, options)
     contents = {VOCAB_FILE: text, TOKENIZER_FILE: tokenizer.to_str()}
     for name, content in contents.items():
         files.write_text(os.path.join(directory, name), content)

@@ -1,6 +1,8 @@
 """The doctor's report, of a stand-in for Google Cloud, and its exit code."""
 
+import json
 import re
+import subprocess
 
 import pytest
 from helpers import ROOT, processes
@@ -83,16 +85,22 @@ def test_tensorflow_that_aborts_is_survived(doctor, tmp_path):
     assert "bucket" not in done.out
 
 
+def answers(monkeypatch, answer: dict) -> None:
+    """Lets any process print the answer."""
+    ended = subprocess.CompletedProcess([], 0, json.dumps(answer) + "\n", "")
+    monkeypatch.setattr(subprocess, "run", lambda *args, **options: ended)
+
+
 def test_machine_without_a_tpu(monkeypatch):
     answer = {"finding": ["TPU local", "this machine has none", "run this elsewhere"]}
-    monkeypatch.setattr(tpu_doctor, "_in_new_process", lambda code: answer)
+    answers(monkeypatch, answer)
     assert list(tpu_doctor.local_tpu()) == [tuple(answer["finding"])]
 
 
 def test_local_tpu(cloud, monkeypatch):
     devices = [f"/device:TPU:{i}" for i in range(8)]
     answer = {"type": "v3-8", "devices": devices}
-    monkeypatch.setattr(tpu_doctor, "_in_new_process", lambda code: answer)
+    answers(monkeypatch, answer)
     found = [each[:2] for each in tpu_doctor.local_tpu()]
     assert found == [
         ("TPU", "v3-8, 8 devices"),
@@ -103,8 +111,8 @@ def test_local_tpu(cloud, monkeypatch):
 
 def test_start_without_a_tpu_is_reported():
     """The code that starts a TPU, as it is, where there is none."""
-    found = tpu_doctor._in_new_process(tpu_doctor._START)
-    assert found["finding"][0] == "TPU local"
+    (found,) = tpu_doctor.local_tpu()
+    assert found.subject == "TPU local"
 
 
 @pytest.mark.parametrize(

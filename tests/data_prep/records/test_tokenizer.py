@@ -31,7 +31,7 @@ def tokenizer_json(**changes) -> str:
     """A cased BERT tokenizer; `normalizer` holds changes of its settings."""
     settings = dict(changes.get("normalizer", ()))
     tokens = dict.fromkeys(VOCAB)
-    tokenizer = vocabulary._wordpiece({token: i for i, token in enumerate(tokens)})
+    tokenizer = vocabulary.wordpiece({token: i for i, token in enumerate(tokens)})
     description = json.loads(tokenizer.to_str())
     description["normalizer"].update(settings)
     description["model"].update(dict(changes.get("model", ())))

@@ -11,7 +11,7 @@ from data_prep.vocab import measures, vocabulary
 def tokenizer(*tokens: str, special_tokens: tuple[str, ...] = ()):
     names = [*vocabulary.SPECIAL_TOKENS, *special_tokens, *tokens]
     options = vocabulary.TokenizerOptions(special_tokens=special_tokens)
-    return vocabulary._wordpiece({name: i for i, name in enumerate(names)}, options)
+    return vocabulary.wordpiece({name: i for i, name in enumerate(names)}, options)
 
 
 TOKENIZER = tokenizer("학교", "##에서", "##는", "가", "##나", ".", "a")

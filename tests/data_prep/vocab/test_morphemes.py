@@ -57,7 +57,7 @@ def test_no_learned_token_crosses_a_morpheme():
     layout = training.Layout((), single)
     tokens = training.learn(counts, layout, 100, 2)
     assert set(tokens[5 + len(single) :]) == {"학교", "##에서"}
-    tokenizer = vocabulary._wordpiece({token: i for i, token in enumerate(tokens)})
+    tokenizer = vocabulary.wordpiece({token: i for i, token in enumerate(tokens)})
     found = tokenizer.encode("학교에서 집은", add_special_tokens=False).tokens
     assert found == ["학교", "##에서", "집", "##은"]
 

@@ -126,7 +126,7 @@ def test_the_alphabet_s_tokens_suffice_for_every_word():
     alphabet.add(words)
     kept = alphabet.choose(6000, SPLIT)
     tokens = learn(words, 1500, characters=alphabet.tokens(kept, SPLIT))
-    tokenizer = vocabulary._wordpiece({token: i for i, token in enumerate(tokens)})
+    tokenizer = vocabulary.wordpiece({token: i for i, token in enumerate(tokens)})
     for line in [*random_lines()[:50], "ㅋㅋㅋ Hello😂❤\ufe0f 12!?"]:
         found = tokenizer.encode(line, add_special_tokens=False).tokens
         assert "".join(t.removeprefix("##") for t in found) == line.replace(" ", "")

@@ -116,7 +116,7 @@ def test_known_words_round_trip(words):
         "가나",
         "##다나",
     ]
-    tokenizer = vocabulary._wordpiece({token: i for i, token in enumerate(pieces)})
+    tokenizer = vocabulary.wordpiece({token: i for i, token in enumerate(pieces)})
     text = " ".join(words)
     assert tokenizer.decode(tokenizer.encode(text).ids) == text
 
@@ -126,7 +126,7 @@ def test_known_words_round_trip(words):
 def test_the_splitter_cuts_as_the_tokenizer_does(text):
     letters = sorted(set("가나ㅋa!漢[😂"))
     pieces = [*vocabulary.SPECIAL_TOKENS, *letters, *("##" + c for c in letters)]
-    tokenizer = vocabulary._wordpiece({token: i for i, token in enumerate(pieces)})
+    tokenizer = vocabulary.wordpiece({token: i for i, token in enumerate(pieces)})
     words: list[str] = []
     for token in tokenizer.encode(text, add_special_tokens=False).tokens:
         if token.startswith("##"):

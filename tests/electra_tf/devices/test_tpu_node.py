@@ -13,13 +13,17 @@ ZONE, PROJECT = "some-zone", "some-project"
 
 
 @pytest.fixture
-def node(cloud, monkeypatch) -> tpu_node.Node:
+def has_credentials(monkeypatch) -> None:
     credentials = oauth2client.client.AccessTokenCredentials(google_cloud.TOKEN, "test")
     monkeypatch.setattr(
         oauth2client.client.GoogleCredentials,
         "get_application_default",
         lambda: credentials,
     )
+
+
+@pytest.fixture
+def node(cloud, has_credentials) -> tpu_node.Node:
     return tpu_node.Node("mine", ZONE, PROJECT)
 
 
@@ -90,11 +94,12 @@ def test_address_that_nobody_listens_at(cloud, node):
         node.check("2.20.0")
 
 
-def test_api_that_never_answers_is_given_up(cloud, node, monkeypatch):
+def test_api_that_never_answers_is_given_up(cloud, has_credentials, monkeypatch):
     monkeypatch.setattr(tpu_node, "ANSWER_SECONDS", 0.2)
     with socket.create_server((cloud.address, 0)) as silent:
         url = f"http://{cloud.address}:{silent.getsockname()[1]}"
-        monkeypatch.setattr(node._client, "_discovery_url", url)
+        monkeypatch.setenv("TPU_API_DISCOVERY_URL", url)
+        node = tpu_node.Node("mine", ZONE, PROJECT)
         with pytest.raises(tpu_node.NotWell, match="API: .*time.*describe mine"):
             node.check("2.20.0")
     assert socket.getdefaulttimeout() is None

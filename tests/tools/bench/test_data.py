@@ -46,9 +46,10 @@ def test_report_is_of_the_records_that_were_built(corpus, tmp_path):
     assert re.search(r"peak memory of build_tfrecords: \d{2,4} MB", report)
 
 
-def test_failing_stage_is_told_with_its_log(corpus, tmp_path):
-    with pytest.raises(UserError, match=r"data_prep\.train_vocab .*failed:"):
-        data._module("data_prep.train_vocab", input_dir=tmp_path, output_dir="x")
+def test_failing_stage_is_told_with_its_log(tmp_path):
+    message = r"tools\.demo\.corpus .*failed:\n.*--num_threads=0"
+    with pytest.raises(UserError, match=message):
+        data.make_corpus(str(tmp_path), 0)
 
 
 def test_encoding_alone_counts_lines_and_tokens(corpus):
