@@ -1,14 +1,13 @@
 """The commands of both READMEs, run as they stand there on a tiny corpus."""
 
 import json
-import os
 import pathlib
 import re
 import subprocess
 import sys
 
 import pytest
-from helpers import ROOT
+from helpers import ROOT, processes
 
 from tools.demo import corpus
 
@@ -48,13 +47,12 @@ def _commands(name: str) -> list[str]:
     return [command for command in commands if command]
 
 
-def _make_environment(bin_dir: pathlib.Path, **variables: str) -> dict[str, str]:
+def _make_environment(bin_dir: pathlib.Path, **variables: str | None) -> dict[str, str]:
     """Targets use this Python instead of .venv, and import this checkout."""
     overrides = f"READY= BIN={bin_dir}"
-    # Not those of a `make test` around this.
-    clean = {k: v for k, v in os.environ.items() if k not in ("MAKELEVEL", "ARGS")}
-    environment = {**clean, "MAKEFLAGS": f" -- {overrides}", "PYTHONPATH": str(ROOT)}
-    return {**environment, "CUDA_VISIBLE_DEVICES": "-1", **variables}
+    # MAKELEVEL: of a `make test` around this.
+    environment = {"MAKEFLAGS": f" -- {overrides}", "MAKELEVEL": None, "ARGS": None}
+    return processes.environment(**{**environment, **variables})
 
 
 @pytest.fixture(scope="module")
@@ -77,14 +75,11 @@ def checkout(tmp_path_factory) -> pathlib.Path:
 
 
 def _run(command: str, folder: pathlib.Path) -> None:
-    args = ARGS.get(" ".join(command.split()[:2]), "")
-    environment = _make_environment(pathlib.Path(sys.executable).parent)
-    if args:
-        environment["ARGS"] = args
+    args = ARGS.get(" ".join(command.split()[:2]))
     done = subprocess.run(
         ["bash", "-c", command],
         cwd=folder,
-        env=environment,
+        env=_make_environment(pathlib.Path(sys.executable).parent, ARGS=args),
         capture_output=True,
         text=True,
     )
@@ -110,15 +105,9 @@ def test_commands_lead_from_raw_text_to_scores(finished):
 def test_python_code_loads_the_result(finished):
     (code,) = _blocks("README.md", "python")
     code += "print(discriminator.num_parameters() > 0, len(tokenizer) > 5)"
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=finished,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert done.stdout == "True True\n", done.stderr
+    environment = processes.environment(HF_HUB_OFFLINE="1")
+    done = processes.check("-c", code, cwd=finished, env=environment)
+    assert done.out == "True True\n"
 
 
 def test_both_readmes_have_the_same_commands():

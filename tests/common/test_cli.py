@@ -1,11 +1,7 @@
 """A small command: how it is told its settings, explains itself and fails."""
 
-import os
-import subprocess
-import sys
-
 import pytest
-from helpers import ROOT
+from helpers import processes
 
 COMMAND = '''"""Cooks rice.
 
@@ -57,27 +53,18 @@ if __name__ == "__main__":
 def cook(tmp_path_factory):
     path = tmp_path_factory.mktemp("command") / "rice.py"
     path.write_text(COMMAND)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "88"}
-
-    def run(*args: str) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            [sys.executable, str(path), *args],
-            env=environment,
-            capture_output=True,
-            text=True,
-        )
-
-    return run
+    environment = processes.environment(COLUMNS="88")
+    return lambda *args: processes.run(path, *args, env=environment)
 
 
 def test_settings_have_the_defaults_of_their_fields(cook):
     done = cook("--pot=iron")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == (
+    assert done.code == 0, done.err
+    assert done.out == (
         "Rice(grain='round', cups=1, names=('a', 'b'), pot='iron') "
         "Stove(heat=0.5, lid=True, minutes=None)\n"
     )
-    assert "] Python 3." in done.stderr
+    assert "] Python 3." in done.err
 
 
 def test_settings_come_from_the_command_line(cook):
@@ -85,11 +72,11 @@ def test_settings_come_from_the_command_line(cook):
         *("--grain=long", "--cups=3", "--names=x,y,z", "--pot=iron", "--heat=1"),
         *("--nolid", "--minutes=20", "--verbosity=-1"),
     )
-    assert done.stdout == (
+    assert done.out == (
         "Rice(grain='long', cups=3, names=('x', 'y', 'z'), pot='iron') "
         "Stove(heat=1.0, lid=False, minutes=20)\n"
     )
-    assert done.stderr == ""
+    assert done.err == ""
 
 
 HELP = """Cooks rice.
@@ -121,7 +108,7 @@ Stove:
 @pytest.mark.parametrize("flag", ["--help", "-h", "--helpshort"])
 def test_help_shows_every_flag_by_groups(cook, flag):
     done = cook(flag, "--cups=100")
-    assert (done.returncode, done.stdout, done.stderr) == (0, HELP, "")
+    assert (done.code, done.out, done.err) == (0, HELP, "")
 
 
 @pytest.mark.parametrize(
@@ -142,12 +129,12 @@ def test_help_shows_every_flag_by_groups(cook, flag):
 )
 def test_mistakes_get_one_message(cook, args, message):
     done = cook(*args)
-    assert done.returncode == 1
-    assert message in done.stderr and done.stdout == ""
-    assert "Traceback" not in done.stderr
+    assert done.code == 1
+    assert message in done.err and done.out == ""
+    assert "Traceback" not in done.err
 
 
 def test_bugs_keep_their_traceback(cook):
     done = cook("--pot=broken")
-    assert done.returncode == 1
-    assert "Traceback" in done.stderr and "ValueError: a bug" in done.stderr
+    assert done.code == 1
+    assert "Traceback" in done.err and "ValueError: a bug" in done.err
