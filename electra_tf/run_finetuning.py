@@ -31,9 +31,7 @@ from data_prep.stages import manifest
 from electra_tf.devices.flags import Devices
 from electra_tf.finetune import results
 from electra_tf.finetune.data import readers, splits, tasks
-from electra_tf.finetune.data.tasks import Task
-from electra_tf.finetune.kinds.interface import Kind
-from electra_tf.finetune.kinds.table import KINDS
+from electra_tf.finetune.data.tasks import CustomTask
 from electra_tf.finetune.settings import Settings, numbers
 
 
@@ -72,26 +70,6 @@ class Run:
 
 
 @dataclasses.dataclass(frozen=True)
-class CustomTask:
-    """Files and columns of --task=custom; columns also of --input."""
-
-    kind: str = flag("classification", "Kind of task.", choices=tuple(KINDS))
-    train_file: str = flag("", "Training file for --task=custom.")
-    dev_file: str = flag("", "Dev file; without one, a tenth of train.")
-    test_file: str = flag("", "Test file; without one, only dev is scored.")
-    text_column: str = flag("", "Column of the text.")
-    text_pair_column: str = flag("", "Column of the second text.")
-    label_column: str = flag("label", "Column of the label.")
-    choice_columns: tuple[str, ...] = flag((), "Columns of multiple_choice's choices.")
-    label_separator: str = flag(",", "What separates labels of multi_label.")
-    metric: str = flag("", "Score that chooses the epoch, else the kind's default.")
-
-    def task(self, kind: Kind, train_file: str) -> Task:
-        given = dataclasses.asdict(self) | {"kind": kind, "train_file": train_file}
-        return tasks.custom(**given)
-
-
-@dataclasses.dataclass(frozen=True)
 class Prediction:
     """Files of --mode=predict."""
 
@@ -116,10 +94,7 @@ def train(run: Run, custom: CustomTask, settings: Settings, devices: Devices) ->
     if not run.task or not run.output_dir:
         raise UserError("--mode=train needs --task and --output_dir")
     seeds = numbers("seeds", run.seeds)
-    if run.task == "custom":
-        task = custom.task(KINDS[custom.kind], custom.train_file)
-    else:
-        task = tasks.TASKS[run.task]
+    task = custom.task() if run.task == "custom" else tasks.TASKS[run.task]
     dataset = splits.load(task, run.data_dir, run.train_rows)
     # TensorFlow takes seconds to import: first the errors that need none.
     from electra_tf.devices import strategies
@@ -180,7 +155,8 @@ def predict(
     predictions.check_output(prediction.output, described.kind)
     task = tasks.TASKS.get(described.task)
     if not task or custom.text_column:
-        task = custom.task(described.kind, "-")
+        kind = described.kind.name
+        task = dataclasses.replace(custom, kind=kind, train_file="-").task()
     rows = readers.unlabelled(task, prediction.input)
     begin = time.monotonic()
     predictor = predictions.Predictor(

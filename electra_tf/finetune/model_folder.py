@@ -16,7 +16,7 @@ from common.cli import UserError
 from data_prep.vocab import tokenizer_source
 from electra_tf.export.hf_config import encoder_config, tokenizer_files
 from electra_tf.export.hf_folder import WEIGHTS_FILE
-from electra_tf.finetune.kinds.interface import Kind
+from electra_tf.finetune.kinds.base import Kind
 from electra_tf.finetune.kinds.table import KINDS
 from electra_tf.finetune.networks import FinetuningModel
 from electra_tf.finetune.pretrained import Pretrained

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from electra_tf.config import TransformerConfig
 from electra_tf.finetune.heads import HEADS
-from electra_tf.finetune.kinds.interface import Kind
+from electra_tf.finetune.kinds.base import Kind
 from electra_tf.model.batch import Inputs, view_of_row
 from electra_tf.model.dropout import RandomStream
 from electra_tf.model.encoder import Embeddings, Encoder

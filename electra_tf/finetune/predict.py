@@ -13,7 +13,7 @@ from common.cli import UserError
 from electra_tf.devices import strategies
 from electra_tf.finetune import model_folder, pretrained
 from electra_tf.finetune.batches import Batches, bucket_lengths
-from electra_tf.finetune.kinds.interface import Kind, Prepared, Reading
+from electra_tf.finetune.kinds.base import Kind, Prepared, Reading
 from electra_tf.finetune.kinds.rows import Row
 from electra_tf.finetune.settings import Settings
 from electra_tf.finetune.training import Finetuner

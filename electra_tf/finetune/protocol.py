@@ -23,7 +23,7 @@ from electra_tf.finetune.batches import Batches, bucket_lengths
 from electra_tf.finetune.data.dataset import Dataset
 from electra_tf.finetune.data.tasks import Task
 from electra_tf.finetune.kinds import scoring
-from electra_tf.finetune.kinds.interface import Prepared, Reading
+from electra_tf.finetune.kinds.base import Prepared, Reading
 from electra_tf.finetune.model_folder import TaskDescription
 from electra_tf.finetune.networks import FinetuningModel
 from electra_tf.finetune.pretrained import Pretrained
@@ -214,8 +214,8 @@ def _score_seed(
         *(run.task.name, seed, best.epoch, test and _line(test)),
     )
     seconds = time.monotonic() - begin
-    whole = Seed(seed, best.epoch, epochs, best.dev, test, seconds)
-    return whole, weights, finetuner.model
+    scored_seed = Seed(seed, best.epoch, epochs, best.dev, test, seconds)
+    return scored_seed, weights, finetuner.model
 
 
 def _batches(run: Run, prepared: Prepared, training: bool) -> Batches:

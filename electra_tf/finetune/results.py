@@ -24,12 +24,11 @@ from typing import Any, NamedTuple
 
 from common import files
 from common.cli import UserError
+from electra_tf.finetune.kinds.base import Scores
 from electra_tf.finetune.kinds.table import KINDS
 
 RESULTS_FILE = "results.json"
 INITS = ("pretrained", "random", "baseline")
-
-Scores = dict[str, float]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,9 +155,7 @@ def read(path: str) -> Results:
         contents = files.read_json(path)
     except ValueError as error:
         raise _malformed(path, f"not JSON ({error})") from error
-    results = _filled(path, Results, contents)
-    seeds = [_seed(path, seed) for seed in results.seeds]
-    results = dataclasses.replace(results, seeds=seeds)
+    results = _parsed_object(path, Results, contents)
     _check(path, results)
     return results
 
@@ -219,70 +216,45 @@ def read_all(patterns: Sequence[str]) -> list[tuple[str, Results]]:
     return runs
 
 
-def _seed(path: str, contents: Any) -> Seed:
-    seed = _filled(path, Seed, contents)
-    epochs = [_filled(path, Epoch, epoch) for epoch in seed.epochs]
-    return dataclasses.replace(
-        seed,
-        epochs=[
-            dataclasses.replace(
-                epoch,
-                loss=math.nan if epoch.loss is None else epoch.loss,
-                dev=_scores(path, epoch.dev),
-            )
-            for epoch in epochs
-        ],
-        dev=_scores(path, seed.dev),
-        test=None if seed.test is None else _scores(path, seed.test),
-    )
+def _parsed(path: str, name: str, hint: Any, value: Any) -> Any:
+    """JSON's value as the annotation wants it; UserError if it is something else."""
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if origin is types.UnionType:  # with None
+        return None if value is None else _parsed(path, name, parts[0], value)
+    if dataclasses.is_dataclass(hint):
+        return _parsed_object(path, hint, value)
+    if hint is float:
+        value = math.nan if value is None else value
+        if isinstance(value, int | float):
+            return float(value)
+    elif isinstance(value, origin or hint):
+        if origin is list:
+            return [_parsed(path, name, parts[0], part) for part in value]
+        if origin is dict and parts[1] is not Any:
+            return {n: _parsed(path, n, parts[1], part) for n, part in value.items()}
+        return value
+    raise _malformed(path, f"{name} is {value!r:.60}, not {hint.__name__}")
 
 
-def _filled(path: str, dataclass: type, contents: Any) -> Any:
-    """A dataclass from JSON; lists and dicts in it stay as they are.
-
-    Raises:
-      UserError: a field is missing, unknown or of another type.
-    """
+def _parsed_object(path: str, dataclass: type, value: Any) -> Any:
     what = dataclass.__name__.lower()
-    if not isinstance(contents, dict):
-        raise _malformed(path, f"{what} is {contents!r:.60}, not an object")
-    fields = {field.name: field for field in dataclasses.fields(dataclass)}
+    if not isinstance(value, dict):
+        raise _malformed(path, f"{what} is {value!r:.60}, not an object")
+    fields, hints = dataclasses.fields(dataclass), typing.get_type_hints(dataclass)
     required = {
-        name
-        for name, field in fields.items()
+        field.name
+        for field in fields
         if field.default is field.default_factory is dataclasses.MISSING
     }
     for problem, names in (
-        ("lacks", required - contents.keys()),
-        ("has the unknown fields", contents.keys() - fields.keys()),
+        ("lacks", required - value.keys()),
+        ("has the unknown fields", value.keys() - hints.keys()),
     ):
         if names:
             raise _malformed(path, f"{what} {problem} {', '.join(sorted(names))}")
-    hints = typing.get_type_hints(dataclass)
-    for name, value in contents.items():
-        if not _fits(value, hints[name]):
-            wanted = fields[name].type
-            wanted = getattr(wanted, "__name__", wanted)
-            raise _malformed(path, f"{what}'s {name} is {value!r:.60}, not {wanted}")
-    return dataclass(**contents)
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether JSON's value has the annotated type, the parts of lists aside."""
-    origin = typing.get_origin(hint)
-    if origin is types.UnionType:
-        return any(_fits(value, part) for part in typing.get_args(hint))
-    if hint is float:
-        return value is None or isinstance(value, int | float)
-    return isinstance(value, origin or hint)
-
-
-def _scores(path: str, contents: dict[str, Any]) -> Scores:
-    """Scores with nan for null."""
-    for name, value in contents.items():
-        if not _fits(value, float):
-            raise _malformed(path, f"the score {name} is {value!r:.60}, not a number")
-    return {n: math.nan if v is None else float(v) for n, v in contents.items()}
+    return dataclass(
+        **{n: _parsed(path, f"{what}'s {n}", hints[n], v) for n, v in value.items()}
+    )
 
 
 def _check(path: str, results: Results) -> None:

@@ -7,8 +7,8 @@ from data_prep.vocab import tokenizer_source
 from electra_tf.config import TransformerConfig
 from electra_tf.finetune import model_folder
 from electra_tf.finetune.kinds import table as kinds
+from electra_tf.finetune.kinds.base import Reading
 from electra_tf.finetune.kinds.encoding import Features
-from electra_tf.finetune.kinds.interface import Reading
 from electra_tf.finetune.kinds.rows import Answer, Row, Unit
 from electra_tf.finetune.model_folder import READING_SETTINGS, TaskDescription
 from electra_tf.finetune.networks import FinetuningModel

@@ -21,8 +21,8 @@ from sklearn.preprocessing import MultiLabelBinarizer
 
 from common.cli import UserError
 from electra_tf.finetune.data.dataset import Dataset
+from electra_tf.finetune.kinds.base import Kind
 from electra_tf.finetune.kinds.classification import CLASSIFICATION
-from electra_tf.finetune.kinds.interface import Kind
 from electra_tf.finetune.kinds.multi_label import MULTI_LABEL
 from electra_tf.finetune.kinds.multiple_choice import MULTIPLE_CHOICE
 from electra_tf.finetune.kinds.regression import REGRESSION

@@ -26,41 +26,43 @@ def dots(table: Table) -> bytes:
 
     Small dots are seeds; the large one is their mean, with its standard deviation.
     """
-    pyplot = pictures.pyplot()
-    panels = max(len(table.columns), 1)
-    across = min(panels, _COLUMNS)
-    down = -(-panels // across)
+    across = max(min(len(table.columns), _COLUMNS), 1)
     height = _INCHES_PER_MODEL * len(table.rows) + 0.9
-    figure, axes = pyplot.subplots(
-        down,
-        across,
-        figsize=(3.2 * across + 4.5, height * down + 0.4),
-        sharey=True,
-        squeeze=False,
-        layout="constrained",
-    )
-    for axis in axes.flat[len(table.columns) :]:
-        axis.set_axis_off()
-    for axis, column in zip(axes.flat, table.columns, strict=False):
-        _draw_column(axis, table, column)
+    figure, panels = _grid(len(table.columns), 3.2, height, (4.5, 0.4), sharey=True)
+    for panel, column in zip(panels, table.columns, strict=True):
+        _draw_column(panel, table, column)
     present = [i for i in _COLOURS if any(row.init == i for row in table.rows)]
-    shown = [
-        pyplot.Line2D([], [], color=_COLOURS[i], marker="o", ls="") for i in present
-    ]
-    figure.legend(
-        shown,
-        present,
-        loc="outside upper center",
-        ncols=len(present) or 1,
-        frameon=False,
-    )
+    line = pictures.pyplot().Line2D
+    shown = [line([], [], color=_COLOURS[i], marker="o", ls="") for i in present]
+    place = {"loc": "outside upper center", "ncols": len(present) or 1}
+    figure.legend(shown, present, frameon=False, **place)
     notes = [n for n in table.notes if n.startswith(score_table.DIFFERENT_DATA)]
-    if notes:
-        lines = [
-            line for note in notes for line in textwrap.wrap(note, 40 * across + 30)
-        ]
+    lines = [line for note in notes for line in textwrap.wrap(note, 40 * across + 30)]
+    if lines:
         figure.supxlabel("\n".join(lines), fontsize=8)
     return pictures.png(figure)
+
+
+def _grid(
+    count: int,
+    width: float,
+    height: float,
+    margins: tuple[float, float] = (0.0, 0.0),
+    **options: Any,
+) -> tuple[Any, list[Any]]:
+    """A figure with `count` panels of this size in inches, and the panels."""
+    across = max(min(count, _COLUMNS), 1)
+    down = max(-(-count // across), 1)
+    figure, axes = pictures.pyplot().subplots(
+        *(down, across),
+        figsize=(width * across + margins[0], height * down + margins[1]),
+        squeeze=False,
+        layout="constrained",
+        **options,
+    )
+    for panel in axes.flat[count:]:
+        panel.set_axis_off()
+    return figure, list(axes.flat[:count])
 
 
 def _draw_column(axis: Any, table: Table, column: score_table.Column) -> None:
@@ -80,19 +82,8 @@ def _draw_column(axis: Any, table: Table, column: score_table.Column) -> None:
 
 def curves(drawn: list[Curve]) -> bytes:
     """A PNG with a panel for each task: seeds, their mean and standard deviation."""
-    pyplot = pictures.pyplot()
-    across = min(len(drawn), _COLUMNS)
-    down = -(-len(drawn) // across)
-    figure, axes = pyplot.subplots(
-        down,
-        across,
-        figsize=(5.0 * across, 3.2 * down),
-        squeeze=False,
-        layout="constrained",
-    )
-    for axis in axes.flat[len(drawn) :]:
-        axis.set_axis_off()
-    for axis, curve in zip(axes.flat, drawn, strict=False):
+    figure, panels = _grid(len(drawn), 5.0, 3.2)
+    for axis, curve in zip(panels, drawn, strict=True):
         steps = sorted(curve.points)
         means = [100 * curve.points[step].mean for step in steps]
         sds = [100 * curve.points[step].sd for step in steps]

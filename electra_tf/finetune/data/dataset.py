@@ -3,7 +3,7 @@
 import dataclasses
 from typing import NamedTuple
 
-from electra_tf.finetune.kinds.interface import Kind
+from electra_tf.finetune.kinds.base import Kind
 from electra_tf.finetune.kinds.rows import Row
 
 

@@ -5,8 +5,8 @@ import pathlib
 import sys
 from typing import Any, NamedTuple
 
-from common.cli import UserError
-from electra_tf.finetune.kinds.interface import Kind
+from common.cli import UserError, flag
+from electra_tf.finetune.kinds.base import Kind
 from electra_tf.finetune.kinds.table import KINDS
 
 if sys.version_info >= (3, 11):
@@ -73,52 +73,55 @@ TASKS: dict[str, Task] = {
 }
 
 
-def custom(
-    kind: Kind,
-    train_file: str,
-    dev_file: str = "",
-    test_file: str = "",
-    text_column: str = "",
-    text_pair_column: str = "",
-    label_column: str = "label",
-    choice_columns: tuple[str, ...] = (),
-    label_separator: str = ",",
-    metric: str = "",
-    max_seq_length: int = 128,
-    num_train_epochs: int = 3,
-) -> Task:
-    """A user's own task, from files with whole paths.
+@dataclasses.dataclass(frozen=True)
+class CustomTask:
+    """Files and columns of --task=custom; columns also of --input.
 
     Tagging reads a word and its tag per line, question answering SQuAD's JSON; the
     columns are then those of files to predict. The others read .tsv with a header,
     .jsonl, or a list in .json. The label of multiple_choice is the right choice's place
     in `choice_columns`, from 0.
-
-    Raises:
-      UserError: there is no train file, or choices are missing or out of place.
     """
-    if not train_file:
-        raise UserError("--task=custom needs --train_file")
-    if kind.has_choices != (len(choice_columns) > 1):
-        raise UserError(
-            f"--choice_columns={','.join(choice_columns)!r}: --kind={kind.name} "
-            + ("needs two or more" if kind.has_choices else "has none")
+
+    kind: str = flag("classification", "Kind of task.", choices=tuple(KINDS))
+    train_file: str = flag("", "Training file for --task=custom.")
+    dev_file: str = flag("", "Dev file; without one, a tenth of train.")
+    test_file: str = flag("", "Test file; without one, only dev is scored.")
+    text_column: str = flag("", "Column of the text.")
+    text_pair_column: str = flag("", "Column of the second text.")
+    label_column: str = flag("label", "Column of the label.")
+    choice_columns: tuple[str, ...] = flag((), "Columns of multiple_choice's choices.")
+    label_separator: str = flag(",", "What separates labels of multi_label.")
+    metric: str = flag("", "Score that chooses the epoch, else the kind's default.")
+
+    def task(self) -> Task:
+        """The task, with paths for the files' names.
+
+        Raises:
+          UserError: there is no train file, or choices are missing or out of place.
+        """
+        kind, choices = KINDS[self.kind], self.choice_columns
+        if not self.train_file:
+            raise UserError("--task=custom needs --train_file")
+        if kind.has_choices != (len(choices) > 1):
+            raise UserError(
+                f"--choice_columns={','.join(choices)!r}: --kind={kind.name} "
+                + ("needs two or more" if kind.has_choices else "has none")
+            )
+        if not self.label_separator:
+            raise UserError("--label_separator is empty: pass what is between labels")
+        text, text_pair = kind.default_columns
+        return Task(
+            name="custom",
+            kind=kind,
+            files=(Files(self.train_file, self.dev_file, self.test_file),),
+            metric=self.metric or kind.default_metric,
+            format="",
+            text=(self.text_column or text,),
+            text_pair=self.text_pair_column or text_pair,
+            choices=choices,
+            label=self.label_column,
+            label_separator=self.label_separator,
+            labels=tuple(str(index) for index in range(len(choices))),
+            num_train_epochs=3,
         )
-    if not label_separator:
-        raise UserError("--label_separator is empty: pass what is between labels")
-    text, text_pair = kind.default_columns
-    return Task(
-        name="custom",
-        kind=kind,
-        files=(Files(train_file, dev_file, test_file),),
-        metric=metric or kind.default_metric,
-        format="",
-        text=(text_column or text,),
-        text_pair=text_pair_column or text_pair,
-        choices=choice_columns,
-        label=label_column,
-        label_separator=label_separator,
-        labels=tuple(str(index) for index in range(len(choice_columns))),
-        max_seq_length=max_seq_length,
-        num_train_epochs=num_train_epochs,
-    )

@@ -6,40 +6,34 @@ from typing import Any
 import numpy as np
 
 from electra_tf.finetune.kinds import scoring
-from electra_tf.finetune.kinds.interface import Kind, Prepared, Reading
-from electra_tf.finetune.kinds.rows import Row, label_text, matching
+from electra_tf.finetune.kinds.base import Kind, Logits, Prepared, Reading, Scores
+from electra_tf.finetune.kinds.rows import Labels, Row, label_text, matching
 
 
 class Classification(Kind):
     name = "classification"
+    metrics = ("accuracy", "macro_f1", "weighted_f1", "f1")
     default_metric = "accuracy"
     problem_type = "single_label_classification"
 
-    def read_label(self, value: Any, names: Sequence[str], separator: str) -> str:
+    def read_label(self, value: Any, names: Labels, separator: str) -> str:
         return matching(label_text(value), names)
 
     def names(self, label: str) -> Iterable[str]:
         return (label,)
 
-    def all_labels(self, given: tuple[str, ...], in_train: set[str]) -> tuple[str, ...]:
-        return given or tuple(sorted(in_train))
-
-    def targets(self, rows: Sequence[Row], labels: Sequence[str]) -> np.ndarray:
+    def targets(self, rows: list[Row], labels: Labels) -> np.ndarray:
         """int32 [rows]."""
         number = {label: i for i, label in enumerate(labels)}
         return np.array([number[row.label] for row in rows], np.int32)
 
-    def predictions(
-        self, reading: Reading, prepared: Prepared, logits: Sequence[np.ndarray]
-    ) -> list[str]:
+    def predictions(self, reading: Reading, prepared: Prepared, logits: Logits) -> list:
         return [reading.labels[value.argmax()] for value in logits]
 
-    def metric_names(self, labels: Sequence[str]) -> tuple[str, ...]:
-        return (*CLASS_METRICS, "f1") if len(labels) == 2 else CLASS_METRICS
+    def metric_names(self, labels: Labels) -> Labels:
+        return self.metrics if len(labels) == 2 else self.metrics[:-1]  # without f1
 
-    def scores(
-        self, predictions: Sequence[str], rows: Sequence[Row], labels: Sequence[str]
-    ) -> dict[str, float]:
+    def scores(self, predictions: list, rows: list[Row], labels: Labels) -> Scores:
         """Those of `class_scores`; with two labels also f1, that of the second."""
         expected = [row.label for row in rows]
         scores = class_scores(predictions, expected)
@@ -53,9 +47,6 @@ class Classification(Kind):
                 lambda: metrics.f1_score(wanted, given),
             )
         return scores
-
-
-CLASS_METRICS = ("accuracy", "macro_f1", "weighted_f1")
 
 
 def class_scores(predictions: Sequence[Any], labels: Sequence[Any]) -> dict[str, float]:

@@ -1,25 +1,24 @@
 """Any number of labels. A row's label is a tuple of names."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from electra_tf.finetune.kinds import scoring
-from electra_tf.finetune.kinds.interface import Kind, Prepared, Reading
-from electra_tf.finetune.kinds.rows import Row, as_text
+from electra_tf.finetune.kinds.base import Kind, Logits, Prepared, Reading, Scores
+from electra_tf.finetune.kinds.rows import Labels, Row, as_text
 
 
 class MultiLabel(Kind):
     name = "multi_label"
+    metrics = ("accuracy", "macro_f1", "weighted_f1", "micro_f1")
     default_metric = "micro_f1"
     problem_type = "multi_label_classification"
     # Rows without any label say nothing, but one label tells rows apart.
     min_distinct = 1
 
-    def read_label(
-        self, value: Any, names: Sequence[str], separator: str
-    ) -> tuple[str, ...]:
+    def read_label(self, value: Any, names: Labels, separator: str) -> tuple[str, ...]:
         """From a list in JSON, or from text with a separator between the names."""
         parts = value if isinstance(value, list) else as_text(value).split(separator)
         stripped = (as_text(part).strip() for part in parts)
@@ -28,10 +27,7 @@ class MultiLabel(Kind):
     def names(self, label: tuple[str, ...]) -> Iterable[str]:
         return label
 
-    def all_labels(self, given: tuple[str, ...], in_train: set[str]) -> tuple[str, ...]:
-        return given or tuple(sorted(in_train))
-
-    def targets(self, rows: Sequence[Row], labels: Sequence[str]) -> np.ndarray:
+    def targets(self, rows: list[Row], labels: Labels) -> np.ndarray:
         """float32 [rows, labels], 0 or 1."""
         number = {label: i for i, label in enumerate(labels)}
         targets = np.zeros([len(rows), len(labels)], np.float32)
@@ -39,9 +35,7 @@ class MultiLabel(Kind):
             targets[i, [number[label] for label in row.label]] = 1.0
         return targets
 
-    def predictions(
-        self, reading: Reading, prepared: Prepared, logits: Sequence[np.ndarray]
-    ) -> list[tuple[str, ...]]:
+    def predictions(self, reading: Reading, prepared: Prepared, logits: Logits) -> list:
         names = np.array(reading.labels, object)
         return [tuple(names[value > 0]) for value in logits]
 
@@ -49,15 +43,7 @@ class MultiLabel(Kind):
         """[..., C] -> [..., C]: the sigmoid, without overflow."""
         return 0.5 * (1.0 + np.tanh(0.5 * logits))
 
-    def metric_names(self, labels: Sequence[str]) -> tuple[str, ...]:
-        return ("accuracy", "macro_f1", "weighted_f1", "micro_f1")
-
-    def scores(
-        self,
-        predictions: Sequence[tuple[str, ...]],
-        rows: Sequence[Row],
-        labels: Sequence[str],
-    ) -> dict[str, float]:
+    def scores(self, predictions: list, rows: list[Row], labels: Labels) -> Scores:
         """Scores of the decisions about each label, as scikit-learn defines them.
 
         * accuracy: the share of rows with exactly the right labels.

@@ -3,21 +3,21 @@
 A prediction is a list of answers, the likeliest first (`qa_answers.Prediction`).
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer
 
 from electra_tf.finetune.kinds import qa_answers, qa_metrics, qa_windows
+from electra_tf.finetune.kinds.base import Kind, Logits, Prepared, Reading, Scores
 from electra_tf.finetune.kinds.encoding import Features
-from electra_tf.finetune.kinds.interface import Kind, Prepared, Reading
 from electra_tf.finetune.kinds.qa_answers import Prediction
-from electra_tf.finetune.kinds.rows import Row
+from electra_tf.finetune.kinds.rows import Labels, Row
 
 
 class QuestionAnswering(Kind):
     name = "question_answering"
+    metrics = qa_metrics.NAMES
     default_metric = "f1"
     metrics_library = ""
     architecture = "ElectraForQuestionAnswering"
@@ -28,9 +28,7 @@ class QuestionAnswering(Kind):
     fits_tsv = False
     has_probabilities = False
 
-    def prepare(
-        self, reading: Reading, rows: list[Row], training: bool = False
-    ) -> Prepared:
+    def prepare(self, reading: Reading, rows: list[Row], training=False) -> Prepared:
         """Windows of contexts; in training, none of rows without a usable answer."""
         settings = reading.settings
         windows, counts = qa_windows.build(
@@ -45,9 +43,7 @@ class QuestionAnswering(Kind):
         features = Features(windows.input_ids, windows.segment_ids, targets)
         return Prepared(rows, features, counts, windows)
 
-    def predictions(
-        self, reading: Reading, prepared: Prepared, logits: Sequence[np.ndarray]
-    ) -> list[list[Prediction]]:
+    def predictions(self, reading: Reading, prepared: Prepared, logits: Logits) -> list:
         return qa_answers.best(
             prepared.windows,
             prepared.rows,
@@ -61,15 +57,7 @@ class QuestionAnswering(Kind):
         answers = [answer._asdict() for answer in prediction]
         return {"prediction": prediction[0].text, "answers": answers}
 
-    def metric_names(self, labels: Sequence[str]) -> tuple[str, ...]:
-        return qa_metrics.NAMES
-
-    def scores(
-        self,
-        predictions: Sequence[list[Prediction]],
-        rows: Sequence[Row],
-        labels: Sequence[str],
-    ) -> dict[str, float]:
+    def scores(self, predictions: list, rows: list[Row], labels: Labels) -> Scores:
         right = [[answer.text for answer in row.label] for row in rows]
         return qa_metrics.scores([best[0].text for best in predictions], right)
 

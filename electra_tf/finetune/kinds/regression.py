@@ -1,25 +1,26 @@
 """A number. A row's label is a float."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from electra_tf.finetune.kinds import scoring
-from electra_tf.finetune.kinds.interface import Kind, Prepared, Reading
-from electra_tf.finetune.kinds.rows import Row, label_text
+from electra_tf.finetune.kinds.base import Kind, Logits, Prepared, Reading, Scores
+from electra_tf.finetune.kinds.rows import Labels, Row, label_text
 
 
 class Regression(Kind):
     name = "regression"
+    metrics = ("pearson", "spearman")
     default_metric = "spearman"
     metrics_library = "scipy.stats"
     problem_type = "regression"
     num_outputs = 1
     has_probabilities = False
 
-    def read_label(self, value: Any, names: Sequence[str], separator: str) -> float:
+    def read_label(self, value: Any, names: Labels, separator: str) -> float:
         text = label_text(value)
         try:
             number = float(text)
@@ -32,21 +33,14 @@ class Regression(Kind):
     def distinct(self, label: float) -> Iterable[float]:
         return (label,)
 
-    def targets(self, rows: Sequence[Row], labels: Sequence[str]) -> np.ndarray:
+    def targets(self, rows: list[Row], labels: Labels) -> np.ndarray:
         """float32 [rows]."""
         return np.array([row.label for row in rows], np.float32)
 
-    def predictions(
-        self, reading: Reading, prepared: Prepared, logits: Sequence[np.ndarray]
-    ) -> list[float]:
+    def predictions(self, reading: Reading, prepared: Prepared, logits: Logits) -> list:
         return [float(value) for value in logits]
 
-    def metric_names(self, labels: Sequence[str]) -> tuple[str, ...]:
-        return ("pearson", "spearman")
-
-    def scores(
-        self, predictions: Sequence[float], rows: Sequence[Row], labels: Sequence[str]
-    ) -> dict[str, float]:
+    def scores(self, predictions: list, rows: list[Row], labels: Labels) -> Scores:
         """Correlations with the labels, in [-1, 1], as scipy defines them."""
         scoring.check_pairs(predictions, rows)
         stats = scoring.library(self.metrics_library)

@@ -25,6 +25,7 @@ class Answer(NamedTuple):
         return self.start >= 0 and context.startswith(self.text, self.start)
 
 
+Labels = tuple[str, ...]  # the labels of a task, in the order of the head's outputs
 Label = str | float | int | tuple[str, ...] | tuple[Unit, ...] | tuple[Answer, ...]
 
 

@@ -3,8 +3,8 @@
 Its head and loss are a row of `finetune.heads`.
 """
 
+from electra_tf.finetune.kinds.base import Kind
 from electra_tf.finetune.kinds.classification import CLASSIFICATION
-from electra_tf.finetune.kinds.interface import Kind
 from electra_tf.finetune.kinds.multi_label import MULTI_LABEL
 from electra_tf.finetune.kinds.multiple_choice import MULTIPLE_CHOICE
 from electra_tf.finetune.kinds.question_answering import QUESTION_ANSWERING

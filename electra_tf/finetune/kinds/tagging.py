@@ -15,9 +15,9 @@ import numpy as np
 
 from data_prep.records.ragged import Ragged
 from electra_tf.finetune.kinds import encoding, scoring
+from electra_tf.finetune.kinds.base import Kind, Logits, Prepared, Reading, Scores
 from electra_tf.finetune.kinds.encoding import Features
-from electra_tf.finetune.kinds.interface import Kind, Prepared, Reading
-from electra_tf.finetune.kinds.rows import Row, Unit
+from electra_tf.finetune.kinds.rows import Labels, Row, Unit
 
 # The label of a token at which no unit begins.
 NO_LABEL = -1
@@ -27,6 +27,7 @@ _WORD, _CHARACTER = re.compile(r"\S+"), re.compile(r"\S")
 
 class Tagging(Kind):
     name = "tagging"
+    metrics = ("entity_f1", "entity_precision", "entity_recall", "token_accuracy")
     default_metric = "entity_f1"
     metrics_library = "seqeval.metrics"
     architecture = "ElectraForTokenClassification"
@@ -41,7 +42,7 @@ class Tagging(Kind):
     def names(self, label: tuple[Unit, ...]) -> Iterable[str]:
         return (unit.tag for unit in label)
 
-    def all_labels(self, given: tuple[str, ...], in_train: set[str]) -> tuple[str, ...]:
+    def all_labels(self, given: Labels, in_train: set[str]) -> Labels:
         """Both B- and I- of each type, though train may have only one of them.
 
         Args:
@@ -50,9 +51,7 @@ class Tagging(Kind):
         types = given or sorted({tag[2:] for tag in in_train if tag != _OUTSIDE})
         return (_OUTSIDE, *(f"{place}-{name}" for name in types for place in "BI"))
 
-    def prepare(
-        self, reading: Reading, rows: list[Row], training: bool = False
-    ) -> Prepared:
+    def prepare(self, reading: Reading, rows: list[Row], training=False) -> Prepared:
         encodings = _encodings(reading, rows)
         ids = Ragged.from_rows([encoded.ids for encoded in encodings])
         tags = Ragged.from_rows(
@@ -70,9 +69,7 @@ class Tagging(Kind):
         features = Features(framed_ids, segments, Ragged(values, targets.offsets))
         return Prepared(rows, features, {"truncated": truncated})
 
-    def predictions(
-        self, reading: Reading, prepared: Prepared, logits: Sequence[np.ndarray]
-    ) -> list[list[str]]:
+    def predictions(self, reading: Reading, prepared: Prepared, logits: Logits) -> list:
         """The tags of each row's units."""
         lengths = prepared.features.input_ids.lengths
         return [
@@ -92,15 +89,7 @@ class Tagging(Kind):
     def record(self, row: Row, prediction: list[str]) -> dict[str, Any]:
         return {"entities": list(_entities(row, prediction))}
 
-    def metric_names(self, labels: Sequence[str]) -> tuple[str, ...]:
-        return ("entity_f1", "entity_precision", "entity_recall", "token_accuracy")
-
-    def scores(
-        self,
-        predictions: Sequence[Sequence[str]],
-        rows: Sequence[Row],
-        labels: Sequence[str],
-    ) -> dict[str, float]:
+    def scores(self, predictions: list, rows: list[Row], labels: Labels) -> Scores:
         """Scores of whole entities, as conlleval and seqeval define them.
 
         An entity is right if both its ends and its type are. token_accuracy is the

@@ -12,11 +12,11 @@ import pathlib
 import numpy as np
 import pytest
 from helpers import small
+from helpers.own_task import custom
 
 from common.cli import UserError
 from electra_tf.finetune import model_folder, protocol, results
 from electra_tf.finetune.data.dataset import Dataset
-from electra_tf.finetune.data.tasks import custom
 from electra_tf.finetune.kinds import table as kinds
 from electra_tf.finetune.kinds.rows import Answer, Row
 from electra_tf.finetune.protocol import Run
@@ -278,7 +278,8 @@ def test_questions_without_answers_that_can_be_learnt(networks, tmp_path):
 
 
 def test_settings_that_are_not_given_are_the_tasks(cpu):
-    task = custom(kinds.CLASSIFICATION, "t.tsv", max_seq_length=77, num_train_epochs=9)
+    task = custom(kinds.CLASSIFICATION, "t.tsv")
+    task = dataclasses.replace(task, max_seq_length=77, num_train_epochs=9)
     given = small.settings(max_seq_length=0, num_train_epochs=0, compute_dtype="auto")
     found = protocol.resolved(given, task, cpu)
     assert (found.max_seq_length, found.num_train_epochs) == (77, 9)

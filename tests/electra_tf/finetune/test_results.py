@@ -115,7 +115,10 @@ def damaged(folder: pathlib.Path, **changes) -> str:
         ({"seeds": [3]}, "seed is 3, not an object"),
         ({"seeds": [{"error": "killed"}]}, "seed lacks seed"),
         ({"seeds": [{"seed": 0, "error": "x"}] * 2}, r"seed is there twice: \[0, 0\]"),
-        ({"seeds": [{"seed": 0, "dev": {"accuracy": "x"}}]}, "accuracy is 'x', not a"),
+        (
+            {"seeds": [{"seed": 0, "dev": {"accuracy": "x"}}]},
+            "accuracy is 'x', not float",
+        ),
         ({"seeds": [{"seed": 0, "epochs": [{"epoch": 1}]}]}, "epoch lacks dev, loss"),
     ],
 )

@@ -5,18 +5,19 @@ import pathlib
 from collections.abc import Callable
 
 import pytest
+from helpers.own_task import custom
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.cli import UserError
-from electra_tf.finetune.data import readers, tasks
+from electra_tf.finetune.data import readers
 from electra_tf.finetune.data.tasks import TASKS, Task
 from electra_tf.finetune.kinds import table as kinds
 from electra_tf.finetune.kinds.rows import Row
 
 Write = Callable[[str, str | bytes], str]
-PLAIN = tasks.custom(kinds.CLASSIFICATION, "train.tsv")
-PAIRS = tasks.custom(kinds.CLASSIFICATION, "train.tsv", text_pair_column="pair")
+PLAIN = custom(kinds.CLASSIFICATION, "train.tsv")
+PAIRS = custom(kinds.CLASSIFICATION, "train.tsv", text_pair_column="pair")
 # Some of these end a line for str.splitlines, but not here.
 FIELD = st.text(st.characters(exclude_characters="\t\n\r", codec="utf-8"))
 
@@ -111,7 +112,7 @@ def test_jsonl_values_of_other_types(write):
 
 
 def test_several_labels_of_a_text(write):
-    task = tasks.custom(kinds.MULTI_LABEL, "t", label_separator="|")
+    task = custom(kinds.MULTI_LABEL, "t", label_separator="|")
     tsv = write("a.tsv", "text\tlabel\n가\tb| a |b\n나\t\n")
     assert labels(task, tsv) == [("b", "a"), ()]
     jsonl = write("a.jsonl", '{"text": "가", "label": ["a|b", "c"]}')
@@ -119,7 +120,7 @@ def test_several_labels_of_a_text(write):
 
 
 def test_label_of_ones_own_choices_counts_from_0(write):
-    task = tasks.custom(kinds.MULTIPLE_CHOICE, "t", choice_columns=("a", "b"))
+    task = custom(kinds.MULTIPLE_CHOICE, "t", choice_columns=("a", "b"))
     assert labels(task, write("a.tsv", "text\ta\tb\tlabel\n가\t나\t다\t1\n")) == [1]
     with pytest.raises(
         UserError, match="line 2: 'label' is '2', not one of the choices 0, 1"
@@ -129,7 +130,7 @@ def test_label_of_ones_own_choices_counts_from_0(write):
 
 @pytest.mark.parametrize("number", ["높음", "nan", "inf", "1,5"])
 def test_what_is_no_number(write, number):
-    task = tasks.custom(kinds.REGRESSION, "t")
+    task = custom(kinds.REGRESSION, "t")
     assert labels(task, write("a.tsv", "text\tlabel\n가\t-1.5e0\n")) == [-1.5]
     with pytest.raises(
         UserError, match=f"a.tsv, line 3: 'label' is '{number}', not a number"

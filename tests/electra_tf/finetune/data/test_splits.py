@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import pytest
 from helpers import processes
+from helpers.own_task import custom
 from hypothesis import given
 from hypothesis import strategies as st
 
 from common.cli import UserError
 from electra_tf.finetune.data import splits as datasets
-from electra_tf.finetune.data import tasks
 from electra_tf.finetune.data.dataset import LocatedRow
 from electra_tf.finetune.data.tasks import TASKS
 from electra_tf.finetune.kinds import table as kinds
@@ -223,7 +223,7 @@ def test_answers_that_stand_nowhere_are_dropped_from_train_alone(write):
 def test_labels_of_ones_own_are_those_of_train_sorted(write):
     rows = "text\tlabel\n" + "".join(f"글 {i}\t{'나가다'[i % 3]}\n" for i in range(60))
     folder = write(a__tsv=rows, b__tsv=rows)
-    task = tasks.custom(kinds.CLASSIFICATION, f"{folder}/a.tsv", f"{folder}/b.tsv")
+    task = custom(kinds.CLASSIFICATION, f"{folder}/a.tsv", f"{folder}/b.tsv")
     dataset = datasets.load(task, "")
     assert dataset.labels == ("가", "나", "다")
     assert dataset.test == [] and dataset.counts["dev_in_train"] == 60
@@ -233,7 +233,7 @@ def test_tags_are_both_of_each_type(write):
     folder = write(
         a__conll="가\tB-X\n나\tO\n\n다\tI-Y\n", b__conll="라\tB-Y\n마\tI-Y\n"
     )
-    task = tasks.custom(kinds.TAGGING, f"{folder}/a.conll", f"{folder}/b.conll")
+    task = custom(kinds.TAGGING, f"{folder}/a.conll", f"{folder}/b.conll")
     dataset = datasets.load(task, "")
     assert dataset.labels == ("O", "B-X", "I-X", "B-Y", "I-Y")
     assert dataset.counts["train_repaired_tags"] == 1
@@ -241,14 +241,14 @@ def test_tags_are_both_of_each_type(write):
 
 def test_a_label_that_train_never_has_is_refused_by_its_line(write):
     folder = write(a__tsv="text\tlabel\n가\t1\n나\t2\n", b__tsv="text\tlabel\n다\t3\n")
-    task = tasks.custom(kinds.CLASSIFICATION, f"{folder}/a.tsv", f"{folder}/b.tsv")
+    task = custom(kinds.CLASSIFICATION, f"{folder}/a.tsv", f"{folder}/b.tsv")
     with pytest.raises(UserError, match="b.tsv, line 2 .*no label '3'; it has 1, 2"):
         datasets.load(task, "")
-    several = tasks.custom(kinds.MULTI_LABEL, f"{folder}/a.tsv", f"{folder}/b.tsv")
+    several = custom(kinds.MULTI_LABEL, f"{folder}/a.tsv", f"{folder}/b.tsv")
     with pytest.raises(UserError, match="the train file has no label '3'"):
         datasets.load(several, "")
     write(a__tsv="가\tB-X\n나\tO\n", b__tsv="다\tB-Y\n")
-    tags = tasks.custom(kinds.TAGGING, f"{folder}/a.tsv", f"{folder}/b.tsv")
+    tags = custom(kinds.TAGGING, f"{folder}/a.tsv", f"{folder}/b.tsv")
     with pytest.raises(UserError, match="no label 'B-Y'; it has O, B-X, I-X"):
         datasets.load(tags, "")
 
@@ -280,27 +280,27 @@ def test_train_rows_with_nothing_to_tell_apart_are_refused(
     write, kind, content, message
 ):
     folder = write(a__tsv=content)
-    task = tasks.custom(kind, f"{folder}/a.tsv", f"{folder}/a.tsv")
+    task = custom(kind, f"{folder}/a.tsv", f"{folder}/a.tsv")
     with pytest.raises(UserError, match=message):
         datasets.load(task, "")
 
 
 def test_a_dev_set_of_one_class_is_allowed(write):
     folder = write(a__tsv="text\tlabel\n가\t1\n나\t2\n", b__tsv="text\tlabel\n다\t2\n")
-    task = tasks.custom(kinds.CLASSIFICATION, f"{folder}/a.tsv", f"{folder}/b.tsv")
+    task = custom(kinds.CLASSIFICATION, f"{folder}/a.tsv", f"{folder}/b.tsv")
     assert len(datasets.load(task, "").dev) == 1
 
 
 def test_too_few_texts_for_a_dev_set_are_refused(write):
     folder = write(a__tsv="text\tlabel\n가\t1\n가\t2\n")
     with pytest.raises(UserError, match="too few different texts .2 rows.*pass a dev"):
-        datasets.load(tasks.custom(kinds.CLASSIFICATION, f"{folder}/a.tsv"), "")
+        datasets.load(custom(kinds.CLASSIFICATION, f"{folder}/a.tsv"), "")
 
 
 def test_only_blank_texts_are_refused(write):
     folder = write(a__tsv="text\tlabel\n \t1\n\t2\n")
     with pytest.raises(UserError, match="every row has an empty text"):
-        datasets.load(tasks.custom(kinds.CLASSIFICATION, f"{folder}/a.tsv"), "")
+        datasets.load(custom(kinds.CLASSIFICATION, f"{folder}/a.tsv"), "")
 
 
 def test_missing_files_are_named_with_what_there_is(write):
@@ -311,7 +311,7 @@ def test_missing_files_are_named_with_what_there_is(write):
     write(train__tsv=nsmc(3))
     with pytest.raises(UserError, match="nsmc needs test_official.tsv, not found"):
         datasets.load(TASKS["nsmc"], folder)
-    own = tasks.custom(kinds.CLASSIFICATION, f"{folder}/train.jsonl")
+    own = custom(kinds.CLASSIFICATION, f"{folder}/train.jsonl")
     with pytest.raises(UserError, match="train.jsonl.*holds dev.tsv, notes.md, train"):
         datasets.load(own, "")
     with pytest.raises(UserError, match="which is empty or does not exist"):

@@ -1,9 +1,9 @@
 """The table of tasks, and tasks of one's own."""
 
 import pytest
+from helpers.own_task import custom
 
 from common.cli import UserError
-from electra_tf.finetune.data import tasks
 from electra_tf.finetune.data.annotations import TAG_FORMATS
 from electra_tf.finetune.data.tasks import TASKS, Files
 from electra_tf.finetune.kinds import table as kinds
@@ -34,17 +34,17 @@ def test_labels_differ_in_more_than_letter_case(task):
 
 
 def test_a_task_of_ones_own():
-    task = tasks.custom(
+    task = custom(
         kinds.CLASSIFICATION, "/a/train.tsv", text_column="q", text_pair_column="a"
     )
     assert task.files == (Files("/a/train.tsv", "", ""),)
     assert (task.text, task.text_pair, task.label) == (("q",), "a", "label")
     assert (task.labels, task.metric) == ((), "accuracy")
-    assert tasks.custom(kinds.REGRESSION, "t.tsv", metric="pearson").metric == "pearson"
+    assert custom(kinds.REGRESSION, "t.tsv", metric="pearson").metric == "pearson"
 
 
 def test_columns_of_questions_have_names_of_their_own():
-    task = tasks.custom(kinds.QUESTION_ANSWERING, "/a/train.json")
+    task = custom(kinds.QUESTION_ANSWERING, "/a/train.json")
     assert (task.text, task.text_pair) == (("context",), "question")
 
 
@@ -63,4 +63,4 @@ def test_columns_of_questions_have_names_of_their_own():
 )
 def test_what_cannot_be_a_task(options, message):
     with pytest.raises(UserError, match=message):
-        tasks.custom(**{"kind": kinds.CLASSIFICATION, "train_file": "t.tsv", **options})
+        custom(**{"kind": kinds.CLASSIFICATION, "train_file": "t.tsv", **options})

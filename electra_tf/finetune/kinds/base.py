@@ -1,4 +1,4 @@
-"""What a kind of task defines; every other kind of this folder fills it in."""
+"""What a kind of task defines; a file beside this one fills it in for each kind."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -10,14 +10,17 @@ from electra_tf.config import TransformerConfig
 from electra_tf.finetune.kinds import encoding
 from electra_tf.finetune.kinds.encoding import Features
 from electra_tf.finetune.kinds.qa_windows import Windows
-from electra_tf.finetune.kinds.rows import Label, Row
+from electra_tf.finetune.kinds.rows import Label, Labels, Row
 from electra_tf.finetune.settings import Settings
+
+Logits = Sequence[np.ndarray]  # of each sequence, or group of choices, in order
+Scores = dict[str, float]
 
 
 class Reading(NamedTuple):
     """How a network reads rows, and which labels its outputs stand for, in order."""
 
-    labels: tuple[str, ...]
+    labels: Labels
     tokenizer_json: str
     settings: Settings
 
@@ -44,7 +47,8 @@ class Kind:
 
     Attributes:
       name: in flags and files.
-      default_metric: the score that chooses the epoch of --task=custom.
+      metrics: the names of what `scores` returns.
+      default_metric: the one that chooses the epoch of --task=custom.
       metrics_library: the package that `scores` needs.
       architecture: the class of transformers that loads a fine-tuned folder.
       problem_type: for that class; "" where it has none.
@@ -58,6 +62,7 @@ class Kind:
     """
 
     name: str
+    metrics: Labels
     default_metric: str
     metrics_library: str = "sklearn.metrics"
     architecture: str = "ElectraForSequenceClassification"
@@ -75,7 +80,7 @@ class Kind:
 
     # Rows and labels.
 
-    def read_label(self, value: Any, names: Sequence[str], separator: str) -> Label:
+    def read_label(self, value: Any, names: Labels, separator: str) -> Label:
         """The label in a file's field; `names` are the task's labels, if it has any.
 
         Raises:
@@ -91,13 +96,9 @@ class Kind:
         """The names in a label, each of which must be one of the task's labels."""
         return ()
 
-    def all_labels(self, given: tuple[str, ...], in_train: set[str]) -> tuple[str, ...]:
-        """The labels that the head's outputs stand for, in order.
-
-        Args:
-          given: those of the task; () if it leaves them to the training rows.
-        """
-        return ()
+    def all_labels(self, given: Labels, in_train: set[str]) -> Labels:
+        """The labels of the head's outputs, in order: the task's, if any are given."""
+        return given or tuple(sorted(in_train))
 
     def distinct(self, label: Label) -> Iterable[Any]:
         """What training rows must differ in; see `min_distinct`."""
@@ -105,9 +106,7 @@ class Kind:
 
     # Rows -> features, logits -> predictions.
 
-    def prepare(
-        self, reading: Reading, rows: list[Row], training: bool = False
-    ) -> Prepared:
+    def prepare(self, reading: Reading, rows: list[Row], training=False) -> Prepared:
         """Token ids and, if the rows have labels, targets."""
         first, second, group = self.texts(rows)
         columns = [first, second] if second else [first]
@@ -119,23 +118,17 @@ class Kind:
         features = Features(ids, segments, targets, group)
         return Prepared(rows, features, {"truncated": truncated})
 
-    def texts(self, rows: Sequence[Row]) -> tuple[list[str], list[str], int]:
+    def texts(self, rows: list[Row]) -> tuple[list[str], list[str], int]:
         """The first and the second text of each sequence, and sequences per row."""
         second = [row.text_pair for row in rows if row.text_pair is not None]
         return [row.text for row in rows], second, 1
 
-    def targets(self, rows: Sequence[Row], labels: Sequence[str]) -> np.ndarray:
+    def targets(self, rows: list[Row], labels: Labels) -> np.ndarray:
         """Targets of labelled rows, as the kind's loss takes them."""
         raise NotImplementedError
 
-    def predictions(
-        self, reading: Reading, prepared: Prepared, logits: Sequence[np.ndarray]
-    ) -> list[Any]:
-        """The prediction for each row.
-
-        Args:
-          logits: of each sequence, or group of choices, in order.
-        """
+    def predictions(self, reading: Reading, prepared: Prepared, logits: Logits) -> list:
+        """The prediction for each row."""
         raise NotImplementedError
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
@@ -149,14 +142,12 @@ class Kind:
 
     # Scores.
 
-    def metric_names(self, labels: Sequence[str]) -> tuple[str, ...]:
-        """The names of what `scores` returns."""
-        raise NotImplementedError
+    def metric_names(self, labels: Labels) -> Labels:
+        """Those of `metrics` that tasks with these labels have."""
+        return self.metrics
 
-    def scores(
-        self, predictions: Sequence[Any], rows: Sequence[Row], labels: Sequence[str]
-    ) -> dict[str, float]:
-        """Every score by name; nan, with a warning, where one is undefined."""
+    def scores(self, predictions: list, rows: list[Row], labels: Labels) -> Scores:
+        """Every score by name; an undefined one is nan, with a warning."""
         raise NotImplementedError
 
     # The folder that transformers loads.
