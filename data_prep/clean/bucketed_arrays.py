@@ -1,7 +1,7 @@
-"""Arrays on disk, sorted into numbered buckets, any range of which is read alone.
+"""Arrays on disk, sorted into numbered buckets; any range of them can be read alone.
 
-Deduplication and grouping pass their hashes from worker to worker through such files:
-what one process holds does not grow with the corpus.
+Deduplication and grouping pass their hashes between workers through such files, so the
+memory of a process does not grow with the corpus.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from common import files
 
 
 def write(path: str, num_buckets: int, bucket_of: np.ndarray, rows: np.ndarray) -> None:
-    """Writes rows sorted by bucket; within a bucket they keep their order.
+    """Writes rows sorted by bucket, in their order within a bucket.
 
     Args:
       bucket_of: bucket of each row, 0 to num_buckets - 1, [n].

@@ -75,7 +75,7 @@ def _leaves(value: Any) -> Iterator[str]:
 
 
 class Excluder:
-    """Finds lines that equal an evaluation text, or contain one.
+    """Finds lines that equal or contain an evaluation text.
 
     Args:
       texts: normalised, see `read_texts`.
@@ -89,15 +89,15 @@ class Excluder:
         self._automaton = ahocorasick_rs.AhoCorasick(self._patterns)
 
     def find(self, lines: Sequence[str]) -> dict[int, str]:
-        """{index of a line: the evaluation text found in it}."""
+        """{index of a line: the evaluation text that it equals or contains}."""
         text = normalize("\n".join(lines))
         normal = text.split("\n")
-        found = {
+        matches = {
             index: line for index, line in enumerate(normal) if line in self._texts
         }
         if self._patterns:
             starts = [0, *accumulate(len(line) + 1 for line in normal)]
             for pattern, start, _ in self._automaton.find_matches_as_indexes(text):
                 index = bisect.bisect_right(starts, start) - 1
-                found.setdefault(index, self._patterns[pattern])
-        return found
+                matches.setdefault(index, self._patterns[pattern])
+        return matches

@@ -1,6 +1,6 @@
-"""Lines cut into sentences by kiwipiepy, as recipes of written text do.
+"""Splits lines into sentences with kiwipiepy, for recipes of written text.
 
-kss, which KoELECTRA used, pins emoji 1.2 and cannot be installed beside this package.
+KoELECTRA's kss pins emoji 1.2 and cannot be installed with this package.
 """
 
 import functools
@@ -24,10 +24,10 @@ def _kiwi() -> Any:
 
 
 def split(lines: Sequence[str]) -> list[list[str]]:
-    """The sentences of each line; every character but space at their ends is kept.
+    """The sentences of each line; only space at their ends is lost.
 
     Raises:
       UserError: kiwipiepy is not installed.
     """
-    results = _kiwi().split_into_sents(list(lines))
-    return [[s.text.strip() for s in found if s.text.strip()] for found in results]
+    split_lines = _kiwi().split_into_sents(list(lines))
+    return [[s.text.strip() for s in line if s.text.strip()] for line in split_lines]

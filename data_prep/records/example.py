@@ -2,11 +2,11 @@
 
 One record is a tf.train.Example with int64 features `input_ids`, `input_mask` and
 `segment_ids`, each [max_seq_length], as google-research/electra writes and reads them.
-With --pack_documents a record holds several examples one after the other, each from a
-[CLS] on.
+With --pack_documents a record contains several examples one after the other, each
+beginning with a [CLS].
 
 Records are written without protobuf, many at a time: their shape is fixed, so all but
-the ids is known beforehand.
+the ids is known in advance.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from data_prep.records.ragged import Ragged
 if TYPE_CHECKING:
     import tensorflow as tf
 
-# Folders of a build_tfrecords output, and its sample lines (held out, if any are) with
-# ids.
+# Folders of a build_tfrecords output, and its file of sample lines (held-out ones, if
+# there are any) with their ids.
 TRAIN, EVAL = "train", "eval"
 SAMPLES_FILE = "samples.jsonl"
 
@@ -75,7 +75,7 @@ def encode(examples: Examples, max_seq_length: int) -> Iterator[bytes]:
 
 
 def _varints(rows: Ragged) -> Ragged:
-    """Each row's protobuf varints: 7 bits a byte, low bits first, high bit: go on."""
+    """Each row as protobuf varints: 7 bits a byte, low bits first, high bit: more."""
     width = max(1, -(-int(rows.values.max(initial=0)).bit_length() // 7))
     groups = rows.values[:, None] >> (7 * np.arange(width, dtype=np.int32))
     is_used = groups > 0
@@ -92,7 +92,7 @@ def _varint(value: int) -> bytes:
 
 @functools.cache
 def _feature_head(name: str, size: int) -> bytes:
-    """What precedes the `size` bytes of a feature's values."""
+    """The bytes before the `size` bytes of a feature's values."""
     head = b""
     for tag in (_PACKED_TAG, _INT64_LIST_TAG, _VALUE_TAG):
         head = tag + _varint(len(head) + size) + head
@@ -102,7 +102,7 @@ def _feature_head(name: str, size: int) -> bytes:
 
 @functools.cache
 def _record_head(ids_size: int, max_seq_length: int) -> bytes:
-    """What precedes the ids of a record whose ids take `ids_size` bytes."""
+    """The bytes before the ids of a record whose ids take `ids_size` bytes."""
     heads = [
         _feature_head(name, ids_size if name == "input_ids" else max_seq_length)
         for name in FEATURES
@@ -114,9 +114,9 @@ def _record_head(ids_size: int, max_seq_length: int) -> bytes:
 def parse_batch(serialized: tf.Tensor, max_seq_length: int) -> dict[str, tf.Tensor]:
     """Records [B] -> {feature: int32 [B, L]}.
 
-    Parses whole batches: several times as fast as record by record.
+    Parsing whole batches is several times as fast as record by record.
     """
-    # Imported here: building records does not pay TensorFlow's start-up.
+    # Imported here, as building records does not need TensorFlow.
     import tensorflow as tf
 
     spec = {

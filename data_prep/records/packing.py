@@ -18,7 +18,7 @@ _SHORTEST = 5
 
 
 class Segments(NamedTuple):
-    """Which lines an example is made of, by their numbers."""
+    """The numbers of an example's lines."""
 
     first: list[int]
     second: list[int]
@@ -29,10 +29,10 @@ class Examples:
     """Examples [CLS] A [SEP] or [CLS] A [SEP] B [SEP], unpadded.
 
     Attributes:
-      input_ids: int32, an example a row.
-      segment_ids: uint8, rows as long: 0 at [CLS] A [SEP], 1 at B [SEP].
-      truncated_tokens: how many were cut off because an example was full.
-      unk_tokens: how many [UNK] the lines held, those cut off included.
+      input_ids: int32, one row per example.
+      segment_ids: uint8, rows of the same lengths: 0 at [CLS] A [SEP], 1 at B [SEP].
+      truncated_tokens: number of tokens that were cut off because an example was full.
+      unk_tokens: number of [UNK] in the lines, including those cut off.
     """
 
     input_ids: Ragged
@@ -42,10 +42,10 @@ class Examples:
 
 
 class ExamplePacker:
-    """Collects a document's lines until they fill an example; needs their lengths only.
+    """Collects a document's lines until they fill an example; needs only their lengths.
 
-    Draws from `rng` in the order of google-research/electra's ExampleBuilder, so that
-    one seed gives the examples the original writes.
+    Draws from `rng` in the order of google-research/electra's ExampleBuilder, so the
+    same seed gives the examples that the original writes.
     """
 
     def __init__(self, max_seq_length: int, rng: random.Random):
@@ -80,7 +80,7 @@ class ExamplePacker:
         in_first = in_second = 0
         for line, length in enumerate(lengths, first_line):
             fits = not in_first or in_first + length < aim
-            # A line that overshoots the aim still goes to the first one time in two.
+            # A line that overshoots the aim goes to the first with probability 1/2.
             if fits or (not in_second and in_first < aim and self._rng.random() < 0.5):
                 first.append(line)
                 in_first += length
@@ -94,7 +94,7 @@ class ExamplePacker:
 
 
 def build(examples: list[Segments], lines: Ragged, max_seq_length: int) -> Examples:
-    """Fills examples with their lines' tokens, cut to `max_seq_length` in all."""
+    """Fills examples with their lines' tokens, at most `max_seq_length` each."""
     order = list(itertools.chain.from_iterable(itertools.chain.from_iterable(examples)))
     counts = [len(segment) for example in examples for segment in example]
     segments = lines.take(np.array(order, np.int64)).join(counts)
@@ -130,7 +130,7 @@ def _with_special_tokens(
 
 
 def share_rows(examples: Examples, max_seq_length: int) -> Examples:
-    """Puts several short examples into a row, one after the other, none of them cut."""
+    """Puts several short examples into a row, one after the other, without cutting."""
     rows = best_fit(examples.input_ids.lengths.tolist(), max_seq_length)
     order = np.fromiter(itertools.chain.from_iterable(rows), np.int64)
     counts = [len(row) for row in rows]
@@ -142,9 +142,9 @@ def share_rows(examples: Examples, max_seq_length: int) -> Examples:
 
 
 def best_fit(lengths: Sequence[int], max_seq_length: int) -> list[list[int]]:
-    """Which examples share a row, by their numbers.
+    """The numbers of the examples in each row.
 
-    Each goes where it leaves the least space (best-fit bin packing), the longest first.
+    Longest first, each goes where it leaves the least space (best-fit bin packing).
     """
     rows: list[list[int]] = []
     by_space: list[list[list[int]]] = [[] for _ in range(max_seq_length + 1)]

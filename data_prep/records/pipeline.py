@@ -54,7 +54,7 @@ def run(
     """Makes the output a complete folder of records.
 
     Raises:
-      UserError: unusable folders, or too few documents to hold any out.
+      UserError: unusable folders, or too few documents for both splits.
     """
     clean = manifest.read(input_dir, "clean_corpus")
     source = tokenizer_source.load(vocab_dir)
@@ -97,18 +97,18 @@ def run(
 
 
 def _corpus(clean: dict[str, Any]) -> dict[str, Any]:
-    """What a run, and the card of a model, say of the text."""
-    dropped = {reason: found["lines"] for reason, found in clean["dropped"].items()}
-    # Folders of earlier versions do not name their rules.
+    """The description of the text for a run and for a model's card."""
+    dropped = {reason: counts["lines"] for reason, counts in clean["dropped"].items()}
+    # Folders of earlier versions do not list their rules.
     rules = clean.get("recipe_rules")
     counts = {name: clean[name] for name in ("read", "written")}
     return {"recipe_rules": rules, **counts, "dropped": dropped}
 
 
 def _write_tokenizer(
-    source: tokenizer_source.Source, output_dir: str
+    source: tokenizer_source.TokenizerFiles, output_dir: str
 ) -> list[dict[str, Any]]:
-    """The records' own copy: what the trainer and the export use."""
+    """The records' own copy, which the trainer and the export use."""
     contents = {
         vocabulary.VOCAB_FILE: source.vocab_text,
         vocabulary.TOKENIZER_FILE: source.tokenizer_json,
@@ -168,5 +168,5 @@ def _check_splits(counts: dict[str, dict[str, int]], eval_fraction: float) -> No
         raise UserError(
             f"--eval_fraction={eval_fraction} of {documents} documents leaves "
             f"{train} training and {held_out} evaluation examples: both are needed. "
-            "Choose another share, or 0 to train without evaluation (and --overwrite)"
+            "Pass another fraction, or 0 to train without evaluation, and --overwrite"
         )

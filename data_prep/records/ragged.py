@@ -44,15 +44,15 @@ class Ragged:
         return self.slices(self.offsets[rows], self.lengths[rows])
 
     def join(self, counts: Sequence[int]) -> "Ragged":
-        """Longer rows: the first of counts[0] rows, the next of counts[1], ..."""
+        """Joins the first counts[0] rows to one, the next counts[1] to another, ..."""
         return Ragged(self.values, self.offsets[_offsets(counts)])
 
     def truncate(self, lengths: np.ndarray) -> "Ragged":
-        """The beginnings of all rows, of the given lengths."""
+        """The first `lengths` items of each row."""
         return self.slices(self.offsets[:-1], lengths)
 
     def slices(self, starts: np.ndarray, lengths: np.ndarray) -> "Ragged":
-        """Rows cut out of `values` anywhere, overlapping ones too."""
+        """Rows cut out of `values` anywhere; they may overlap."""
         offsets = _offsets(lengths)
         shifts = np.repeat(starts - offsets[:-1], lengths)
         return Ragged(self.values[np.arange(offsets[-1]) + shifts], offsets)

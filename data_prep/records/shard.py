@@ -1,4 +1,4 @@
-"""One clean shard -> its TFRecord files: what a worker of build_tfrecords does."""
+"""What a worker of build_tfrecords does: one clean shard -> its TFRecord files."""
 
 import contextlib
 import dataclasses
@@ -43,7 +43,7 @@ class Job:
 
 
 def is_held_out(document: Document, eval_fraction: float) -> bool:
-    """Whether a document is for evaluation: a function of its text alone."""
+    """Whether a document is for evaluation, which depends on its text alone."""
     digest = hashlib.blake2b(
         "\n".join(document).encode("utf-8"), digest_size=8
     ).digest()
@@ -51,7 +51,7 @@ def is_held_out(document: Document, eval_fraction: float) -> bool:
 
 
 class _SplitWriter:
-    """Packs documents of one split and writes its TFRecord file of one shard."""
+    """Packs the documents of one split of a shard and writes its TFRecord file."""
 
     def __init__(self, job: Job, split: str, stack: contextlib.ExitStack):
         self._max_seq_length = job.max_seq_length
@@ -72,7 +72,7 @@ class _SplitWriter:
         self._waiting += self._packer.pack(lengths, first_line)
 
     def write(self, lines: Ragged) -> None:
-        """Writes what was packed of a batch, whose lines these are."""
+        """Writes the examples packed from a batch, given the batch's lines."""
         examples = packing.build(self._waiting, lines, self._max_seq_length)
         self._waiting = []
         if self._pack_documents:

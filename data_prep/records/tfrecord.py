@@ -1,4 +1,4 @@
-"""TFRecord files, without TensorFlow: its start-up takes longer than most shards.
+"""TFRecord files, without TensorFlow, whose start-up takes longer than most shards.
 
 A record is framed as: length (uint64), CRC of the length (uint32), data, CRC of the
 data (uint32), all little-endian; the CRCs are CRC32C, rotated and offset ("masked").
@@ -18,7 +18,7 @@ import google_crc32c
 from common import files
 from data_prep.stages.manifest import HashingWriter
 
-COMPRESSIONS = ("", "GZIP")  # As tf.data.TFRecordDataset's compression_type has them.
+COMPRESSIONS = ("", "GZIP")  # The compression_type of tf.data.TFRecordDataset.
 
 _WRONG_LENGTH = "the CRC of its length does not match"
 _WRONG_DATA = "the CRC of its data does not match"
@@ -29,11 +29,11 @@ _HEAD, _CRC = struct.Struct("<QI"), struct.Struct("<I")
 
 
 class Record(NamedTuple):
-    """A record as it was found.
+    """A record as read.
 
     Attributes:
-      data: may be damaged, if there is a problem.
-      offset: in bytes of the file, or of its uncompressed content.
+      data: possibly damaged if there is a problem.
+      offset: position in bytes of the (uncompressed) file.
       problem: empty if the record is as it was written.
     """
 
@@ -70,7 +70,7 @@ class Writer:
 def open_writer(path: str, compression: str = "") -> Iterator[Writer]:
     """A TFRecord file that gets its name when the block ends without an error.
 
-    The same records give the same bytes: gzip's header holds no name and no time.
+    The same records give the same bytes: gzip's header has no name and no time.
     """
     with files.atomic_writer(path) as handle:
         hashing = HashingWriter(handle)
@@ -82,10 +82,9 @@ def open_writer(path: str, compression: str = "") -> Iterator[Writer]:
 
 
 def read(path: str, compression: str = "") -> Iterator[Record]:
-    """All records of a file, damaged ones with what is wrong.
+    """All records of a file, damaged ones with their problem.
 
-    After a damaged length or an early end nothing more can be read: that record is the
-    last one.
+    Nothing can be read after a damaged length or an early end: that record is the last.
     """
     with files.open_binary(path) as handle:
         source = gzip.GzipFile(fileobj=handle) if compression == "GZIP" else handle
@@ -99,7 +98,7 @@ def read(path: str, compression: str = "") -> Iterator[Record]:
 
 
 def _read(source: BinaryIO, size: int) -> bytes | None:
-    """None where the compressed data are damaged."""
+    """None if the compressed data are damaged."""
     try:
         return source.read(size)
     except (EOFError, gzip.BadGzipFile, zlib.error):

@@ -1,8 +1,8 @@
 """Lines of text -> token ids, several times as fast as `tokenizers`, and the same ids.
 
-A BERT tokenizer looks at characters one by one (normalizer, pre-tokenizer) and at words
-one by one (WordPiece), so both can be done for many lines at once. What that does not
-hold for goes to `tokenizers`: a few lines, or all of another kind of tokenizer.
+A BERT tokenizer handles each character (normalizer, pre-tokenizer) and each word
+(WordPiece) independently, so both can be done for many lines at once. `tokenizers` gets
+the rest: a few unusual lines, or every line for other kinds of tokenizer.
 """
 
 import json
@@ -16,8 +16,8 @@ from data_prep.records import ragged
 from data_prep.records.ragged import Ragged
 from data_prep.records.wordpiece import WordPiece
 
-# Kinds of characters. A mark is a word of its own; an odd one is none of the others,
-# such as a control character, which the normalizer drops.
+# Kinds of characters. A mark is a word of its own; odd characters are the remaining
+# ones, such as control characters, which the normalizer drops.
 _UNSEEN, _ODD, _SPACE, _MARK, _LETTER = range(5)
 _CODE_POINTS = 0x110000
 
@@ -28,7 +28,7 @@ class LineTokenizer:
     def __init__(self, tokenizer_json: str):
         """
         Args:
-          tokenizer_json: content of a tokenizer.json.
+          tokenizer_json: the content of a tokenizer.json.
         """
         self._tokenizer = Tokenizer.from_str(tokenizer_json)
         description = json.loads(tokenizer_json)
@@ -42,21 +42,21 @@ class LineTokenizer:
         return self._vectorized is not None
 
     def __call__(self, lines: list[str]) -> Ragged:
-        """Token ids, int32, a line a row. Lines hold no newline."""
+        """Token ids, int32, one row per line. Lines contain no newline."""
         if self._vectorized is None:
             return self._encode_each(lines)
         text = "\n".join([*lines, ""])
-        found, is_odd = self._vectorized(text)
+        ids, is_odd = self._vectorized(text)
         for token in self._added_tokens:
             if token in text:
                 is_odd |= np.fromiter((token in line for line in lines), bool)
         (odd,) = np.nonzero(is_odd)
         if not len(odd):
-            return found
+            return ids
         rows = np.arange(len(lines))
         rows[odd] = len(lines) + np.arange(len(odd))
         exact = self._encode_each(lines[index] for index in odd)
-        return ragged.concatenate([found, exact]).take(rows)
+        return ragged.concatenate([ids, exact]).take(rows)
 
     def _encode_each(self, lines: Iterable[str]) -> Ragged:
         encode = self._tokenizer.encode_batch_fast
@@ -67,10 +67,10 @@ class LineTokenizer:
 def _looks_at_one_character_at_a_time(
     tokenizer: Tokenizer, description: dict[str, Any]
 ) -> bool:
-    """Whether `_Vectorized` can stand for a tokenizer.
+    """Whether `_Vectorized` can replace a tokenizer.
 
-    Not so if it takes Hangul apart, and if added tokens are found in normalized text
-    that do not stand in the text itself.
+    It cannot if the tokenizer splits Hangul syllables, or finds added tokens in the
+    normalized text that are not in the text itself.
     """
     parts = ("normalizer", "pre_tokenizer", "model")
     kinds = [(description[part] or {}).get("type") for part in parts]
@@ -95,12 +95,12 @@ class _Vectorized:
         self._tokenizer = tokenizer
         marks = {
             character
-            for character, found in _classify(tokenizer, set().union(*vocab)).items()
-            if found.kind == _MARK
+            for character, seen in _classify(tokenizer, set().union(*vocab)).items()
+            if seen.kind == _MARK
         }
 
         def words(tokens: dict[str, int]) -> dict[str, int]:
-            """Without those that the pre-tokenizer would cut."""
+            """Without those that the pre-tokenizer would split."""
             return {t: i for t, i in tokens.items() if len(t) == 1 or not marks & {*t}}
 
         inner = {t[len(prefix) :]: i for t, i in vocab.items() if t.startswith(prefix)}
@@ -115,17 +115,17 @@ class _Vectorized:
         self._letters = np.zeros(_CODE_POINTS, np.int32)
 
     def __call__(self, text: str) -> tuple[Ragged, np.ndarray]:
-        """Ids of lines, each ended by a newline, and [lines] which may be wrong."""
+        """Ids of newline-terminated lines, and [lines] whether they may be wrong."""
         points = np.frombuffer(text.encode("utf-32-le"), np.uint32)
         kinds = self._kinds[points]
         if not kinds.all():
             self._learn(points[kinds == _UNSEEN])
             kinds = self._kinds[points]
         is_letter = kinds == _LETTER
-        goes_on = np.zeros(len(points), bool)
-        goes_on[1:] = is_letter[1:] & is_letter[:-1]
-        starts = np.flatnonzero((kinds >= _MARK) & ~goes_on)
-        words = self._wordpiece(self._letters[points], starts, goes_on)
+        continues = np.zeros(len(points), bool)
+        continues[1:] = is_letter[1:] & is_letter[:-1]
+        starts = np.flatnonzero((kinds >= _MARK) & ~continues)
+        words = self._wordpiece(self._letters[points], starts, continues)
         line_ends = np.flatnonzero(points == ord("\n"))
         words_before = np.searchsorted(starts, line_ends)
         offsets = words.offsets[np.concatenate([[0], words_before])]
@@ -135,19 +135,19 @@ class _Vectorized:
 
     def _learn(self, points: np.ndarray) -> None:
         characters = map(chr, np.unique(points).tolist())
-        for character, found in _classify(self._tokenizer, characters).items():
-            number = self._wordpiece.number(found.normal) if found.normal else 0
-            self._kinds[ord(character)] = found.kind
+        for character, seen in _classify(self._tokenizer, characters).items():
+            number = self._wordpiece.number(seen.normal) if seen.normal else 0
+            self._kinds[ord(character)] = seen.kind
             self._letters[ord(character)] = number
 
 
 class _Character(NamedTuple):
     kind: int
-    normal: str  # What a mark or letter is for the vocabulary.
+    normal: str  # The form of a mark or letter in the vocabulary.
 
 
 def _classify(tokenizer: Tokenizer, characters: Iterable[str]) -> dict[str, _Character]:
-    """Asks the tokenizer what it makes of each character between two letters."""
+    """Tokenizes each character between two letters and looks at the result."""
     characters = list(characters)
     text = "".join(f"b a{character}a " for character in characters)
     normal = tokenizer.normalizer.normalize_str(text)

@@ -1,8 +1,8 @@
 """WordPiece over many words at once: all of them take each step together, in numpy.
 
-WordPiece cuts a word greedily: the longest token that begins it, then the longest that
-goes on, and so forth; a word that cannot be cut is [UNK] (Wu et al. 2016, as BERT does
-it). Tokens are looked up letter by letter in a trie.
+WordPiece splits a word greedily: the longest token that begins it, then the longest
+that continues it, and so on; a word that cannot be split is [UNK] (Wu et al. 2016, as
+in BERT). Tokens are looked up letter by letter in a trie.
 """
 
 import itertools
@@ -13,12 +13,12 @@ import numpy as np
 from data_prep.records.ragged import Ragged
 
 _DEAD, _BEGIN, _CONTINUE = range(3)  # Nodes: no token, and the two roots.
-_UNCUT = -1  # The count of pieces of a word that cannot be cut.
+_UNCUT = -1  # Number of pieces of a word that cannot be split.
 _MULTIPLIER = np.int64(-0x61C8864680B583EB)  # Fibonacci hashing.
 
 
 class WordPiece:
-    """Cuts words, given as the numbers of their letters."""
+    """Splits words, given as the numbers of their letters."""
 
     def __init__(
         self,
@@ -30,9 +30,9 @@ class WordPiece:
         """
         Args:
           first: id of each token that can begin a word.
-          inner: id of each token that can go on within one, without its `##`.
-          unk_id: of a word that cannot be cut, or
-          max_letters: that is longer than this.
+          inner: id of each token that can continue a word, without its `##`.
+          unk_id: id of words that cannot be split or are too long.
+          max_letters: length of the longest word that is split.
         """
         self._unk_id, self._max_letters = unk_id, max_letters
         letters = sorted(set(itertools.chain.from_iterable([*first, *inner])))
@@ -46,7 +46,7 @@ class WordPiece:
         self._children = _Transitions(children, len(letters) + 2)
 
     def number(self, letter: str) -> int:
-        """A letter's number; 0 is that of no letter."""
+        """A letter's number; 0 is no letter."""
         return self._numbers.get(letter, len(self._numbers) + 1)
 
     def _insert(self, children: dict, node: int, letters: str) -> int:
@@ -56,14 +56,14 @@ class WordPiece:
         return node
 
     def __call__(
-        self, letters: np.ndarray, starts: np.ndarray, goes_on: np.ndarray
+        self, letters: np.ndarray, starts: np.ndarray, continues: np.ndarray
     ) -> Ragged:
-        """Token ids, int32, a word a row.
+        """Token ids, int32, one row per word.
 
         Args:
           letters: [positions], with a 0 at the end.
           starts: [words], the positions where words begin.
-          goes_on: [positions], whether the position is inside a word but not its first.
+          continues: [positions], whether a position continues a word.
         """
         words, at = np.arange(len(starts)), starts
         pieces = []
@@ -76,12 +76,12 @@ class WordPiece:
             is_cut = (lengths > 0) & (at - starts[words] <= self._max_letters)
             pieces.append((words, self._ids[deepest]))
             counts[words] = np.where(is_cut, len(pieces), _UNCUT)
-            unfinished = is_cut & goes_on[at]
+            unfinished = is_cut & continues[at]
             words, at, node = words[unfinished], at[unfinished], _CONTINUE
         return self._collect(pieces, counts)
 
     def _walk(self, letters: np.ndarray, at: np.ndarray, root: int) -> np.ndarray:
-        """The deepest nodes that the letters from the positions on lead to."""
+        """The deepest nodes that the letters from each position lead to."""
         deepest = nodes = np.full(len(at), root)
         alive = np.arange(len(at))
         while len(alive):
@@ -92,7 +92,7 @@ class WordPiece:
         return deepest
 
     def _collect(self, pieces: list, counts: np.ndarray) -> Ragged:
-        """The n-th pieces of words -> rows; a word that cannot be cut is [UNK]."""
+        """The n-th pieces of words -> rows; a word that cannot be split is [UNK]."""
         values = np.full(int(np.abs(counts).sum()), self._unk_id, np.int32)
         rows = Ragged.from_lengths(values, np.abs(counts))
         for number, (words, ids) in enumerate(pieces):
@@ -104,14 +104,14 @@ class WordPiece:
 def _longest_tokens(
     children: Mapping[tuple[int, int], int], ids: Mapping[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of each node, the longest token on the way to it: id and length, 0 for none."""
-    found = [(0, 0, 0)] * (len(children) + 3)  # The node's depth, then id and length.
+    """For each node, id and length of the longest token on its path; 0 for none."""
+    nodes = [(0, 0, 0)] * (len(children) + 3)  # The node's depth, then id and length.
     for (parent, _), node in children.items():  # Parents come first.
-        depth, token_id, length = found[parent]
+        depth, token_id, length = nodes[parent]
         is_token = node in ids
         token_id, length = (ids[node], depth + 1) if is_token else (token_id, length)
-        found[node] = (depth + 1, token_id, length)
-    _, token_ids, lengths = np.array(found, np.int64).T
+        nodes[node] = (depth + 1, token_id, length)
+    _, token_ids, lengths = np.array(nodes, np.int64).T
     return token_ids.astype(np.int32), lengths.copy()
 
 
@@ -141,17 +141,17 @@ class _Transitions:
         return hashed.view(np.int64)
 
     def __call__(self, nodes: np.ndarray, letters: np.ndarray) -> np.ndarray:
-        """Children, _DEAD where there is none."""
+        """Child nodes; _DEAD where there is none."""
         keys = nodes * self._num_letters + letters
         slots = self._slots(keys)
-        found = self._keys[slots]
-        is_other = found != keys
+        stored = self._keys[slots]
+        is_other = stored != keys
         values = np.where(is_other, _DEAD, self._values[slots])
-        open_ = np.flatnonzero(is_other & (found >= 0))
+        open_ = np.flatnonzero(is_other & (stored >= 0))
         while len(open_):
             slots[open_] = slots[open_] + 1 & self._mask
-            found = self._keys[slots[open_]]
-            is_hit = found == keys[open_]
+            stored = self._keys[slots[open_]]
+            is_hit = stored == keys[open_]
             values[open_[is_hit]] = self._values[slots[open_[is_hit]]]
-            open_ = open_[~is_hit & (found >= 0)]
+            open_ = open_[~is_hit & (stored >= 0)]
         return values

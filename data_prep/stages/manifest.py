@@ -1,7 +1,7 @@
 """Stage folders: each is finished by a manifest.json, written last.
 
-A manifest names the stage, its settings, its counts and every file with its size and
-SHA-256. The next stage refuses a folder without one, or whose files do not match it.
+A manifest names the stage, its settings, its counts, and every file with its size and
+SHA-256. The next stage refuses a folder without one, or whose files do not match.
 """
 
 import hashlib
@@ -29,13 +29,13 @@ class HashingWriter:
         self.bytes += len(data)
 
     def entry(self, name: str, **counts: int) -> dict[str, Any]:
-        """The manifest's line for this file."""
+        """The manifest entry of this file."""
         sha256 = self._sha256.hexdigest()
         return {"name": name, "bytes": self.bytes, "sha256": sha256, **counts}
 
 
 def file_entry(directory: str, name: str, **counts: int) -> dict[str, Any]:
-    """The manifest's line for a file already written."""
+    """The manifest entry of a file already written."""
     digest, length = hashlib.sha256(), 0
     with files.open_binary(os.path.join(directory, name)) as handle:
         while block := handle.read(1 << 20):
@@ -48,8 +48,8 @@ def check_output_dir(path: str, overwrite: bool, inputs: Iterable[str] = ()) -> 
     """Refuses, changing nothing, a path that `prepare_output_dir` would refuse.
 
     Raises:
-      UserError: the path is a file, or a folder that holds something, or holds or is
-        one of the `inputs`.
+      UserError: the path is a file, a folder that is not empty, or a folder that is or
+        contains one of the `inputs`.
     """
     whole = os.path.join(os.path.realpath(path), "")
     for source in inputs:
@@ -66,10 +66,10 @@ def check_output_dir(path: str, overwrite: bool, inputs: Iterable[str] = ()) -> 
 
 
 def prepare_output_dir(path: str, overwrite: bool, inputs: Iterable[str] = ()) -> None:
-    """Makes `path` an empty folder; call it once the input is known to be good."""
+    """Makes `path` an empty folder; call it after the input is checked."""
     check_output_dir(path, overwrite, inputs)
     names = files.listdir(path)
-    # The manifest goes first: a half-removed folder must not look complete.
+    # Removes the manifest first: a half-removed folder must not look complete.
     for name in sorted(names, key=lambda name: name != NAME):
         files.remove(os.path.join(path, name))
     files.makedirs(path)
@@ -84,17 +84,15 @@ def read(path: str, stage: str) -> dict[str, Any]:
     """The manifest of a complete stage folder.
 
     Raises:
-      UserError: the folder or its manifest is missing, it is another stage's, or a file
-        is missing or has another size than the manifest says.
+      UserError: the folder or its manifest is missing, belongs to another stage, or a
+        file is missing or has another size than in the manifest.
     """
     if not files.isdir(path):
-        raise UserError(
-            f"{path} is not a folder: data_prep.{stage} should have made it"
-        )
+        raise UserError(f"{path} is not a folder: run data_prep.{stage} to make it")
     if not files.exists(os.path.join(path, NAME)):
         raise UserError(
-            f"{path} has no {NAME}: data_prep.{stage} did not finish there. "
-            "Run it again (with --overwrite)"
+            f"{path} has no {NAME}: data_prep.{stage} did not finish there; run it "
+            "again (with --overwrite if it refuses the folder)"
         )
     try:
         manifest = files.read_json(os.path.join(path, NAME))
@@ -115,19 +113,19 @@ def read(path: str, stage: str) -> dict[str, Any]:
 
 
 def size_problem(directory: str, entry: dict[str, Any]) -> str:
-    """How a file's size differs from its manifest line; empty if it does not."""
+    """How a file's size differs from its manifest entry; empty if it does not."""
     name = os.path.join(directory, entry["name"])
-    found = files.size(name) if files.exists(name) else None
-    if found == entry["bytes"]:
+    size = files.size(name) if files.exists(name) else None
+    if size == entry["bytes"]:
         return ""
-    state = "is missing" if found is None else f"has {found} bytes"
+    state = "is missing" if size is None else f"has {size} bytes"
     return f"{name} {state}, its manifest says {entry['bytes']} bytes"
 
 
 def content_hash(manifest: dict[str, Any]) -> str:
-    """SHA-256 over the names and SHA-256 of a folder's files, as its manifest has them.
+    """SHA-256 of the names and SHA-256 of a folder's files in its manifest.
 
-    What a later stage records to know its input again.
+    A later stage records it to recognise its input.
     """
     lines = [f"{entry['sha256']} {entry['name']}\n" for entry in manifest["files"]]
     return hashlib.sha256("".join(lines).encode("utf-8")).hexdigest()

@@ -1,4 +1,4 @@
-"""An ordered map over worker processes that never holds more than a few results."""
+"""An ordered map over worker processes that keeps only a few results in memory."""
 
 import collections
 import concurrent.futures
@@ -38,7 +38,7 @@ class Workers:
     ) -> Iterator[Result]:
         """`map(function, items)`; results in the items' order.
 
-        Items are drawn only as results are taken, so any number streams through.
+        Items are drawn only as results are taken, so there may be any number.
 
         Raises:
           UserError: a process was killed.
@@ -56,8 +56,8 @@ class Workers:
                 yield pending.popleft().result()
         except BrokenProcessPool as error:
             raise UserError(
-                "a worker process was killed, perhaps for want of memory: run the same "
-                "command again, with a lower --num_workers"
+                "a worker process was killed, probably out of memory: run the same "
+                "command again with a lower --num_workers"
             ) from error
         finally:
             for future in pending:

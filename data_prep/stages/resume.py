@@ -91,11 +91,11 @@ def begin(output: Output, stage: str, config: Config, inputs: Paths = ()) -> Wor
       output: a missing or empty folder, or one of an earlier run with the same config.
       stage: the command's name, as in the manifest.
       config: every setting and input fingerprint that the output depends on, as JSON
-        values; not what it does not depend on, such as the number of workers.
+        values; nothing else, such as the number of workers.
       inputs: paths that the folder must neither be nor contain.
 
     Raises:
-      UserError: the folder holds something else, or was begun with other settings; the
+      UserError: the folder has other contents, or was begun with other settings; the
         message names those that differ.
     """
     folder = os.path.join(output.output_dir, FOLDER)

@@ -1,18 +1,18 @@
 """The single characters of a vocabulary: which are kept, and in which form.
 
-A character is a token by itself ("가") and, if it can follow another one of its word, a
-continuation ("##가"). A word that holds a character without its token is [UNK] as a
+A character is a token ("가") and, if it can follow another one in a word, also a
+continuation ("##가"). A word with a character that has no token becomes [UNK] as a
 whole.
 """
 
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-# Kept whatever the corpus: a model's users write them even if its corpus does not.
+# Always kept: users write them even if the corpus does not.
 JAMO = "".join(map(chr, range(ord("ㄱ"), ord("ㅣ") + 1)))
 ASCII = "".join(map(chr, range(0x21, 0x7F)))
-# The most used ones by the Unicode consortium's counts, and the selector that follows
-# some of them; emoji of the corpus compete with its other characters.
+# The most frequent by the Unicode consortium's counts, and the selector that follows
+# some of them; other emoji compete with the corpus' characters.
 EMOJI = (
     "😂❤😍🤣😊🙏💕😭😘👍😅👏😁♥🔥💔💖💙😢🤔😆🙄💪😉☺👌🤗💜😔😎😇🌹🎉✨😱🙌😋💗😏🙂😄😀💯😡😳"
     "\ufe0f"
@@ -28,7 +28,7 @@ class Alphabet:
         self._inside: set[str] = set()
 
     def add(self, words: Mapping[str, int]) -> None:
-        """Takes words with their numbers of occurrences."""
+        """Counts the characters of words, given the words' counts."""
         for word, count in words.items():
             for character in word:
                 self.counts[character] += count
@@ -38,14 +38,14 @@ class Alphabet:
         return any(_is_hangul(character) for character in self.counts)
 
     def choose(self, limit: int, split: Callable[[str], list[str]]) -> list[str]:
-        """The required characters, then the corpus' by falling count up to `limit`.
+        """The required characters, then the most frequent of the corpus up to `limit`.
 
-        Equal counts go by code point. The required ones stay even beyond the limit.
+        Ties are broken by code point. Required characters stay even beyond the limit.
 
         Args:
           limit: characters to keep.
-          split: `vocab.word_splitter`; a required character that the tokenizer changes,
-            such as a capital if it lower-cases, is left out.
+          split: as from `vocabulary.word_splitter`; a required character that the
+            tokenizer changes, such as a capital when lower-casing, is left out.
         """
         required = [c for c in REQUIRED if c in "".join(split(f"a{c}a"))]
         others = set(self.counts).difference(required)
@@ -53,13 +53,13 @@ class Alphabet:
         return required + ranked[: max(limit - len(required), 0)]
 
     def tokens(self, kept: list[str], split: Callable[[str], list[str]]) -> list[str]:
-        """Single-character tokens: `kept`, and continuations of those that need one."""
+        """Single-character tokens: `kept`, and continuations of those inside words."""
         inside = self._inside.intersection(kept)
         inside.update(c for c in kept if c in REQUIRED and split(f"a{c}") == [f"a{c}"])
         return [*sorted(kept), *("##" + c for c in sorted(inside))]
 
     def dropped(self, kept: list[str]) -> dict[str, int]:
-        """Characters seen but not kept, most frequent first, and their counts."""
+        """Counts of the characters not kept, most frequent first."""
         left = set(self.counts).difference(kept)
         return {c: self.counts[c] for c in sorted(left, key=self._rank)}
 

@@ -1,6 +1,6 @@
 """Measures a vocabulary on held-out text.
 
-A word is what stands between spaces (eojeol), unless said otherwise.
+Words are separated by spaces (eojeol) unless stated otherwise.
 """
 
 import dataclasses
@@ -33,7 +33,7 @@ class _Tally:
     tokens: int = 0
     unk_words: int = 0
     unk_tokens: int = 0
-    cut_words: int = 0  # At punctuation too, as the tokenizer cuts.
+    cut_words: int = 0  # Split at punctuation too, as by the tokenizer.
     whole_words: int = 0
     syllables: int = 0
     syllable_tokens: int = 0
@@ -59,7 +59,7 @@ class _Tally:
 
 
 def _causes(word: str, known: set[str]) -> list[str]:
-    """Why a word is [UNK]: its single characters that are no tokens, or its length."""
+    """Why a word is [UNK]: characters that are not tokens, or its length."""
     if len(word) > vocabulary.MAX_WORD_LENGTH:
         return [_LONG_WORD]
     forms = [word[:1], *("##" + c for c in word[1:])]
@@ -69,19 +69,19 @@ def _causes(word: str, known: set[str]) -> list[str]:
 def measure(
     tokenizer: BertWordPieceTokenizer, lines: Sequence[str], special_tokens: list[str]
 ) -> dict[str, Any]:
-    """Figures of one tokenizer; shares are of 1, lengths in tokens.
+    """Figures of one tokenizer; shares are from 0 to 1, lengths in tokens.
 
     Args:
-      tokenizer: `vocab.load_tokenizer`.
+      tokenizer: as from `vocabulary.load_tokenizer`.
       lines: text that the vocabulary was not trained on.
-      special_tokens: whether each stays whole inside text.
+      special_tokens: those for which to check that text leaves them whole.
 
     Raises:
-      UserError: the lines hold no word.
+      UserError: the lines contain no word.
     """
     words = Counter(word for line in lines for word in line.split())
     if not words:
-        raise UserError("--input holds no word: name held-out text")
+        raise UserError("--input contains no word: pass held-out text")
     known = set(tokenizer.get_vocab())
     tally, lengths = _Tally(), {}
     distinct = list(words)
@@ -121,12 +121,12 @@ def _special_tokens_whole(
 
 
 def _coverage(known: set[str], syllables: list[str]) -> float:
-    """Share of syllables that can stand anywhere in a word."""
+    """Share of syllables that are tokens both at the start of a word and inside."""
     return sum(c in known and "##" + c in known for c in syllables) / len(syllables)
 
 
 def _speed(tokenizer: BertWordPieceTokenizer, lines: Sequence[str]) -> float:
-    """Characters a second with the threads that `tokenizers` takes; the best of three.
+    """Characters per second with the default threads of `tokenizers`, best of three.
 
     The first run fills the tokenizer's cache, and other programs slow single runs.
     """
@@ -142,14 +142,14 @@ def _speed(tokenizer: BertWordPieceTokenizer, lines: Sequence[str]) -> float:
 def span_boundaries(
     tokenizer: BertWordPieceTokenizer, squad_file: str
 ) -> dict[str, float]:
-    """How many answers of a SQuAD-format file can be marked exactly.
+    """How many answers in a file of SQuAD's format lie on token boundaries.
 
     Returns:
       The number of answers, and the shares whose first character begins a token, whose
       last one ends a token, and both.
 
     Raises:
-      UserError: the file is not of that format, or an answer is not where it says.
+      UserError: another format, or an answer that is not at its answer_start.
     """
     hits = Counter()
     for context, answers in _read_squad(squad_file):
@@ -159,7 +159,7 @@ def span_boundaries(
             at_start, at_end = begin in starts, end in ends
             hits.update(answers=1, start=at_start, end=at_end, both=at_start and at_end)
     if not hits["answers"]:
-        raise UserError(f"{squad_file} holds no answer")
+        raise UserError(f"{squad_file} contains no answer")
     shares = {name: hits[name] / hits["answers"] for name in ("start", "end", "both")}
     return {"answers": hits["answers"], **shares}
 
@@ -185,7 +185,7 @@ def _answer_spans(paragraph: dict[str, Any]) -> list[tuple[int, int]]:
         for answer in question["answers"]:
             begin, text = answer["answer_start"], answer["text"]
             if not paragraph["context"].startswith(text, begin):
-                raise ValueError(f"no {text!r} at character {begin} of its context")
+                raise ValueError(f"{text!r} is not at character {begin} of its context")
             spans.append((begin, begin + len(text)))
     return spans
 
@@ -193,7 +193,7 @@ def _answer_spans(paragraph: dict[str, Any]) -> list[tuple[int, int]]:
 def side_by_side(
     tokenizers: dict[str, BertWordPieceTokenizer], lines: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Each line with its tokens by each vocabulary."""
+    """Each line with its tokens in each vocabulary."""
     return [
         {
             "text": line,

@@ -1,13 +1,13 @@
-"""Cuts counted words into morphemes, so that pieces are learned inside of them.
+"""Splits counted words into morphemes, so that pieces are learned inside them.
 
 No analyser runs later: the tokenizer stays plain WordPiece, which takes the longest
-token that fits. So the vocabulary itself must make that cut likely. The first morpheme
-of a word is counted as a word ("학교"), a later one - a particle, an ending - as a
-continuation ("##에서"), and pairs are merged within a morpheme only: no learned token
-joins a stem to its particle, and "학교에서" can only be cut as "학교 ##에서" or finer.
+matching token, so the vocabulary itself must favour that split. A word's first morpheme
+is counted as a word ("학교"), a later one (a particle, an ending) as a continuation
+("##에서"), and pairs are merged only within a morpheme. No learned token joins a stem
+to its particle: "학교에서" can only become "학교 ##에서" or finer pieces.
 
-Each distinct word is analysed once, by itself: a large corpus has a hundred times more
-words than distinct ones. A word that its context would make another is cut one way.
+Each distinct word is analysed once, without context, because a large corpus has a
+hundred times more words than distinct ones. Ambiguous words are always split one way.
 """
 
 import functools
@@ -27,7 +27,7 @@ _BATCH_WORDS = 10_000
 
 @functools.cache
 def analyzer(name: str) -> Callable[[str], list[str]]:
-    """word -> its morphemes as they are written; joined they are the word again.
+    """A function word -> its morphemes as written, which joined give the word.
 
     Raises:
       UserError: the analyser is not installed.
@@ -53,8 +53,8 @@ def _kiwi() -> Callable[[str], list[str]]:
     kiwi = kiwipiepy.Kiwi(num_workers=1)
 
     def morphs(word: str) -> list[str]:
-        # Kiwi names the morphemes inside one syllable apart (갔 = 가 + 았): those begin
-        # at the same place, and the syllable stays whole.
+        # Kiwi separates morphemes inside one syllable (갔 = 가 + 았). They begin at the
+        # same place, so the syllable stays whole.
         starts = {0, *(token.start for token in kiwi.tokenize(word))}
         ends = [*sorted(starts)[1:], len(word)]
         return [word[a:b] for a, b in zip(sorted(starts), ends, strict=True)]
@@ -63,7 +63,7 @@ def _kiwi() -> Callable[[str], list[str]]:
 
 
 def cut(word: str, morphs: Callable[[str], list[str]]) -> list[str]:
-    """Morphemes of a word, all but the first with "##"; words without Hangul whole."""
+    """A word's morphemes, all but the first with "##"; without Hangul, the word."""
     if not any("가" <= c <= "힣" for c in word):
         return [word]
     first, *later = morphs(word)

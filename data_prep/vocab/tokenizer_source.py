@@ -1,4 +1,4 @@
-"""Where --vocab_dir points: a vocabulary of train_vocab, or a published tokenizer."""
+"""The tokenizer at --vocab_dir: one of train_vocab, or a published one."""
 
 import dataclasses
 import hashlib
@@ -15,7 +15,7 @@ from data_prep.vocab import vocabulary
 from data_prep.vocab.vocabulary import SPECIAL_TOKENS, TOKENIZER_FILE, VOCAB_FILE
 
 _CONFIG_FILE = "tokenizer_config.json"
-# Classes that transformers 5 builds from their settings, whatever tokenizer.json says.
+# Classes that transformers 5 builds from their settings, ignoring tokenizer.json.
 _REBUILT = ("BertTokenizer", "ElectraTokenizer", "DistilBertTokenizer")
 
 _BERT_NORMALIZER = {
@@ -28,11 +28,11 @@ _BERT_NORMALIZER = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
-    """A tokenizer that records can be built with.
+class TokenizerFiles:
+    """A tokenizer for building records, as the contents of its files.
 
     Attributes:
-      tokenizer_json: content of a tokenizer.json.
+      tokenizer_json: the content of tokenizer.json.
       tokens: by id; the first five are the special tokens.
     """
 
@@ -41,12 +41,12 @@ class Source:
 
     @property
     def vocab_text(self) -> str:
-        """Content of a vocab.txt."""
+        """The content of vocab.txt."""
         return "".join(token + "\n" for token in self.tokens)
 
     @property
     def vocab_sha256(self) -> str:
-        """As `vocab.fingerprint` of that file."""
+        """Equal to `vocabulary.fingerprint` of that file."""
         return hashlib.sha256(self.vocab_text.encode("utf-8")).hexdigest()
 
     @property
@@ -54,16 +54,16 @@ class Source:
         return hashlib.sha256(self.tokenizer_json.encode("utf-8")).hexdigest()
 
 
-def load(path: str) -> Source:
+def load(path: str) -> TokenizerFiles:
     """Reads a tokenizer.
 
     Args:
-      path: a folder made by train_vocab; or a folder of a Hugging Face WordPiece
-        tokenizer (tokenizer.json or vocab.txt, tokenizer_config.json if any, which
-        wins, as in transformers 5); or a vocab.txt, which is taken as cased.
+      path: a folder made by train_vocab; a folder of a Hugging Face WordPiece
+        tokenizer (tokenizer.json or vocab.txt, overridden by tokenizer_config.json if
+        there is one, as in transformers 5); or a vocab.txt, which is taken as cased.
 
     Raises:
-      UserError: there is no such tokenizer, or it does not suit Korean or the trainer.
+      UserError: no such tokenizer, or one unsuitable for Korean or for the trainer.
     """
     if files.exists(path) and not files.isdir(path):
         return _checked(path, _from_vocab_file(path))
@@ -72,19 +72,19 @@ def load(path: str) -> Source:
     elif files.exists(os.path.join(path, resume.FOLDER)):
         raise UserError(
             f"{path} has no {manifest.NAME}: data_prep.train_vocab did not finish "
-            "there. Run it again"
+            "there; run it again"
         )
     return _checked(path, _from_folder(path))
 
 
 def read_tokens(path: str) -> tuple[str, ...]:
-    """Tokens by id of a tokenizer, wherever its special tokens are.
+    """The tokens of a tokenizer by id, wherever its special tokens are.
 
     Args:
       path: a vocab.txt, or a folder with tokenizer.json or vocab.txt.
 
     Raises:
-      UserError: neither is there, or it is malformed.
+      UserError: neither exists, or it is malformed.
     """
     tokenizer_file = os.path.join(path, TOKENIZER_FILE)
     if files.exists(tokenizer_file):
@@ -93,8 +93,8 @@ def read_tokens(path: str) -> tuple[str, ...]:
     vocab_file = os.path.join(path, VOCAB_FILE) if files.isdir(path) else path
     if not files.exists(vocab_file):
         raise UserError(
-            f"{path}: there is neither {TOKENIZER_FILE} nor {VOCAB_FILE} to say which "
-            "token has which id"
+            f"{path}: the token ids are unknown, as there is neither {TOKENIZER_FILE} "
+            f"nor {VOCAB_FILE}"
         )
     return tuple(vocabulary.read_tokens(vocab_file))
 
@@ -103,17 +103,17 @@ def _tokens_by_id(path: str, tokenizer: Tokenizer) -> tuple[str, ...]:
     ids = tokenizer.get_vocab(with_added_tokens=True)
     tokens = tuple(sorted(ids, key=ids.__getitem__))
     if [ids[token] for token in tokens] != list(range(len(tokens))):
-        raise UserError(f"{path}: the token ids have gaps or repeat")
+        raise UserError(f"{path}: the token ids have gaps or repetitions")
     return tokens
 
 
-def load_beside(vocab_file: str) -> Source:
-    """The tokenizer of a vocab.txt, with the tokenizer.json beside it if there is one.
+def load_beside(vocab_file: str) -> TokenizerFiles:
+    """The tokenizer of a vocab.txt and of the tokenizer.json beside it, if any.
 
-    The folder may be any stage's, a run's or a published model's.
+    The folder may be that of a stage, a run or a published model.
 
     Raises:
-      UserError: they hold different tokens, or do not suit Korean or the trainer.
+      UserError: they differ, or are unsuitable for Korean or for the trainer.
     """
     folder = os.path.dirname(vocab_file) or "."
     if not files.exists(os.path.join(folder, TOKENIZER_FILE)):
@@ -121,23 +121,23 @@ def load_beside(vocab_file: str) -> Source:
     source = _checked(folder, _from_folder(folder))
     if list(source.tokens) != vocabulary.read_tokens(vocab_file):
         raise UserError(
-            f"{vocab_file} and the {TOKENIZER_FILE} beside it hold different tokens: "
-            f"copy both from one folder, or remove {TOKENIZER_FILE}"
+            f"{vocab_file} and the {TOKENIZER_FILE} beside it contain different "
+            f"tokens: copy both from one folder, or remove {TOKENIZER_FILE}"
         )
     return source
 
 
 def _check_folder(path: str) -> None:
-    """Refuses a train_vocab folder whose tokenizer was changed."""
-    found = manifest.read(path, "train_vocab")
+    """Refuses a folder of train_vocab whose tokenizer has changed."""
+    values = manifest.read(path, "train_vocab")
     vocab_file = os.path.join(path, VOCAB_FILE)
-    if vocabulary.fingerprint(vocab_file) != found["vocab_sha256"]:
-        raise UserError(f"{vocab_file} was changed since train_vocab wrote it")
-    for entry in found["files"]:
+    if vocabulary.fingerprint(vocab_file) != values["vocab_sha256"]:
+        raise UserError(f"{vocab_file} has changed since train_vocab wrote it")
+    for entry in values["files"]:
         name = entry["name"]
         if name == TOKENIZER_FILE and manifest.file_entry(path, name) != entry:
             name = os.path.join(path, name)
-            raise UserError(f"{name} was changed since train_vocab wrote it")
+            raise UserError(f"{name} has changed since train_vocab wrote it")
 
 
 def _from_vocab_file(path: str) -> dict[str, Any]:
@@ -153,8 +153,8 @@ def _from_folder(path: str) -> dict[str, Any]:
         description = _from_vocab_file(os.path.join(path, VOCAB_FILE))
     else:
         raise UserError(
-            f"--vocab_dir={path}: there is neither {manifest.NAME} (of train_vocab) "
-            f"nor {TOKENIZER_FILE} nor {VOCAB_FILE} (of a published tokenizer)"
+            f"--vocab_dir={path} has neither a {manifest.NAME} (of train_vocab) nor a "
+            f"{TOKENIZER_FILE} or {VOCAB_FILE} (of a published tokenizer)"
         )
     config_file = os.path.join(path, _CONFIG_FILE)
     settings = _read_json(config_file) if files.exists(config_file) else {}
@@ -165,7 +165,7 @@ def _read_json(path: str) -> dict[str, Any]:
     try:
         return files.read_json(path)
     except ValueError as error:
-        raise UserError(f"{path} is no JSON ({error}): copy it again") from error
+        raise UserError(f"{path} is not JSON ({error}): copy it again") from error
 
 
 def _with_settings(
@@ -177,36 +177,36 @@ def _with_settings(
         "strip_accents": "strip_accents",
         "tokenize_chinese_chars": "handle_chinese_chars",
     }
-    said = {names[key]: settings[key] for key in names if key in settings}
+    changes = {names[key]: settings[key] for key in names if key in settings}
     kind = settings.get("tokenizer_class", "").removesuffix("Fast")
     normalizer = description["normalizer"] or {}
     if kind in _REBUILT:
-        normalizer = {**_BERT_NORMALIZER, **said}
+        normalizer = {**_BERT_NORMALIZER, **changes}
         description = {**description, "pre_tokenizer": {"type": "BertPreTokenizer"}}
     elif not kind and normalizer.get("type") == "BertNormalizer":
-        normalizer = {**normalizer, **said}
-    # Files often hold the 512 tokens of the model they were made for.
+        normalizer = {**normalizer, **changes}
+    # Files often truncate and pad to the 512 tokens of the model they were made for.
     whole_lines = {"truncation": None, "padding": None}
     return {**description, "normalizer": normalizer or None, **whole_lines}
 
 
-def _checked(path: str, description: dict[str, Any]) -> Source:
+def _checked(path: str, description: dict[str, Any]) -> TokenizerFiles:
     kind = description["model"].get("type")
     if kind != "WordPiece":
         raise UserError(f"{path}: the tokenizer is {kind}, only WordPiece is supported")
     tokenizer = Tokenizer.from_str(json.dumps(description))
     if tokenizer.normalizer and tokenizer.normalizer.normalize_str("한글") != "한글":
         raise UserError(
-            f"{path}: the tokenizer strips accents, which takes Hangul syllables apart "
-            "(BERT tokenizers that lower-case do so). Its model was hardly made for "
-            f'Korean; if it was, add "strip_accents": false to {_CONFIG_FILE}, or '
-            '"do_lower_case": false'
+            f"{path}: the tokenizer strips accents, which splits Hangul syllables (as "
+            "lower-casing BERT tokenizers do), so its model is probably not Korean. If "
+            f'it is, add "strip_accents": false or "do_lower_case": false to '
+            f"{_CONFIG_FILE}"
         )
     tokens = _tokens_by_id(path, tokenizer)
     if tokens[:5] != SPECIAL_TOKENS:
         raise UserError(
             f"{path}: ids 0 to 4 are {' '.join(tokens[:5])}; the trainer needs "
-            f"{' '.join(SPECIAL_TOKENS)} there. Put them there in a copy of the "
-            "vocabulary, or train one with data_prep.train_vocab"
+            f"{' '.join(SPECIAL_TOKENS)}. Move them there in a copy of the vocabulary, "
+            "or train one with data_prep.train_vocab"
         )
-    return Source(tokenizer.to_str(), tokens)
+    return TokenizerFiles(tokenizer.to_str(), tokens)

@@ -1,6 +1,6 @@
-"""Learns WordPiece tokens from word counts, and joins vocabularies.
+"""Learns WordPiece tokens from word counts, and merges vocabularies.
 
-The learning is the `tokenizers` library's: pairs of neighbouring tokens are merged, the
+The `tokenizers` library does the learning: pairs of neighbouring tokens are merged, the
 most frequent first, as in byte-pair encoding (Sennrich et al. 2016).
 """
 
@@ -13,8 +13,8 @@ from common.cli import UserError
 from data_prep.vocab import vocabulary
 
 PREFIX = "##"
-# Stands before a word's later morpheme. It is in no alphabet, so the trainer skips it,
-# but takes the next character for one inside a word: "##에서" is learned as "##에서".
+# Marks a later morpheme of a word. It is in no alphabet, so the trainer skips it but
+# takes the next character as one inside a word: "##에서" is learned as "##에서".
 _MARK = "\x01"
 _TEXT_LENGTH = 1 << 16
 
@@ -24,7 +24,7 @@ class Layout:
     """The tokens of a vocabulary that are not learned.
 
     The five special tokens come first, then the extra ones, then single characters;
-    [unused] slots are at the end, where KoELECTRA added its 200.
+    [unused] slots come last, where KoELECTRA added its 200.
 
     characters: with and without "##".
     """
@@ -40,10 +40,10 @@ class Layout:
         return [f"[unused{i}]" for i in range(self.num_unused)]
 
     def check_room(self, vocab_size: int) -> None:
-        """Refuses a size that these tokens alone fill.
+        """Refuses a size that these tokens fill completely.
 
         Raises:
-          UserError: not one learned token would fit.
+          UserError: no learned token would fit.
         """
         needed = len(self.first()) + self.num_unused
         if needed >= vocab_size:
@@ -52,8 +52,8 @@ class Layout:
                 f"--vocab_size={vocab_size} leaves no room for a word: the alphabet "
                 f"takes {len(self.characters)} tokens (characters, and characters "
                 f"inside words), special tokens {special} and unused slots "
-                f"{self.num_unused}. Say at least --vocab_size={2 * needed}, or lower "
-                "--limit_alphabet"
+                f"{self.num_unused}. Pass at least --vocab_size={2 * needed}, or a "
+                "smaller --limit_alphabet"
             )
 
 
@@ -62,13 +62,13 @@ def learn(
 ) -> list[str]:
     """Tokens in the order of their ids.
 
-    The trainer alone breaks ties by the order of a hash table, which differs from run
-    to run; naming all single-character tokens beforehand leaves it no choice.
+    On its own, the trainer breaks ties by the order of a hash table, which differs from
+    run to run; it gets all single-character tokens in advance to leave it no choice.
 
     Args:
       words: counts; a later morpheme of a word begins with "##".
-      layout: what is there without learning.
-      vocab_size: wanted size; fewer come out of a small corpus.
+      layout: the tokens that are not learned.
+      vocab_size: wanted size; a small corpus gives fewer tokens.
       min_frequency: pairs seen less often are not merged.
 
     Raises:
@@ -92,7 +92,7 @@ def learn(
     if len(ids) == len(layout.first()):
         raise UserError(
             f"--min_frequency={min_frequency} leaves nothing to learn: no two "
-            "characters stand together that often. Lower it, or give more text"
+            "characters occur together that often. Lower it, or use more text"
         )
     return sorted(ids, key=ids.__getitem__) + layout.last()
 
@@ -100,7 +100,7 @@ def learn(
 def _texts(words: Mapping[str, int]) -> Iterator[str]:
     """Every word as often as it occurs, in texts of bounded length.
 
-    The trainer takes no counts; it counts these in a table of distinct words.
+    The trainer accepts no counts; it recounts these in a table of distinct words.
     """
     text: list[str] = []
     length = 0
@@ -119,13 +119,13 @@ def _texts(words: Mapping[str, int]) -> Iterator[str]:
 
 
 def _is_later(word: str) -> bool:
-    # The tokenizer cuts at "#": no word of a text is longer and begins so.
+    # The tokenizer splits at "#", so no longer word of a text begins like this.
     return word.startswith(PREFIX) and len(word) > len(PREFIX)
 
 
 def merge(own: list[str], other: list[str]) -> list[str]:
     """`own`, then the tokens of `other` that it lacks, in their order.
 
-    KcELECTRA joined its 30,000 with KoELECTRA's vocabulary so (50,135).
+    KcELECTRA merged its 30,000 with KoELECTRA's vocabulary this way (50,135).
     """
     return list(dict.fromkeys([*own, *other]))

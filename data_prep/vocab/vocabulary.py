@@ -1,8 +1,9 @@
 """WordPiece vocabularies: reading, writing, and the one tokenizer every stage uses.
 
-The tokenizer is cased and strips no accents, unless tokenizer.json beside the vocab.txt
-says otherwise: Unicode's decomposition, which stripping needs, splits Hangul syllables
-into jamo."""
+The tokenizer is cased and keeps accents unless the tokenizer.json beside the vocab.txt
+differs: stripping accents needs Unicode's decomposition, which splits Hangul syllables
+into jamo.
+"""
 
 import dataclasses
 import hashlib
@@ -21,7 +22,7 @@ SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PAD_ID, UNK_ID, CLS_ID, SEP_ID, MASK_ID = range(5)
 VOCAB_FILE = "vocab.txt"
 TOKENIZER_FILE = "tokenizer.json"
-# Longer words become [UNK], in characters; the default of `tokenizers` and of BERT.
+# Words of more characters become [UNK]; the default of `tokenizers` and of BERT.
 MAX_WORD_LENGTH = 100
 
 _HANGUL_SYLLABLES = re.compile("[가-힣]+")
@@ -29,9 +30,9 @@ _HANGUL_SYLLABLES = re.compile("[가-힣]+")
 
 @dataclasses.dataclass(frozen=True)
 class TokenizerOptions:
-    """What a tokenizer has beyond its vocab.txt; tokenizer.json records it.
+    """What tokenizer.json records beyond vocab.txt.
 
-    special_tokens: kept whole wherever they stand, besides the usual five.
+    special_tokens: never split, besides the usual five.
     """
 
     lowercase: bool = False
@@ -43,18 +44,18 @@ def read_tokens(vocab_file: str) -> list[str]:
     """Lines of a vocab.txt.
 
     Raises:
-      UserError: no line, or an empty or repeated one.
+      UserError: no lines, or an empty or repeated one.
     """
     lines = files.read_text(vocab_file).split("\n")
     tokens = lines[:-1] if lines[-1] == "" else lines
     if not tokens:
-        raise UserError(f"{vocab_file} is empty: each line is one token")
+        raise UserError(f"{vocab_file} is empty: a line per token is needed")
     seen: set[str] = set()
     for number, token in enumerate(tokens, 1):
         if not token.strip() or token in seen:
             what = f"repeats {token!r}" if token.strip() else "is empty"
             raise UserError(
-                f"{vocab_file}: line {number} {what}: each line is one token"
+                f"{vocab_file}: line {number} {what}: a line per token is needed"
             )
         seen.add(token)
     return tokens
@@ -76,7 +77,7 @@ def read(vocab_file: str) -> dict[str, int]:
 
 
 def read_options(vocab_file: str) -> TokenizerOptions:
-    """Options in the tokenizer.json beside a vocab.txt; the defaults where none is.
+    """The options in the tokenizer.json beside a vocab.txt; the defaults without one.
 
     Raises:
       UserError: the tokenizer.json is not as `save` writes it.
@@ -86,7 +87,7 @@ def read_options(vocab_file: str) -> TokenizerOptions:
 
 
 def _saved_tokenizer(vocab_file: str) -> tuple[TokenizerOptions, dict[str, int]] | None:
-    """What the tokenizer.json beside a vocab.txt says, and its tokens."""
+    """The options and the tokens in the tokenizer.json beside a vocab.txt."""
     path = os.path.join(os.path.dirname(vocab_file), TOKENIZER_FILE)
     if not files.exists(path):
         return None
@@ -102,13 +103,13 @@ def _saved_tokenizer(vocab_file: str) -> tuple[TokenizerOptions, dict[str, int]]
         return options, saved["model"]["vocab"]
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{path} is not as train_vocab writes it ({error!r}): remove it to use "
+            f"{path} is not in train_vocab's format ({error!r}): remove it to use "
             f"{VOCAB_FILE} alone"
         ) from error
 
 
 def load_tokenizer(vocab_file: str) -> BertWordPieceTokenizer:
-    """The tokenizer of a vocab.txt, as it is used in training and exported.
+    """The tokenizer of a vocab.txt, as used in training and exported.
 
     Raises:
       UserError: a malformed vocab.txt, or a tokenizer.json beside it with other tokens.
@@ -117,8 +118,8 @@ def load_tokenizer(vocab_file: str) -> BertWordPieceTokenizer:
     options, saved = _saved_tokenizer(vocab_file) or (TokenizerOptions(), vocab)
     if saved != vocab:
         raise UserError(
-            f"{vocab_file} and the {TOKENIZER_FILE} beside it hold different tokens: "
-            f"copy both from one folder, or remove {TOKENIZER_FILE}"
+            f"{vocab_file} and the {TOKENIZER_FILE} beside it contain different "
+            f"tokens: copy both from one folder, or remove {TOKENIZER_FILE}"
         )
     return wordpiece(vocab, options)
 
@@ -135,9 +136,9 @@ def wordpiece(
 
 
 def word_splitter(options: TokenizerOptions) -> Callable[[str], list[str]]:
-    """text -> what the tokenizer takes for words, and cuts into tokens one by one.
+    """A function text -> words as the tokenizer sees them before it splits each.
 
-    Special tokens are left out: no piece of them is to be learned.
+    Special tokens are left out: no piece of them must be learned.
     """
     tokenizer = wordpiece(None, options)
     normalize = tokenizer.normalizer.normalize_str
@@ -147,7 +148,7 @@ def word_splitter(options: TokenizerOptions) -> Callable[[str], list[str]]:
 
     def split(text: str) -> list[str]:
         if not options.strip_accents and _HANGUL_SYLLABLES.fullmatch(text):
-            return [text]  # Four words in five; the general way takes ten times longer.
+            return [text]  # Four in five words; the general way takes ten times longer.
         parts = (pre_tokenize(normalize(part)) for part in cut(text) if part)
         return [word for words in parts for word, _ in words]
 
@@ -155,27 +156,27 @@ def word_splitter(options: TokenizerOptions) -> Callable[[str], list[str]]:
 
 
 def check_special_tokens(tokens: tuple[str, ...]) -> None:
-    """Refuses extra special tokens that ordinary text could be mistaken for.
+    """Refuses extra special tokens that could be confused with ordinary text.
 
     Raises:
-      UserError: a token is empty, repeated, one of the five, holds a space, or is a
+      UserError: a token is empty, repeated, one of the five, contains a space, or is a
         plain word to the tokenizer.
     """
     split = word_splitter(TokenizerOptions())
     for i, token in enumerate(tokens):
         if not token or any(c.isspace() for c in token):
-            problem = "is empty or holds a space"
+            problem = "is empty or contains a space"
         elif token in SPECIAL_TOKENS or token in tokens[:i]:
-            problem = "is there already"
+            problem = "is already a special token"
         elif len(split(token)) < 2:
-            problem = "is a plain word: put it in brackets, as [PHONE] or {laughing}"
+            problem = "is a plain word: put it in brackets, like [PHONE] or {laughing}"
         else:
             continue
         raise UserError(f"--special_tokens: {token!r} {problem}")
 
 
 def fingerprint(vocab_file: str) -> str:
-    """SHA-256 of a vocab.txt: what records, checkpoints and exports agree on."""
+    """SHA-256 of a vocab.txt, by which records, checkpoints and exports match."""
     return hashlib.sha256(files.read_text(vocab_file).encode("utf-8")).hexdigest()
 
 

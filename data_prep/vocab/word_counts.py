@@ -1,9 +1,9 @@
 """Counts the words of a corpus of any size in bounded memory.
 
-Shards are counted one by one, words being what stands between spaces; the tokenizer
-then looks at each distinct word once. Dropping the rarer half of the distinct words
-whenever they are too many bounds the memory (lossy counting, Manku and Motwani 2002):
-what is dropped is too rare to become a token, and its characters still count.
+The words between spaces are counted shard by shard; the tokenizer then splits each
+distinct word once. Memory is bounded by dropping the rarer half of the distinct words
+whenever there are too many (lossy counting, Manku and Motwani 2002): these are too rare
+to become tokens, and their characters still count.
 """
 
 import dataclasses
@@ -24,9 +24,9 @@ class Sample:
     """Which documents are counted.
 
     fraction: share of the documents.
-    stratify_by: "shard" takes the same share of every shard: shards follow the order of
+    stratify_by: "shard" takes the same share of every shard; shards follow the order of
       the raw text, so a corpus in order of time is sampled evenly over time. "none"
-      draws each document by itself.
+      draws each document independently.
     seed: another seed draws other documents.
     """
 
@@ -44,7 +44,7 @@ class ShardJob:
 
 
 def draw(documents: Iterable[Document], sample: Sample) -> Iterator[Document]:
-    """The sample of one shard; a document's luck depends on its text and the seed."""
+    """The sample of one shard; a draw depends on the document's text and the seed."""
     if sample.fraction == 1.0:
         yield from documents
     elif sample.stratify_by == NONE:
@@ -62,7 +62,7 @@ def _draw_number(document: Document, seed: int) -> int:
 
 
 def count_shard(job: ShardJob) -> tuple[Counter[str], Counter[str]]:
-    """(words between spaces -> count, documents, lines and characters counted)."""
+    """(count of each word, counts of documents, lines and characters)."""
     words: Counter[str] = Counter()
     used: Counter[str] = Counter()
     for document in draw(shards.read_shard(job.path), job.sample):
@@ -76,13 +76,13 @@ def count_shard(job: ShardJob) -> tuple[Counter[str], Counter[str]]:
 
 
 class WordCounter:
-    """Adds up the counts of shards, in any number of them."""
+    """Adds up the counts of any number of shards."""
 
     def __init__(self, split: Callable[[str], list[str]], max_words: int):
         """
         Args:
-          split: `vocab.word_splitter`.
-          max_words: distinct words between spaces held at a time, about 1 kB each
+          split: as from `vocabulary.word_splitter`.
+          max_words: distinct words between spaces kept in memory, about 1 kB each
             until the vocabulary is learned.
         """
         self._split, self._max_words = split, max_words
@@ -96,7 +96,7 @@ class WordCounter:
             self._drop_rarer_half()
 
     def _drop_rarer_half(self) -> None:
-        # Equal counts go by the word: the order of a dictionary depends on the shards'.
+        # Ties are broken by the word: a dictionary's order depends on the shards'.
         ranked = sorted(self._counts, key=lambda word: (-self._counts[word], word))
         dropped = {w: self._counts.pop(w) for w in ranked[self._max_words // 2 :]}
         self.dropped_words += len(dropped)
@@ -104,7 +104,7 @@ class WordCounter:
         self.alphabet.add(self._tokenizer_words(dropped))
 
     def finish(self) -> Counter[str]:
-        """Counts of the tokenizer's words, which end at punctuation too."""
+        """Counts of the tokenizer's words, which punctuation separates too."""
         words = self._tokenizer_words(self._counts)
         self.alphabet.add(words)
         self._counts.clear()

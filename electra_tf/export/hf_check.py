@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from common import files
 from common.cli import UserError
 from data_prep.records import example
-from data_prep.vocab.tokenizer_source import Source
+from data_prep.vocab.tokenizer_source import TokenizerFiles
 from electra_tf.export.hf_config import ARCHITECTURES
 from electra_tf.pretrain.model import PretrainingModel
 from electra_tf.weights.parameter_names import DISCRIMINATOR, chosen_networks
@@ -42,7 +42,7 @@ def read_samples(model_dir: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def make_samples(source: Source) -> list[dict[str, Any]]:
+def make_samples(source: TokenizerFiles) -> list[dict[str, Any]]:
     """Korean lines, and lines of the vocabulary's own words, with their ids."""
     tokenizer = Tokenizer.from_str(source.tokenizer_json)
     words = [t for t in source.tokens[5:] if not t.startswith("##")]

@@ -50,7 +50,7 @@ def encoder_config(transformer: TransformerConfig) -> dict[str, Any]:
 
 
 def tokenizer_files(
-    source: tokenizer_source.Source, max_seq_length: int, kind: str
+    source: tokenizer_source.TokenizerFiles, max_seq_length: int, kind: str
 ) -> dict[str, str]:
     """File name -> content. Says what transformers' defaults get wrong for Korean.
 

@@ -55,7 +55,7 @@ def write(
     model: FinetuningModel,
     weights: dict[str, np.ndarray],
     described: TaskDescription,
-    tokenizer: tokenizer_source.Source,
+    tokenizer: tokenizer_source.TokenizerFiles,
 ) -> None:
     """Writes a folder; finetuning.json comes last.
 

@@ -34,7 +34,7 @@ class Pretrained:
     network: TransformerConfig
     embedding_size: int
     weights: dict[str, np.ndarray]
-    tokenizer: tokenizer_source.Source
+    tokenizer: tokenizer_source.TokenizerFiles
     step: int | None
     sha256: str
 
@@ -80,7 +80,7 @@ def read(
     )
 
 
-def _tokenizer(path: str) -> tokenizer_source.Source:
+def _tokenizer(path: str) -> tokenizer_source.TokenizerFiles:
     if files.isdir(path):
         return tokenizer_source.load(path)
     return tokenizer_source.load_beside(path)

@@ -586,7 +586,7 @@ def test_changed_vocabulary_is_refused(small, refused, tmp_path):
     path.write_text(path.read_text().replace("[UNK]\n[CLS]", "[CLS]\n[UNK]"))
     refused(
         "build_tfrecords",
-        "was changed since train_vocab",
+        "has changed since train_vocab",
         input_dir=small.clean,
         vocab_dir=folder,
     )

@@ -173,7 +173,7 @@ def test_accent_stripping_must_be_insisted_on(train, tmp_path):
         ({"recipe": "merge"}, "--merge_vocab=FILE and --recipe=merge go together"),
         ({"merge_vocab": "x"}, "--merge_vocab=FILE and --recipe=merge go together"),
         ({"special_tokens": "BOS"}, "'BOS' is a plain word"),
-        ({"special_tokens": "[SEP]"}, "'[SEP]' is there already"),
+        ({"special_tokens": "[SEP]"}, "'[SEP]' is already a special token"),
         ({"min_frequency": 10**6}, "leaves nothing to learn"),
         ({"vocab_size": 300}, "--vocab_size=300 leaves no room for a word"),
         ({"num_unused": 300}, "unused slots 300"),

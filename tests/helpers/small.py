@@ -67,9 +67,9 @@ ROWS = {
 }
 
 
-def tokenizer() -> tokenizer_source.Source:
+def tokenizer() -> tokenizer_source.TokenizerFiles:
     text = questions.tokenizer().to_str()
-    return tokenizer_source.Source(text, tuple(questions.TOKENS))
+    return tokenizer_source.TokenizerFiles(text, tuple(questions.TOKENS))
 
 
 def settings(**changes) -> Settings:

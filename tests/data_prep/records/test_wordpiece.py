@@ -33,9 +33,9 @@ def test_same_pieces_as_the_greedy_rule(first, inner, words):
     text = "".join(word + " " for word in words) + " "
     letters = [0 if c == " " else pieces.number(c) for c in text]
     is_letter = np.array(letters) > 0
-    goes_on = np.zeros(len(text), bool)
-    goes_on[1:] = is_letter[1:] & is_letter[:-1]
-    found = pieces(np.array(letters), np.flatnonzero(is_letter & ~goes_on), goes_on)
+    continues = np.zeros(len(text), bool)
+    continues[1:] = is_letter[1:] & is_letter[:-1]
+    found = pieces(np.array(letters), np.flatnonzero(is_letter & ~continues), continues)
     rows = [found.row(index).tolist() for index in range(len(words))]
     assert rows == [cut(word, first, inner) for word in words]
 
@@ -53,5 +53,5 @@ def test_large_vocabularies_fill_the_table_without_loss():
     text = " ".join(words) + " "
     letters = np.array([0 if c == " " else pieces.number(c) for c in text])
     starts = np.flatnonzero((letters > 0) & (np.roll(letters, 1) == 0))
-    goes_on = (letters > 0) & (np.roll(letters, 1) > 0)
-    assert pieces(letters, starts, goes_on).values.tolist() == ids
+    continues = (letters > 0) & (np.roll(letters, 1) > 0)
+    assert pieces(letters, starts, continues).values.tolist() == ids

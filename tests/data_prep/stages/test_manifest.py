@@ -45,7 +45,7 @@ def test_hashing_writer_agrees_with_the_written_file(tmp_path):
 
 
 def test_missing_folder_is_refused(tmp_path):
-    with pytest.raises(UserError, match="not a folder: data_prep.clean_corpus should"):
+    with pytest.raises(UserError, match="not a folder: run data_prep.clean_corpus"):
         manifest.read(str(tmp_path / "no"), "clean_corpus")
 
 

@@ -69,7 +69,7 @@ def test_speed_is_measured():
 
 
 def test_no_words_are_refused():
-    with pytest.raises(UserError, match="holds no word"):
+    with pytest.raises(UserError, match="contains no word"):
         measure("", " ")
 
 
@@ -91,8 +91,8 @@ def test_span_boundaries(write):
     [
         ("{", "is not in the format of SQuAD"),
         ('{"data": [{}]}', "is not in the format of SQuAD"),
-        (squad(("없는", 0)), "no '없는' at character 0"),
-        (squad(), "holds no answer"),
+        (squad(("없는", 0)), "'없는' is not at character 0"),
+        (squad(), "contains no answer"),
     ],
 )
 def test_a_bad_squad_file_is_refused(write, text, message):

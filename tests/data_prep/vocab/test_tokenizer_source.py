@@ -36,7 +36,7 @@ def config(folder: str, **settings) -> None:
     files.write_json(os.path.join(folder, "tokenizer_config.json"), settings)
 
 
-def ids(source: tokenizer_source.Source, text: str = TEXT) -> list[int]:
+def ids(source: tokenizer_source.TokenizerFiles, text: str = TEXT) -> list[int]:
     tokenizer = Tokenizer.from_str(source.tokenizer_json)
     return tokenizer.encode(text, add_special_tokens=False).ids
 
@@ -64,7 +64,7 @@ def test_changed_train_vocab_folder_is_refused(folder, name):
     finish(folder)
     path = pathlib.Path(folder, name)
     path.write_text(path.read_text().replace("각", "갂"))  # as many bytes
-    with pytest.raises(UserError, match=f"{name} was changed since train_vocab"):
+    with pytest.raises(UserError, match=f"{name} has changed since train_vocab"):
         tokenizer_source.load(folder)
 
 
@@ -157,7 +157,7 @@ def test_added_tokens_count(folder):
 )
 def test_tokenizer_that_takes_hangul_apart_is_refused(folder, settings):
     config(folder, **settings)
-    with pytest.raises(UserError, match="takes Hangul syllables apart.*strip_accents"):
+    with pytest.raises(UserError, match="splits Hangul syllables.*strip_accents"):
         tokenizer_source.load(folder)
 
 
@@ -192,14 +192,14 @@ def test_other_models_are_refused(folder):
 
 def test_folder_without_a_tokenizer_is_refused(tmp_path):
     for path in (tmp_path, tmp_path / "no"):
-        with pytest.raises(UserError, match="neither manifest.json.*nor vocab.txt"):
+        with pytest.raises(UserError, match="neither a manifest.json.*or vocab.txt"):
             tokenizer_source.load(str(path))
 
 
 def test_damaged_file_is_refused(folder):
     path = pathlib.Path(folder, vocabulary.TOKENIZER_FILE)
     path.write_text(path.read_text()[:50])
-    with pytest.raises(UserError, match="tokenizer.json is no JSON"):
+    with pytest.raises(UserError, match="tokenizer.json is not JSON"):
         tokenizer_source.load(folder)
 
 
@@ -239,5 +239,5 @@ def test_a_vocabulary_is_read_with_the_tokenizer_beside_it(folder):
 def test_a_vocabulary_beside_another_tokenizer_is_refused(folder):
     vocab_file = os.path.join(folder, vocabulary.VOCAB_FILE)
     files.write_text(vocab_file, files.read_text(vocab_file) + "다\n")
-    with pytest.raises(UserError, match="beside it hold different tokens"):
+    with pytest.raises(UserError, match="beside it contain different tokens"):
         tokenizer_source.load_beside(vocab_file)

@@ -85,7 +85,7 @@ def test_saved_tokenizer_is_the_vocabulary_s(vocab_file):
 def test_another_vocabulary_s_tokenizer_is_refused(vocab_file):
     with open(vocab_file, "a") as handle:
         handle.write("라\n")
-    with pytest.raises(UserError, match="hold different tokens"):
+    with pytest.raises(UserError, match="contain different tokens"):
         vocabulary.load_tokenizer(vocab_file)
 
 
@@ -94,7 +94,7 @@ def test_a_foreign_tokenizer_file_is_refused(vocab_file, text):
     path = os.path.join(os.path.dirname(vocab_file), "tokenizer.json")
     with open(path, "w") as handle:
         handle.write(text)
-    with pytest.raises(UserError, match="not as train_vocab writes it"):
+    with pytest.raises(UserError, match="not in train_vocab.s format"):
         vocabulary.load_tokenizer(vocab_file)
 
 
@@ -160,7 +160,7 @@ def test_the_splitter_normalizes_as_the_tokenizer_does():
         ([*vocabulary.SPECIAL_TOKENS, "가", "가"], "line 7 repeats '가'"),
         (["[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]", "가"], "first five lines must"),
         (["가", "나"], "begins with 가 나; its first five lines must be"),
-        ([], "is empty: each line is one token"),
+        ([], "is empty: a line per token is needed"),
     ],
 )
 def test_malformed_vocabulary_is_refused(write, lines, message):
@@ -177,9 +177,9 @@ def test_last_line_may_lack_its_newline(write):
 @pytest.mark.parametrize(
     ("tokens", "message"),
     [
-        (("[PHONE]", "[PHONE]"), "is there already"),
-        (("[MASK]",), "is there already"),
-        (("[A B]",), "holds a space"),
+        (("[PHONE]", "[PHONE]"), "is already a special token"),
+        (("[MASK]",), "is already a special token"),
+        (("[A B]",), "contains a space"),
         (("",), "is empty"),
         (("BOS",), "is a plain word"),
         (("!",), "is a plain word"),
