@@ -1,4 +1,4 @@
-"""Hyperparameters: a field's declaration says all there is to know of it.
+"""Hyperparameters: each is declared once, as a field, with all its properties.
 
 Checks, --help, the table in docs/training.md, what a resumed run may change and what
 the original's hparams.json gets follow from `hparam`.

@@ -130,7 +130,7 @@ def test_torch_and_transformers_are_only_for_comparing_and_the_report():
         ("tools.bench.systems", True),
         ("electra_tf.export.hf_check", True),
         ("electra_tf.export.hf_folder", True),
-        ("tools.check_transformers", False),
+        ("tools.check_transformers", True),
         ("electra_tf.weights.hf_files", True),
         ("tools.demo.report", True),
     }

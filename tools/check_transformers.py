@@ -1,8 +1,8 @@
-"""Loads exported folders with whatever transformers is installed.
+"""Loads exported folders with whatever version of transformers is installed.
 
-It imports nothing of this project, so that it runs in an environment of torch and
-transformers alone: `make check-transformers` sets up one per version and
-gives it no network.
+It imports nothing of this project, so it runs where only torch and transformers are
+installed: `make check-transformers` sets up one environment per version, without
+network.
 
   python -m tools.check_transformers w/hf/discriminator w/hf/generator
 """
@@ -15,18 +15,16 @@ import pathlib
 import re
 
 import numpy as np
-import torch
-import transformers
 from tokenizers import Tokenizer
 
 TEXT = "아버지가 방에 들어가신다. BTS의 신곡이 Billboard 1위에 올랐다 ㅋㅋㅋㅋ"
-# What AutoModel may leave out, which is a network without its head, or add to a BERT.
+# Parameters that AutoModel may leave out, having no head, or add to a BERT.
 HEADS = ("discriminator_predictions.", "generator_predictions.", "generator_lm_head.")
 BERT_PARTS = ("cls.", "pooler.", "bert.pooler.")
 
 
 class Warned(logging.Handler):
-    """Keeps what transformers warns of weights."""
+    """Keeps the warnings of transformers about weights."""
 
     def __init__(self):
         super().__init__(logging.WARNING)
@@ -39,6 +37,8 @@ class Warned(logging.Handler):
 
 
 def check(holds: bool, what: str) -> None:
+    import transformers
+
     if not holds:
         raise SystemExit(f"transformers {transformers.__version__}: {what}")
 
@@ -47,8 +47,8 @@ def load(loader: type, folder: pathlib.Path, left: tuple[str, ...] = ()):
     """A network whose every parameter is in the folder, loaded without a warning.
 
     Args:
-      left: beginnings of names that may be missing or left over; newer versions warn
-        of those.
+      left: prefixes of names that may be missing or unexpected; newer versions warn
+        about them.
     """
     warned = Warned()
     network, info = loader.from_pretrained(folder, output_loading_info=True)
@@ -62,8 +62,10 @@ def load(loader: type, folder: pathlib.Path, left: tuple[str, ...] = ()):
 
 def check_tokenizer(folder: pathlib.Path):
     """The ids are those of tokenizer.json, which is what training used."""
+    import transformers
+
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    said = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
+    settings = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
     config = json.loads((folder / "config.json").read_text("utf-8"))
     trained = Tokenizer.from_file(str(folder / "tokenizer.json"))
     vocabulary = (folder / "vocab.txt").read_text("utf-8").split("\n")[5:-1]
@@ -79,17 +81,20 @@ def check_tokenizer(folder: pathlib.Path):
         normalizer.normalize_str("한글") == "한글", f"{folder}: Hangul is taken apart"
     )
     for name in ("do_lower_case", "strip_accents"):
-        check(said[name] is False, f"{folder}: {name} is {said[name]}")
+        check(settings[name] is False, f"{folder}: {name} is {settings[name]}")
     cased = normalizer.normalize_str("KOREA") == "KOREA"
     check(cased, f"{folder}: text is lower-cased")
     length = tokenizer.model_max_length
-    limit = min(said["model_max_length"], config["max_position_embeddings"])
+    limit = min(settings["model_max_length"], config["max_position_embeddings"])
     check(length == limit, f"{folder}: model_max_length is {length}, not {limit}")
     return tokenizer
 
 
 def check_folder(folder: pathlib.Path) -> np.ndarray:
-    """Loads a folder in every way there is; returns the logits for `TEXT`."""
+    """Loads a folder with every class; returns the logits for `TEXT`."""
+    import torch
+    import transformers
+
     tokenizer = check_tokenizer(folder)
     (architecture,) = json.loads((folder / "config.json").read_text())["architectures"]
     network = load(getattr(transformers, architecture), folder)
@@ -98,8 +103,8 @@ def check_folder(folder: pathlib.Path) -> np.ndarray:
     if "MaskedLM" in architecture:
         load(transformers.AutoModelForMaskedLM, folder)
         fill = transformers.pipeline("fill-mask", str(folder), device="cpu")
-        found = fill(f"{tokenizer.mask_token} {TEXT}", top_k=3)
-        check(len(found) == 3, f"{folder}: fill-mask gives {found}")
+        answers = fill(f"{tokenizer.mask_token} {TEXT}", top_k=3)
+        check(len(answers) == 3, f"{folder}: fill-mask gives {answers}")
     with torch.no_grad():
         logits = network(**tokenizer(TEXT, return_tensors="pt")).logits.numpy()
     check(bool(np.isfinite(logits).all()), f"{folder}: logits are not finite")
@@ -109,8 +114,12 @@ def check_folder(folder: pathlib.Path) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folders", nargs="+", type=pathlib.Path)
-    parser.add_argument("--logits", help="Compared with if there, else written.")
+    parser.add_argument(
+        "--logits", help="File of logits: written, or compared with if it exists."
+    )
     arguments = parser.parse_args()
+    import transformers  # after --help, which need not wait for it
+
     logits = {str(folder): check_folder(folder) for folder in arguments.folders}
     if arguments.logits and os.path.exists(arguments.logits):
         before = np.load(arguments.logits)

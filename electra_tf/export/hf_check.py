@@ -137,7 +137,7 @@ def check_ids(tokenizer: Any, samples: Iterable[dict[str, Any]], folder: str) ->
     """The reloaded tokenizer must give the ids used in training.
 
     Raises:
-      UserError: it does not, with the first line that differs.
+      UserError: it does not; shows the first text that differs.
     """
     for sample in samples:
         ids = tokenizer(sample["text"], add_special_tokens=False)["input_ids"]

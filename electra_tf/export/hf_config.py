@@ -40,7 +40,7 @@ def network_config(
 
 
 def encoder_config(transformer: TransformerConfig) -> dict[str, Any]:
-    """What config.json says of an encoder, whatever its family and head."""
+    """The part of config.json about the encoder, the same for every family and head."""
     return {
         **dataclasses.asdict(transformer),
         "layer_norm_eps": 1e-12,
@@ -52,7 +52,7 @@ def encoder_config(transformer: TransformerConfig) -> dict[str, Any]:
 def tokenizer_files(
     source: tokenizer_source.TokenizerFiles, max_seq_length: int, kind: str
 ) -> dict[str, str]:
-    """File name -> content. Says what transformers' defaults get wrong for Korean.
+    """File name -> content; sets what transformers' defaults get wrong for Korean.
 
     Args:
       max_seq_length: of the examples trained on.

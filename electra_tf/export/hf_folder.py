@@ -1,4 +1,4 @@
-"""Folders that transformers loads: one network each."""
+"""Folders that transformers loads, with one network each."""
 
 import os
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def write_folders(
       only: the one network to write; empty for all.
 
     Raises:
-      UserError: a variable would be left behind.
+      UserError: a variable belongs to no network.
     """
     config, tokenizer = model.config, tokenizer_source.load_beside(vocab_file)
     _check_all_written(model)
@@ -89,7 +89,7 @@ def _walk(folder: str) -> Iterator[str]:
 
 
 def publish(source: str, target: str) -> None:
-    """Copies finished folders to their place, local or remote, each file whole."""
+    """Copies finished folders to their place, local or remote, each file atomically."""
     for name in sorted(_walk(source)):
         path = os.path.join(target, name)
         files.makedirs(os.path.dirname(path))

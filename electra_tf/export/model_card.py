@@ -1,4 +1,4 @@
-"""README.md of each exported folder: what is known of the model, and how to load it."""
+"""README.md of each exported folder: the facts of the model, and how to load it."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ from electra_tf.pretrain import run_log
 from electra_tf.run_folder import description
 
 CARD_FILE = "README.md"
-# What each class of transformers is: title, what it was trained for, an example.
+# Class of transformers -> title, purpose, pipeline tag, example.
 _KINDS = {
     "ElectraForPreTraining": (
         "ELECTRA discriminator",
@@ -81,11 +81,11 @@ _UNKNOWN = "The run does not say.\n"
 def write_cards(
     output_dir: str, config: PretrainingConfig, step: int, model_dir: str = ""
 ) -> None:
-    """Writes README.md, and cleaning.py where the recipe is known, into each folder.
+    """Writes README.md into each folder, and cleaning.py if the recipe is known.
 
     Args:
       output_dir: folders as transformers loads them, each with its config.json.
-      model_dir: of the run; without one, nothing is known of corpus and evaluation.
+      model_dir: of the run; without one, corpus and evaluation are unknown.
     """
     data = description.read_run(model_dir)[1] if model_dir else {}
     rules = recipes.rules_of_run(data)
@@ -155,15 +155,15 @@ def _objective(config: PretrainingConfig) -> str:
 
 
 def _corpus(data: Mapping[str, Any]) -> str:
-    found = data.get("corpus", {})
+    corpus = data.get("corpus", {})
     text = [
         (name, f"{count:,}")
         for part in ("read", "written")
-        for name, count in _counts(part, found.get(part, {}))
+        for name, count in _counts(part, corpus.get(part, {}))
     ]
     dropped = [
         (f"lines dropped as {reason}", f"{count:,}")
-        for reason, count in sorted(found.get("dropped", {}).items())
+        for reason, count in sorted(corpus.get("dropped", {}).items())
         if count
     ]
     records = [
@@ -207,11 +207,11 @@ def _options(options: Mapping[str, Any]) -> str:
 def _evaluation(model_dir: str, step: int) -> str:
     log = os.path.join(model_dir, run_log.METRICS_FILE)
     lines = run_log.read_log(log) if model_dir else []
-    found = [x for x in lines if x.get("kind") == "eval" and x["step"] <= step]
-    if not found:
+    evaluations = [x for x in lines if x.get("kind") == "eval" and x["step"] <= step]
+    if not evaluations:
         return "## Evaluation\n\n" + _UNKNOWN
-    rows = [(k, f"{v:.4f}") for k, v in found[-1].items() if k not in _NO_METRIC]
-    at = found[-1]["step"]
+    last, at = evaluations[-1], evaluations[-1]["step"]
+    rows = [(k, f"{v:.4f}") for k, v in last.items() if k not in _NO_METRIC]
     return (
         f"## Evaluation\n\nHeld-out documents of the corpus, at step {at:,}; the "
         f"discriminator sees the generator's tokens.\n\n{_table(rows)}"

@@ -1,8 +1,8 @@
 """SavedModels with text in and scores out, for TensorFlow Serving.
 
-A signature takes `text`, strings [B] in UTF-8, and cleans, tokenizes and reads them.
-Where it runs nothing of this repository is needed, but tensorflow-text's operations
-are, which TensorFlow Serving has.
+A signature takes `text`, strings [B] in UTF-8, and cleans, tokenizes and scores them.
+It runs without this repository, but needs tensorflow-text's operations, which
+TensorFlow Serving has.
 """
 
 import functools
@@ -25,15 +25,15 @@ _NUM_TEXTS = 32
 
 
 class Outputs(NamedTuple):
-    """A function of the networks, to be a signature.
+    """A function of the networks that becomes a signature.
 
     Attributes:
       function: (input_ids, input_mask, segment_ids), int32 [B, L] each -> tensors by
         name, [B, ...] each.
       per_token: every tensor is [B, L, ...]. The signature then leaves out [CLS] and
-        [SEP], and says where in the text the tokens stand.
+        [SEP], and gives the place of each token in the text.
       labels: names of the last axis [C]. The signature gives them as `labels` [B, C],
-        for each row again: TensorFlow Serving's REST interface wants rows.
+        once per row, because TensorFlow Serving's REST interface returns rows.
     """
 
     function: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], Mapping[str, tf.Tensor]]
@@ -42,12 +42,11 @@ class Outputs(NamedTuple):
 
 
 def pretrained_outputs(model: PretrainingModel) -> dict[str, Outputs]:
-    """What a pretrained model has to say, by signature.
+    """The outputs of a pretrained model, by signature.
 
-    `replaced_tokens`: `probability` [B, T] that a token was replaced. It comes first,
-    and only runs with electra_objective have it. `embeddings`: `mean` [B, H] of the
-    last hidden states of all tokens, [CLS] and [SEP] included, and `cls` [B, H], that
-    of [CLS].
+    `replaced_tokens`, first and only with electra_objective: `probability` [B, T] that
+    a token was replaced. `embeddings`: `mean` [B, H] of the last hidden states of all
+    tokens, [CLS] and [SEP] included, and `cls` [B, H], the hidden state of [CLS].
     """
 
     def embeddings(input_ids, input_mask, segment_ids) -> dict[str, tf.Tensor]:
@@ -59,14 +58,14 @@ def pretrained_outputs(model: PretrainingModel) -> dict[str, Outputs]:
     def replaced_tokens(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"probability": tf.sigmoid(model.discriminator_logits(*inputs))}
 
-    found = {EMBEDDINGS: Outputs(embeddings)}
+    outputs = {REPLACED_TOKENS: Outputs(replaced_tokens, per_token=True)}
     if not model.config.electra_objective:
-        return found
-    return {REPLACED_TOKENS: Outputs(replaced_tokens, per_token=True), **found}
+        outputs = {}
+    return outputs | {EMBEDDINGS: Outputs(embeddings)}
 
 
 class TextModel(tf.Module):
-    """Signatures over one way into the networks."""
+    """Signatures that share one text input."""
 
     def __init__(
         self,
@@ -78,8 +77,8 @@ class TextModel(tf.Module):
         """
         Args:
           outputs: by signature.
-          networks: what the outputs compute with, so that its variables are saved.
-          vocab_file: goes along as an asset.
+          networks: the outputs compute with; their variables are saved.
+          vocab_file: saved as an asset.
         """
         super().__init__()
         self._text_input, self._networks = text_input, networks
@@ -89,23 +88,23 @@ class TextModel(tf.Module):
         self._outputs = outputs
 
     def score(self, signature: str, text: tf.Tensor) -> dict[str, tf.Tensor]:
-        """string [B] -> what the signature gives, by name."""
+        """string [B] -> the signature's tensors by name."""
         function, per_token, labels = self._outputs[signature]
         tokens = self._text_input(text)
-        found = dict(function(*tokens[:3]))
+        scores = dict(function(*tokens[:3]))
         if per_token:
-            found = self._per_token(tokens, found)
+            scores = self._per_token(tokens, scores)
         if labels:
-            found["labels"] = tf.repeat([labels], tf.size(text), axis=0)
-        return found
+            scores["labels"] = tf.repeat([labels], tf.size(text), axis=0)
+        return scores
 
     def _per_token(
-        self, tokens: Tokens, found: Mapping[str, tf.Tensor]
+        self, tokens: Tokens, scores: Mapping[str, tf.Tensor]
     ) -> dict[str, tf.Tensor]:
-        """The tensors without [CLS] and [SEP], 0 or empty behind the last token."""
+        """The tensors without [CLS] and [SEP], 0 or empty after the last token."""
         ids = tokens.input_ids[:, 1:-1]
         is_token = tf.sequence_mask(tokens.lengths, tf.shape(ids)[1])
-        cut = {name: _where(is_token, value[:, 1:-1]) for name, value in found.items()}
+        cut = {name: _where(is_token, value[:, 1:-1]) for name, value in scores.items()}
         return cut | {
             "tokens": _where(is_token, tf.gather(self._tokens, ids)),
             "lengths": tokens.lengths,
@@ -136,11 +135,11 @@ def save(model: TextModel, default: str, output_dir: str) -> None:
         return function.get_concrete_function()
 
     with plain_operations():
-        found = {signature: traced(signature) for signature in model.signatures}
-        # Serving asks for no gradients, and ours would bring compiled functions along.
+        functions = {signature: traced(signature) for signature in model.signatures}
+        # Serving needs no gradients, and ours would include compiled functions.
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(
-            model, output_dir, {**found, DEFAULT: found[default]}, options
+            model, output_dir, {**functions, DEFAULT: functions[default]}, options
         )
 
 
@@ -167,17 +166,17 @@ def check(
     signatures = tf.saved_model.load(saved_dir).signatures
     worst = 0.0
     for signature, (function, per_token, _) in outputs.items():
-        found = signatures[signature](text=texts)
+        scores = signatures[signature](text=texts)
         for name, expected in function(*inputs).items():
             if per_token:
                 is_token = inputs[1][:, 2:] > 0
                 expected = _where(is_token, expected[:, 1:-1])
-            worst = max(worst, _difference(found[name], expected))
+            worst = max(worst, _difference(scores[name], expected))
             if not worst < _MAX_DIFFERENCE:
                 raise UserError(
                     f"{saved_dir}: {name} of signature {signature} differs from the "
                     f"trained model's by {worst:.2e}, at most {_MAX_DIFFERENCE} is "
-                    "allowed: the weights, or the ids of some token, are not the same"
+                    "allowed: the weights or some token ids are not the same"
                 )
     return worst
 
@@ -190,7 +189,7 @@ def _inputs(ids: list[list[int]]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
 
 
 def _difference(first: tf.Tensor, second: tf.Tensor) -> float:
-    """The largest absolute one; infinite where shapes differ."""
+    """The largest absolute difference; infinite if the shapes differ."""
     if first.shape != second.shape:
         return float("inf")
     return float(tf.reduce_max(tf.abs(first - second)))

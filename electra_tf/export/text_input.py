@@ -1,9 +1,9 @@
-"""Text -> token ids inside a TensorFlow graph, as the training's tokenizer gives them.
+"""Text -> token ids inside a TensorFlow graph, equal to those of the tokenizer.
 
 tensorflow-text's own BERT tokenizers differ from the `tokenizers` package on special
-tokens in text, on characters that are removed, on new punctuation and on long words.
-So text is cut into words here, by classes of characters that are read off the
-tokenizer itself; only the words go to tensorflow-text's WordPiece.
+tokens in text, removed characters, recent punctuation and long words. So text is cut
+into words here, by character classes found by probing the tokenizer itself; only the
+words go to tensorflow-text's WordPiece.
 """
 
 import collections
@@ -29,7 +29,7 @@ _BERT_NORMALIZER = {
     "strip_accents": False,
     "lowercase": False,
 }
-_FOUND_AS_IS = {
+_MATCHED_EXACTLY = {
     "single_word": False,
     "lstrip": False,
     "rstrip": False,
@@ -38,55 +38,55 @@ _FOUND_AS_IS = {
 
 
 class Tokens(NamedTuple):
-    """Rows of ids between [CLS] and [SEP], and where in the text each token stands."""
+    """Rows of ids between [CLS] and [SEP], and the place of each token in the text."""
 
     input_ids: tf.Tensor  # int32 [B, L], L the longest row
     input_mask: tf.Tensor  # int32 [B, L]
     segment_ids: tf.Tensor  # int32 [B, L], 0
     text: tf.Tensor  # string [B], cleaned
     lengths: tf.Tensor  # int32 [B], without [CLS] and [SEP]
-    # int32 [B, L - 2]: first byte of each token in `text`, and the one past its last.
-    # All tokens of a word in which characters were removed span the word.
+    # int32 [B, L - 2]: first byte of each token in `text`, and the byte after its last.
+    # Where characters of a word were removed, each of its tokens spans the word.
     starts: tf.Tensor
     ends: tf.Tensor
 
 
 def character_classes(tokenizer: Tokenizer) -> dict[str, list[str]]:
-    """What a tokenizer makes of every code point between two letters.
+    """Every character by what the tokenizer makes of it between two letters.
 
     Returns:
-      Characters that are removed, those that end a word as space does, those that are
-      words alone, and those inside words.
+      Characters that are removed, that end a word as a space does, that are words by
+      themselves, and that are inside words.
     """
-    found: dict[str, list[str]] = collections.defaultdict(list)
+    classes: dict[str, list[str]] = collections.defaultdict(list)
     for start in range(0, 0x110000, _PROBED_AT_ONCE):
         codes = range(start, start + _PROBED_AT_ONCE)
         characters = [chr(code) for code in codes if code not in _SURROGATES]
         for name, character in zip(
             _classes(tokenizer, characters), characters, strict=True
         ):
-            found[name].append(character)
-    return found
+            classes[name].append(character)
+    return classes
 
 
 def _classes(tokenizer: Tokenizer, characters: list[str]) -> list[str]:
-    """The class of each character. Most blocks are of one class: a look is enough."""
+    """The class of each character; most blocks have one class and need one probe."""
 
     def split(text: str) -> list[str]:
         normal = tokenizer.normalizer.normalize_str(text)
         return [word for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(normal)]
 
-    whole = "".join(characters)
-    if not tokenizer.normalizer.normalize_str(whole):
+    block = "".join(characters)
+    if not tokenizer.normalizer.normalize_str(block):
         return [_REMOVED] * len(characters)
-    if split(whole) == [whole]:
+    if split(block) == [block]:
         return [_INSIDE] * len(characters)
     words = iter(split("".join(f"a{c}b\n" for c in characters)))
     return [_class_of(character, words) for character in characters]
 
 
 def _class_of(character: str, words: Iterator[str]) -> str:
-    """Takes as many words as a{character}b has become."""
+    """Consumes the words that a{character}b became."""
     first = next(words)
     if first in ("ab", f"a{character}b"):
         return _REMOVED if first == "ab" else _INSIDE
@@ -97,11 +97,11 @@ def _class_of(character: str, words: Iterator[str]) -> str:
 
 
 def _check_tokenizer(description: Mapping[str, Any], where: str) -> None:
-    """Refuses tokenizers that the operations below cannot express."""
+    """Refuses tokenizers that the operations in `TextInput` cannot express."""
     normalizer = description["normalizer"] or {}
     model = description["model"]
     strange = [
-        t for t in description["added_tokens"] if _FOUND_AS_IS.items() - t.items()
+        t for t in description["added_tokens"] if _MATCHED_EXACTLY.items() - t.items()
     ]
     if _BERT_NORMALIZER.items() - normalizer.items():
         problem = f"normalizer {normalizer}"
@@ -114,13 +114,13 @@ def _check_tokenizer(description: Mapping[str, Any], where: str) -> None:
     else:
         return
     raise UserError(
-        f"{where}: TensorFlow's operations cannot do {problem}; what they can is a "
-        "cased BERT WordPiece tokenizer, as data_prep.train_vocab makes it"
+        f"{where}: TensorFlow's operations cannot express {problem}, only a cased BERT "
+        "WordPiece tokenizer, such as data_prep.train_vocab makes"
     )
 
 
 class TextInput(tf.Module):
-    """From strings to what the networks read."""
+    """Strings -> the inputs of the networks."""
 
     def __init__(
         self,
@@ -131,9 +131,9 @@ class TextInput(tf.Module):
     ):
         """
         Args:
-          tokenizer_file: named in errors.
+          tokenizer_file: for error messages.
           tokenizer_json: its content.
-          clean: string [B] -> [B], before tokens are looked for.
+          clean: string [B] -> [B], applied before tokenizing.
 
         Raises:
           UserError: the tokenizer cannot be expressed, or tensorflow-text is missing.
@@ -157,7 +157,7 @@ class TextInput(tf.Module):
         self._wordpiece = tensorflow_text.FastWordpieceTokenizer(
             list(self.tokens),
             token_out_type=tf.int32,
-            # The limit in characters is kept below; four bytes is the longest.
+            # `_wordpieces` limits characters, of which the longest has four bytes.
             max_bytes_per_word=4 * self._max_word_length,
             no_pretokenization=True,
         )
@@ -171,7 +171,7 @@ class TextInput(tf.Module):
         self._delimiters = f"{self._kept_delimiters}|[{space}]+"
 
     def __call__(self, texts: tf.Tensor) -> Tokens:
-        """string [B], UTF-8; what is no UTF-8 is removed."""
+        """string [B] in UTF-8; invalid bytes are removed."""
         valid = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
         clean = self._clean(valid)
         ids, starts, ends = (x[:, : self._max_tokens] for x in self._rows(clean))
@@ -189,11 +189,11 @@ class TextInput(tf.Module):
 
     def _rows(self, texts: tf.Tensor) -> list[tf.RaggedTensor]:
         """Ids, starts and ends, each [B, (tokens)]."""
-        # The splitting operation takes a NUL for the end. Both vanish later.
+        # The splitting operation stops at a NUL; \x01 is removed later, as NUL is.
         texts = tf.strings.regex_replace(texts, r"\x00", "\x01")
         raw, begins, ends = self._split(texts, self._delimiters, self._kept_delimiters)
         text_of = raw.value_rowids()
-        # From here on flat: operations on ragged tensors are large graphs.
+        # Flat from here on, because operations on ragged tensors make large graphs.
         words = tf.strings.regex_replace(raw.flat_values, self._removed, "")
         is_word = words != ""
         raw, words, begins, ends, text_of = (
@@ -202,10 +202,10 @@ class TextInput(tf.Module):
         )
         ids, word_of, first, last = self._wordpieces(words)
         lost = tf.strings.length(raw) > tf.strings.length(words)
-        whole = tf.gather(lost, word_of) | (ids == UNK_ID)
+        spans_word = tf.gather(lost, word_of) | (ids == UNK_ID)
         begin, end, row_of = (tf.gather(x, word_of) for x in (begins, ends, text_of))
-        starts = tf.where(whole, begin, begin + first)
-        ends = tf.where(whole, end, begin + last)
+        starts = tf.where(spans_word, begin, begin + first)
+        ends = tf.where(spans_word, end, begin + last)
         nrows = tf.size(texts, tf.int64)
         return [
             tf.RaggedTensor.from_value_rowids(x, row_of, nrows, validate=False)
@@ -213,7 +213,7 @@ class TextInput(tf.Module):
         ]
 
     def _wordpieces(self, words: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """string [W] -> of each piece: id, index of its word, begin and end in it."""
+        """string [W] -> for each piece: its id, its word's index, its begin and end."""
         is_long = tf.strings.length(words, "UTF8_CHAR") > self._max_word_length
         known = tf.where(is_long, vocabulary.SPECIAL_TOKENS[UNK_ID], words)
         ids, begins, ends = self._wordpiece.tokenize_with_offsets(known)

@@ -1,4 +1,4 @@
-"""Checkpoints while training goes on."""
+"""Writes checkpoints while training continues."""
 
 import concurrent.futures
 import time
@@ -10,17 +10,17 @@ from electra_tf.run_folder import checkpoints
 
 
 def snapshot(variables: dict[str, tf.Variable]) -> dict[str, tf.Tensor]:
-    """The variables' values, in the host's memory, whatever is assigned later.
+    """The variables' values in the host's memory; later assignments leave them as is.
 
-    On a CPU nothing is copied here: an update of a variable that is being held writes
-    to new memory.
+    On a CPU nothing is copied here: as long as a value is referenced, an update of its
+    variable writes to new memory.
     """
     with tf.device("/cpu:0"):
         return {name: tf.identity(value) for name, value in variables.items()}
 
 
 def check_finite(tensors: dict[str, tf.Tensor]) -> None:
-    """Refuses values that no run could go on from.
+    """Refuses values that no run could resume from.
 
     Raises:
       ValueError: names the variables.
@@ -31,7 +31,7 @@ def check_finite(tensors: dict[str, tf.Tensor]) -> None:
 
 
 class AsyncSaver:
-    """Keeps the variables' values and writes them in a thread; one save at a time."""
+    """Takes the variables' values and writes them in a thread, one save at a time."""
 
     def __init__(self, model_dir: str, keep_max: int, keep_every_n_steps: int):
         self._model_dir = model_dir
@@ -42,10 +42,10 @@ class AsyncSaver:
         self._stall_seconds = 0.0
 
     def save(self, step: int, variables: dict[str, tf.Variable]) -> None:
-        """Begins to write a checkpoint; waits for the one before, if it is not there.
+        """Begins to write a checkpoint, once the previous one is written.
 
         Raises:
-          UserError: the one before could not be written.
+          UserError: the previous one could not be written.
         """
         begin = time.monotonic()
         self.wait()
@@ -61,12 +61,12 @@ class AsyncSaver:
         )
 
     def check(self) -> None:
-        """Raises what stopped the last save, without waiting for it to end."""
+        """Raises the error of the last save if it has failed; does not wait for it."""
         if self._writing is not None and self._writing.done():
             self.wait()
 
     def wait(self) -> None:
-        """Until the last save has ended.
+        """Waits until the last save has ended.
 
         Raises:
           UserError: it could not be written.
@@ -79,11 +79,11 @@ class AsyncSaver:
         except (OSError, ValueError, tf.errors.OpError) as error:
             raise UserError(
                 f"the checkpoint of step {self._step} in {self._model_dir} could not "
-                f"be written: {error}. Those before it are as they were: mend the "
-                "cause (a full disk?) and give the same command again"
+                f"be written: {error}. Earlier checkpoints are intact: fix the cause "
+                "(is the disk full?) and run the same command again"
             ) from error
 
     def take_stall_seconds(self) -> float:
-        """How long training stood still since the last call."""
+        """How long saves have blocked training since the last call."""
         seconds, self._stall_seconds = self._stall_seconds, 0.0
         return seconds

@@ -1,6 +1,7 @@
 """Files of TF1 name-based checkpoints, the format of the original.
 
-A checkpoint is named by its prefix: PREFIX.index and PREFIX.data-00000-of-00001."""
+A checkpoint is named by its prefix: PREFIX.index and PREFIX.data-00000-of-00001.
+"""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,7 @@ from common.cli import UserError
 GLOBAL_STEP = "global_step"
 # What TensorFlow raises for a missing, cut or altered checkpoint file.
 UNREADABLE = (tf.errors.OpError, IndexError, RuntimeError, ValueError)
-# What says nothing of the file: the storage is out of reach.
+# Errors that do not mean a bad file: the storage is out of reach.
 UNREACHABLE = (
     tf.errors.DeadlineExceededError,
     tf.errors.PermissionDeniedError,
@@ -35,7 +36,7 @@ def write(prefix: str, values: Mapping[str, Any]) -> None:
 
 
 def shapes(prefix: str) -> dict[str, list[int]]:
-    """Shapes of all that a checkpoint holds, by name."""
+    """Shapes of all tensors in a checkpoint, by name."""
     return tf.train.load_checkpoint(prefix).get_variable_to_shape_map()
 
 
@@ -51,11 +52,11 @@ def fill(prefix: str, variables: dict[str, tf.Variable]) -> None:
       UserError: a variable is missing, or has another shape.
     """
     reader = tf.train.load_checkpoint(prefix)
-    held = reader.get_variable_to_shape_map()
+    shapes = reader.get_variable_to_shape_map()
     for name, variable in variables.items():
-        found = held.get(name)
-        if found != variable.shape.as_list():
-            state = "is missing" if found is None else f"has shape {found}"
+        shape = shapes.get(name)
+        if shape != variable.shape.as_list():
+            state = "is missing" if shape is None else f"has shape {shape}"
             raise UserError(
                 f"{prefix}: {name} {state}, the config says {variable.shape.as_list()}"
             )
@@ -65,7 +66,7 @@ def fill(prefix: str, variables: dict[str, tf.Variable]) -> None:
 
 @contextlib.contextmanager
 def reading(prefix: str) -> Iterator[None]:
-    """Turns what TensorFlow raises for a bad file into words.
+    """Turns TensorFlow's errors about a bad file into a UserError.
 
     Raises:
       UserError: the checkpoint is missing or damaged.
@@ -78,6 +79,6 @@ def reading(prefix: str) -> Iterator[None]:
         reason = str(error).splitlines()[0]
         raise UserError(
             f"checkpoint {prefix} cannot be read: {reason}. It consists of "
-            f"{prefix}.index and .data-*, both whole: name it without these endings, "
-            "or copy both again"
+            f"{prefix}.index and {prefix}.data-*: name it without these endings, or "
+            "copy both again"
         ) from error

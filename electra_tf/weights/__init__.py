@@ -1,1 +1,1 @@
-"""Weights in: from any ELECTRA, under one set of names."""
+"""Weights of any ELECTRA, under one set of names."""

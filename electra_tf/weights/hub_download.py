@@ -8,14 +8,14 @@ from absl import logging
 from common import files
 from common.cli import UserError
 
-# org/name, and a branch, tag or commit if one is said
+# org/name, or org/name@branch, tag or commit
 _NAME = re.compile(r"^[\w.-]+/[\w.-]+(@[\w./-]+)?$")
 _TEXT = ("*.json", "vocab.txt", "*/vocab.txt")
 _SAFETENSORS, _PICKLES = "*model*.safetensors", "*pytorch_model*.bin"
 
 
 def is_name(path: str) -> bool:
-    """Whether this can be a model's name there."""
+    """Whether this can be the name of a model on the Hub."""
     return bool(_NAME.match(path))
 
 
@@ -30,7 +30,7 @@ def download(name: str) -> str:
         import huggingface_hub
     except ImportError as error:
         raise UserError(
-            f"{name} is no folder here, and fetching it from the Hugging Face Hub "
+            f"{name} is not a folder here, and fetching it from the Hugging Face Hub "
             "needs huggingface_hub: pip install 'korean-electra-tf[hub]'"
         ) from error
     repository, _, revision = name.partition("@")
@@ -49,10 +49,10 @@ def download(name: str) -> str:
     except (OSError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise UserError(
-            f"{name} is no folder here, and the Hugging Face Hub does not give it "
-            f"({type(error).__name__}: {reason}). Check the name "
-            "and the network; without one, copy the model's folder here (`hf download "
-            f"{repository} --local-dir DIR` elsewhere) and say --init_from=DIR"
+            f"{name} is not a folder here, and the Hugging Face Hub did not provide it "
+            f"({type(error).__name__}: {reason}). Check the name and the network; "
+            "without a network, copy the model's folder here (`hf download "
+            f"{repository} --local-dir DIR` elsewhere) and pass --init_from=DIR"
         ) from error
     logging.info("%s is in %s", name, folder)
     return folder

@@ -133,5 +133,7 @@ def test_what_is_no_utf8_is_removed(text_input):
 def test_tokenizers_out_of_reach_are_refused(saved, change, problem):
     description = json.loads(saved)
     change(description)
-    with pytest.raises(UserError, match=f"x.json: TensorFlow's .* cannot do {problem}"):
+    with pytest.raises(
+        UserError, match=f"x.json: TensorFlow's .* cannot express {problem}"
+    ):
         TextInput("x.json", json.dumps(description), max_seq_length=16)

@@ -103,9 +103,9 @@ def test_what_stopped_a_save_is_raised_once(variables, tmp_path, monkeypatch, ho
     saver.save(5, variables)
     call = {"check": saver.check, "wait": saver.wait}.get(how)
     call = call or (lambda: saver.save(6, variables))
-    with pytest.raises(UserError, match="step 5 in .*No space left.*full disk"):
+    with pytest.raises(UserError, match="step 5 in .*No space left.*disk full"):
         call()
-    saver.wait()  # said once
+    saver.wait()  # raised once
 
 
 def test_values_that_are_not_finite_are_not_saved(variables, tmp_path):

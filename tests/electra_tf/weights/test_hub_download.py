@@ -22,7 +22,7 @@ def test_without_a_network_it_says_what_to_do(monkeypatch):
         raise LocalEntryNotFoundError("Got: ConnectError: Name or service not known\n.")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
-    with pytest.raises(UserError, match="org/name is no folder here") as error:
+    with pytest.raises(UserError, match="org/name is not a folder here") as error:
         read.read(["org/name"])
     assert "Name or service not known" in str(error.value)
     assert "hf download org/name --local-dir DIR" in str(error.value)
