@@ -35,9 +35,8 @@ def write_folders(
     for kind, transformer in chosen_networks(config, only).items():
         folder = os.path.join(output_dir, kind)
         os.makedirs(folder)
-        values = {name: v.numpy() for name, v in model.named_variables.items()}
         save_file(
-            state_dict(values, config, kind),
+            state_dict(model.named_variables, config, kind),
             os.path.join(folder, WEIGHTS_FILE),
             metadata={"format": "pt"},
         )

@@ -1,7 +1,8 @@
 """Which variables make a network, and what transformers calls them."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -119,11 +120,15 @@ def parameter_names(
 
 
 def state_dict(
-    variables: dict[str, np.ndarray], config: PretrainingConfig, kind: str
+    variables: Mapping[str, Any], config: PretrainingConfig, kind: str
 ) -> dict[str, np.ndarray]:
-    """One network's parameters under transformers' names."""
+    """One network's parameters under transformers' names.
+
+    Args:
+      variables: arrays, or TensorFlow variables, of all networks.
+    """
     return {
-        theirs: parameter(name, variables[name])
+        theirs: parameter(name, np.asarray(variables[name]))
         for name, theirs in parameter_names(variables, config, kind).items()
     }
 

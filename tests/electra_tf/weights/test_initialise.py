@@ -199,6 +199,17 @@ def test_one_encoder_for_both_objectives_keeps_its_masked_lm_head(vocab_file, tm
     assert not report.unused
 
 
+def test_a_generator_alone_is_the_encoder_of_a_run_with_only_one(vocab_file, tmp_path):
+    config = tiny.config(untied_generator=False)
+    tied = PretrainingModel(config)
+    tiny.set_random_values(tied.named_variables)
+    hf_folder.write_folders(tied, vocab_file, str(tmp_path / "hf"))
+    found, report = begin(tmp_path / "hf" / "generator", config=config)
+    assert {n.split("/")[0] for n in report.fresh} == {"discriminator_predictions"}
+    for name in report.loaded:
+        np.testing.assert_array_equal(found[name], values_of(tied)[name])
+
+
 def test_a_masked_lm_head_is_not_taken_with_another_encoder(exported):
     config = tiny.config(untied_generator=False)
     _, report = begin(exported, config=config)
