@@ -215,8 +215,13 @@ def _repeat_normalize(num_repeats: int) -> Rule:
         _flag_runs(codes, 4, flags)
         return flags
 
+    def published() -> Callable[[str], str]:
+        from soynlp.normalizer import repeat_normalize  # takes a second to import
+
+        return functools.partial(repeat_normalize, num_repeats=num_repeats)
+
     steps = (*_sub(r"(\w)\1{3,}", r"\1" * num_repeats), *_sub(r"\s+", " "), ("strip",))
-    return Rule(steps, flagged(may_change))
+    return Rule(steps, flagged(may_change), published=published)
 
 
 # Rules that put special tokens in the place of personal data and of laughter. A token

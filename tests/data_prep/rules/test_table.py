@@ -1,5 +1,6 @@
 """Rules with options that no recipe has, and what masking promises."""
 
+import dataclasses
 import re
 import sys
 import unicodedata
@@ -7,6 +8,7 @@ import unicodedata
 import pytest
 from helpers.korean_text import PERSONAL_LINE
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from common.cli import UserError
 from data_prep.rules import pii, table
@@ -120,3 +122,13 @@ def test_a_long_run_is_sought_in_short_text():
 
 def test_hanja_may_go():
     assert rule("keep", hanja=False)("漢字ㅋㅋ\n가漢") == " ㅋㅋ\n가 "
+
+
+@settings(max_examples=200)
+@given(line=PERSONAL_LINE | st.text("가아ㅋa1 \t!", max_size=30))
+def test_steps_give_what_the_published_function_gives(line):
+    """The pipeline runs soynlp's function, the exported cleaning.py the steps."""
+    published = table.RULES["repeat_normalize"](num_repeats=2)
+    assert published.published
+    steps = dataclasses.replace(published, published=None)
+    assert published.on_blocks()(line) == steps.on_blocks()(line)
