@@ -35,8 +35,8 @@ class Rule:
       same_in_re2: whether its patterns mean the same to TensorFlow's regular
         expressions, whose \\w, \\s and \\b know ASCII alone and which have no
         lookaround.
-      published: makes the published system's own function for a line, which the pipeline
-        then runs in place of the steps; both give the same text.
+      published: makes the published system's own function of a line, which the pipeline
+        runs in place of the steps; both give the same text.
     """
 
     steps: tuple[Step, ...]
