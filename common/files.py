@@ -1,113 +1,215 @@
 """Paths, local or remote, and files that appear whole or not at all.
 
-Remote paths (gs://, s3://, hdfs://) go through `tf.io.gfile`. Local ones use the
-standard library, so that cleaning and vocabulary workers do not pay TensorFlow's
-start-up."""
+Remote paths (gs://, s3://, hf://) go through fsspec: gs:// needs the extra `gcs`,
+others the package that fsspec names. Object stores have no folders, cannot append and
+cannot seek while writing; all of this works on them all the same.
+"""
 
 import contextlib
 import glob as local_glob
 import json
+import logging
 import os
 import shutil
+import tempfile
+import uuid
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from common.cli import UserError
 
-
-def _gfile(path: str):
-    """tf.io.gfile for a remote path, None for a local one."""
-    if "://" not in path:
-        return None
-    import tensorflow as tf
-
-    return tf.io.gfile
+# gcsfs would ask with every file system for the kind of the bucket, and warn where it
+# may not know.
+os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
 
 
-def open_binary(path: str, mode: str = "rb") -> BinaryIO:
-    gfile = _gfile(path)
-    return gfile.GFile(path, mode) if gfile else open(path, mode)
+def is_remote(path: str) -> bool:
+    return "://" in path
+
+
+@contextlib.contextmanager
+def _remote(path: str) -> Iterator[tuple[Any, str]]:
+    """The file system of a remote path, and the path's name there.
+
+    Raises:
+      FileNotFoundError: as the block raises it.
+      UserError: any other error of the block, with what to check.
+    """
+    scheme = path.split("://")[0]
+    try:
+        # Imported here: only remote paths pay for it.
+        from fsspec.core import url_to_fs
+
+        # A listing may be another process's by now.
+        file_system, name = url_to_fs(path, use_listings_cache=False)
+        logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # logs what it raises
+        yield file_system, name
+    except (UserError, FileNotFoundError):
+        raise
+    except ImportError as error:
+        missing = "pip install -e '.[gcs]'" if scheme in ("gs", "gcs") else error
+        raise UserError(f"{path}: {scheme}:// needs a package: {missing}") from error
+    except Exception as error:  # each file system has error classes of its own
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: str, error: Exception) -> UserError:
+    return UserError(
+        f"cannot use {path}: {type(error).__name__}: {error}. Check the name and that "
+        "this machine may read and write there (gs://: gcloud auth application-default "
+        "login, or the VM's service account). Finished work is kept: fix this, and run "
+        "the same command again"
+    )
+
+
+def open_binary(path: str) -> BinaryIO:
+    """A file to read; remote ones in blocks, as they are read."""
+    if not is_remote(path):
+        return open(path, "rb")
+    with _remote(path) as (file_system, name):
+        return file_system.open(name, "rb")
 
 
 def glob(pattern: str) -> list[str]:
-    gfile = _gfile(pattern)
-    return sorted(gfile.glob(pattern) if gfile else local_glob.glob(pattern))
+    if not is_remote(pattern):
+        return sorted(local_glob.glob(pattern))
+    with _remote(pattern) as (file_system, name):
+        return sorted(map(file_system.unstrip_protocol, file_system.glob(name)))
 
 
 def exists(path: str) -> bool:
-    gfile = _gfile(path)
-    return gfile.exists(path) if gfile else os.path.exists(path)
+    if not is_remote(path):
+        return os.path.exists(path)
+    with _remote(path) as (file_system, name):
+        return file_system.exists(name)
 
 
 def isdir(path: str) -> bool:
-    gfile = _gfile(path)
-    return gfile.isdir(path) if gfile else os.path.isdir(path)
+    """Whether it is a folder; on an object store, one with something in it."""
+    if not is_remote(path):
+        return os.path.isdir(path)
+    with _remote(path) as (file_system, name):
+        return file_system.isdir(name)
 
 
 def listdir(path: str) -> list[str]:
     """Names in a folder, sorted; empty where there is no folder."""
     if not isdir(path):
         return []
-    gfile = _gfile(path)
-    names = gfile.listdir(path) if gfile else os.listdir(path)
-    return sorted(name.rstrip("/") for name in names)
+    if not is_remote(path):
+        return sorted(os.listdir(path))
+    with _remote(path) as (file_system, name):
+        names = file_system.ls(name, detail=False)
+    parts = (child.rstrip("/").rpartition("/")[2] for child in names)
+    return sorted(part for part in parts if part)
 
 
 def size(path: str) -> int:
-    gfile = _gfile(path)
-    return gfile.stat(path).length if gfile else os.path.getsize(path)
+    if not is_remote(path):
+        return os.path.getsize(path)
+    with _remote(path) as (file_system, name):
+        return file_system.size(name)
 
 
 def makedirs(path: str) -> None:
-    gfile = _gfile(path)
+    """Makes a local folder; object stores have none."""
+    if is_remote(path):
+        return
     try:
-        gfile.makedirs(path) if gfile else os.makedirs(path, exist_ok=True)
+        os.makedirs(path, exist_ok=True)
     except OSError as error:
         raise _cannot_write(path, error) from error
 
 
 def rename(source: str, target: str) -> None:
     """Renames a file, replacing the target."""
-    gfile = _gfile(source)
-    if gfile:
-        gfile.rename(source, target, overwrite=True)
-    else:
+    if not is_remote(source):
         os.replace(source, target)
+        return
+    with _remote(source) as (file_system, name):
+        file_system.copy(name, file_system._strip_protocol(target))
+        file_system.rm_file(name)
 
 
 def remove(path: str) -> None:
     """Removes a file or a whole folder."""
-    gfile = _gfile(path)
-    if isdir(path):
-        gfile.rmtree(path) if gfile else shutil.rmtree(path)
+    if is_remote(path):
+        with _remote(path) as (file_system, name):
+            file_system.rm(name, recursive=True)
+    elif os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
     else:
-        gfile.remove(path) if gfile else os.remove(path)
+        os.remove(path)
 
 
 @contextlib.contextmanager
 def atomic_writer(path: str) -> Iterator[BinaryIO]:
-    """A file that gets its name only when the block ends without an error.
+    """A file, seekable, that appears only when the block ends without an error.
 
     Raises:
       UserError: the file cannot be written: a full disk, or no permission.
     """
-    temporary = path + ".tmp"
+    with _remote_writer(path) if is_remote(path) else _local_writer(path) as handle:
+        yield handle
+
+
+@contextlib.contextmanager
+def _remote_writer(path: str) -> Iterator[BinaryIO]:
+    with tempfile.NamedTemporaryFile() as handle:
+        yield handle
+        handle.flush()
+        try:
+            with _remote(path) as (file_system, name):
+                if os.path.getsize(handle.name):
+                    file_system.put_file(handle.name, name)
+                else:  # some never create a file that nothing is written to
+                    file_system.pipe_file(name, b"")
+        except FileNotFoundError as error:
+            raise _unusable(path, error) from error
+
+
+@contextlib.contextmanager
+def _local_writer(path: str) -> Iterator[BinaryIO]:
+    # Its own name: another process may be writing the same file.
+    temporary = f"{path}.{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp"
     try:
-        with open_binary(temporary, "wb") as handle:
+        with open(temporary, "w+b") as handle:
             yield handle
-        rename(temporary, path)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+        _sync_folder(os.path.dirname(path) or ".")
     except BaseException as error:
         with contextlib.suppress(OSError):
-            remove(temporary)
+            os.remove(temporary)
         if isinstance(error, OSError):
             raise _cannot_write(path, error) from error
         raise
 
 
+def _sync_folder(path: str) -> None:
+    """A rename survives a power loss only when its folder is on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def append_text(path: str, text: str) -> None:
+    """Appends to a file; object stores cannot, there it is written anew."""
+    if not is_remote(path):
+        with open(path, "ab") as handle:
+            handle.write(text.encode("utf-8"))
+        return
+    before = read_text(path) if exists(path) else ""
+    write_text(path, before + text)
+
+
 def _cannot_write(path: str, error: OSError) -> UserError:
     return UserError(
-        f"cannot write {path}: {error.strerror or error}. What is finished is kept: "
-        "mend this, and run the same command again"
+        f"cannot write {path}: {error.strerror or error}. Finished work is kept: fix "
+        "this, and run the same command again"
     )
 
 

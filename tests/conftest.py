@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from helpers import google_cloud
+from helpers import google_cloud, google_storage
 from hypothesis import settings
 
 # How long an example takes says more about the machine than about the code.
@@ -33,3 +33,24 @@ def cloud(monkeypatch) -> Iterator[google_cloud.GoogleCloud]:
         monkeypatch.setenv("CLOUDSDK_CONFIG", "/nonexistent")
         monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
         yield cloud
+
+
+@pytest.fixture(scope="session")
+def _storage() -> Iterator[str]:
+    with google_storage.running() as address:
+        yield address
+
+
+@pytest.fixture
+def bucket_folder(_storage, monkeypatch) -> str:
+    """A new folder of a gs:// bucket, for this process and those it starts."""
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", _storage)
+    return google_storage.new_folder()
+
+
+@pytest.fixture(params=["local", "gs"])
+def any_folder(request, tmp_path) -> str:
+    """A folder that does not exist yet, on this machine and on gs://."""
+    if request.param == "local":
+        return str(tmp_path / "new")
+    return request.getfixturevalue("bucket_folder")

@@ -128,8 +128,7 @@ class MetricsLog:
             logging.warning("step %d: %s", step, sentence)
 
     def _append(self, record: dict[str, Any]) -> None:
-        with files.open_binary(self._path, "ab") as handle:
-            handle.write((json.dumps(record) + "\n").encode("utf-8"))
+        files.append_text(self._path, json.dumps(record) + "\n")
 
 
 def write_evaluation(model_dir: str, step: int, values: dict[str, float]) -> None:

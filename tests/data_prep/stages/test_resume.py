@@ -4,7 +4,6 @@ import json
 import pickle
 
 import pytest
-import tensorflow as tf
 
 from common import files
 from common.cli import UserError
@@ -29,13 +28,9 @@ def finish(work_log, number: int) -> dict:
     return payload
 
 
-@pytest.fixture(params=["local", "remote"])
-def folder(request, tmp_path, monkeypatch):
-    """An output folder; the remote one is reached through tf.io.gfile."""
-    if request.param == "local":
-        return tmp_path / "out"
-    monkeypatch.setattr(files, "_gfile", lambda path: tf.io.gfile)
-    return f"file://{tmp_path}/out"
+@pytest.fixture
+def folder(any_folder):
+    return any_folder
 
 
 def test_killed_run_finds_what_it_finished(folder):
