@@ -41,9 +41,10 @@ def _remote(path: str) -> Iterator[tuple[Any, str]]:
         from fsspec.core import url_to_fs
 
         # A listing may be another process's by now.
-        file_system, name = url_to_fs(path, use_listings_cache=False)
-        logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # logs what it raises
-        yield file_system, name
+        file_system, key = url_to_fs(path, use_listings_cache=False)
+        for name in ("fsspec", "gcsfs"):  # they log what they raise, and more
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        yield file_system, key
     except (UserError, FileNotFoundError):
         raise
     except ImportError as error:
