@@ -287,6 +287,16 @@ def test_finished_records_are_not_built_again(small, run_stage, tmp_path):
     assert snapshot(tmp_path / "built") != before
 
 
+def test_finished_vocabulary_is_not_trained_again(small, run_stage):
+    before = snapshot(small.vocab)
+    options = {"input_dir": small.clean, "output_dir": small.vocab}
+    code, log = run_stage("train_vocab", **options, vocab_size=1300)
+    assert code == 0 and "already complete" in log
+    code, log = run_stage("train_vocab", **options, vocab_size=1200)
+    assert code == 1 and "vocab_size was 1300, is now 1200" in log
+    assert snapshot(small.vocab) == before
+
+
 @pytest.mark.parametrize("kind", ["tokenizer folder", "vocab.txt", "lower case"])
 def test_records_from_a_published_tokenizer(small, run_stage, tmp_path, kind):
     """The records hold their tokenizer, and the ids that it gives."""

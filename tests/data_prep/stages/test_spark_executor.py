@@ -10,9 +10,12 @@ from data_prep.clean import pipeline, repeats
 from data_prep.clean.settings import CleanSettings
 from data_prep.raw.reader import Reader, bundles
 from data_prep.raw.records import ReadSettings
-from data_prep.stages import executors
+from data_prep.records import pipeline as records
+from data_prep.records.pipeline import RecordSettings
+from data_prep.stages import executors, parallel
 from data_prep.stages.executors import Execution
 from data_prep.stages.resume import Output
+from data_prep.vocab import vocabulary
 
 pyspark = pytest.importorskip("pyspark", reason="the extra spark is not installed")
 if not shutil.which("java"):
@@ -56,6 +59,24 @@ def test_spark_writes_what_one_process_writes(executor, write, tmp_path, monkeyp
     output = Output(str(tmp_path / "spark"))
     pipeline.run(CleanSettings(**EVERYTHING), paths, output, executor)
     assert len(documents(tmp_path / "spark")) > 20
+    assert snapshot(tmp_path / "spark") == snapshot(tmp_path / "local")
+
+
+def test_records_from_spark_are_those_of_one_process(executor, write, tmp_path):
+    paths = [write(f"raw{i}.jsonl", corpus(i, 150)) for i in range(2)]
+    clean, vocab = str(tmp_path / "clean"), tmp_path / "vocab"
+    run(paths, clean, **EVERYTHING)
+    text = "".join(line for lines in documents(clean) for line in lines)
+    letters = sorted(set(text))
+    vocab.mkdir()
+    tokens = [*letters, *("##" + letter for letter in letters)]
+    vocabulary.save(str(vocab), [*vocabulary.SPECIAL_TOKENS, *tokens])
+    settings = RecordSettings(eval_fraction=0.2)
+    with parallel.Workers(1) as pool:
+        local = executors.LocalExecutor(pool)
+        for name, used in (("local", local), ("spark", executor)):
+            output = Output(str(tmp_path / name))
+            records.run(settings, clean, str(vocab), output, used)
     assert snapshot(tmp_path / "spark") == snapshot(tmp_path / "local")
 
 
