@@ -1,6 +1,7 @@
 """Hyperparameters under the original's names, checked as they are built."""
 
 import dataclasses
+import functools
 from dataclasses import MISSING
 from typing import Any
 
@@ -9,6 +10,9 @@ from absl import logging
 from common.cli import UserError
 from electra_tf import hparams
 from electra_tf.hparams import DROPOUT, NOT_NEGATIVE, POSITIVE, SHARE, hparam
+
+# Declares what a resumed run may change: it alters nothing trained so far.
+resumable = functools.partial(hparam, may_change=True)
 
 COMPUTE_DTYPES = ("auto", "float32", "bfloat16")
 
@@ -94,9 +98,7 @@ class PretrainingConfig:
         False, "Mask all tokens of a word or none.", original=False
     )
     mask_without_replacement: bool = hparam(
-        False,
-        "Draw no token twice; whole words are never drawn twice.",
-        original=False,
+        False, "Draw no token twice; whole words never are.", original=False
     )
     temperature: float = hparam(
         1.0, "Temperature at which the generator's tokens are sampled.", POSITIVE
@@ -149,11 +151,10 @@ class PretrainingConfig:
         original=False,
     )
     # Run
-    compute_dtype: str = hparam(
+    compute_dtype: str = resumable(
         "auto",
         "Type of the activations; auto: bfloat16 on TPUs, else float32.",
         choices=COMPUTE_DTYPES,
-        may_change=True,
         original=False,
     )
     max_seq_length: int = hparam(
@@ -165,69 +166,42 @@ class PretrainingConfig:
     train_batch_size: int = hparam(
         128, "Rows of one update, on all devices together.", POSITIVE
     )
-    gradient_accumulation_steps: int = hparam(
-        1,
-        "Pieces in which a device goes through its rows of an update.",
-        POSITIVE,
-        may_change=True,
-        original=False,
+    gradient_accumulation_steps: int = resumable(
+        1, "Pieces of a device's rows of an update.", POSITIVE, original=False
     )
-    gradient_checkpointing: bool = hparam(
-        False,
-        "Save memory: the backward pass computes each layer a second time.",
-        may_change=True,
-        original=False,
+    gradient_checkpointing: bool = resumable(
+        False, "Compute layers twice to save memory.", original=False
     )
-    eval_batch_size: int = hparam(
-        128,
-        "Rows of a batch in evaluation, on all devices together.",
-        POSITIVE,
-        may_change=True,
+    eval_batch_size: int = resumable(
+        128, "Rows of an evaluation's batch, on all devices together.", POSITIVE
     )
-    num_train_steps: int = hparam(
-        1_000_000,
-        "Updates; the learning rate is 0 at their end.",
-        POSITIVE,
-        may_change=True,
+    num_train_steps: int = resumable(
+        1_000_000, "Updates; the learning rate is 0 at their end.", POSITIVE
     )
-    num_eval_steps: int = hparam(
-        100, "Most batches of an evaluation.", POSITIVE, may_change=True
-    )
-    eval_every_n_steps: int = hparam(
+    num_eval_steps: int = resumable(100, "Most batches of an evaluation.", POSITIVE)
+    eval_every_n_steps: int = resumable(
         10_000,
         "Steps between evaluations; 0: only at the start and the end.",
         NOT_NEGATIVE,
-        may_change=True,
         original=False,
     )
-    iterations_per_loop: int = hparam(
-        200,
-        "Steps between two lines of the log; SIGTERM is handled only there.",
-        POSITIVE,
-        may_change=True,
+    iterations_per_loop: int = resumable(
+        200, "Steps between lines of the log; SIGTERM waits for the next one.", POSITIVE
     )
-    save_checkpoints_steps: int = hparam(
-        1_000,
-        "Steps between checkpoints; 0: only the minutes count.",
-        NOT_NEGATIVE,
-        may_change=True,
+    save_checkpoints_steps: int = resumable(
+        1_000, "Steps between checkpoints; 0: only minutes count.", NOT_NEGATIVE
     )
-    save_checkpoints_minutes: float = hparam(
+    save_checkpoints_minutes: float = resumable(
         0.0,
         "Minutes between checkpoints, if they pass first; 0: only steps count.",
         NOT_NEGATIVE,
-        may_change=True,
         original=False,
     )
-    keep_checkpoint_max: int = hparam(
-        5, "Newest checkpoints to keep; 0: all.", NOT_NEGATIVE, may_change=True
+    keep_checkpoint_max: int = resumable(
+        5, "Newest checkpoints to keep; 0: all.", NOT_NEGATIVE
     )
-    keep_checkpoint_every_n_steps: int = hparam(
-        0,
-        "Keep checkpoints at its multiples for good; 0: none.",
-        NOT_NEGATIVE,
-        may_change=True,
-        original=False,
+    keep_checkpoint_every_n_steps: int = resumable(
+        0, "Keep checkpoints at its multiples for good.", NOT_NEGATIVE, original=False
     )
     seed: int = hparam(
         0, "Seed of weights, masks, dropout and record order.", original=False

@@ -40,7 +40,7 @@ def hparam(
 
     Args:
       default: dataclasses.MISSING if a value is required.
-      may_change: a resumed run may change it; it alters nothing trained so far.
+      may_change: a resumed run may change it.
       original: google-research/electra has it.
     """
     metadata = {"help": help, "allowed": allowed, "choices": choices}
