@@ -127,7 +127,7 @@ def load_tokenizer(vocab_file: str) -> BertWordPieceTokenizer:
 def wordpiece(
     vocab: dict[str, int] | None, options: TokenizerOptions = TokenizerOptions()
 ) -> BertWordPieceTokenizer:
-    """A cased BERT tokenizer, unless the options say otherwise."""
+    """A cased BERT tokenizer, unless the options differ."""
     tokenizer = BertWordPieceTokenizer(
         vocab, lowercase=options.lowercase, strip_accents=options.strip_accents
     )
