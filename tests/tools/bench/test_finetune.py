@@ -17,7 +17,7 @@ CONFIG = config_lib.from_dict(
             "max_position_embeddings": 32,
         },
         "embedding_size": 16,
-        "generator_hidden_size": 0.5,
+        "generator_hidden_size": 1.0,
         "vocab_size": 40,
         "max_seq_length": 16,
         "train_batch_size": 4,
