@@ -1,14 +1,13 @@
 """Stages of data_prep as their users run them."""
 
 import json
-import os
 import pathlib
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
 import pytest
-from helpers import PYTHONPATH, TESTS
+from helpers import TESTS, processes
 
 Stage = Callable[..., tuple[int, str]]
 
@@ -17,7 +16,6 @@ Stage = Callable[..., tuple[int, str]]
 def run_stage() -> Iterator[Stage]:
     """run_stage("train_vocab", input_dir=..., overwrite=True) -> (exit code, log)."""
     servers: dict[str, subprocess.Popen] = {}
-    environment = os.environ | {"PYTHONPATH": PYTHONPATH}
 
     def run(stage: str, **options: object) -> tuple[int, str]:
         if stage not in servers:
@@ -26,7 +24,7 @@ def run_stage() -> Iterator[Stage]:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
-                env=environment,
+                env=processes.environment(),
             )
         options = {"num_workers": 1, **options}
         if stage == "verify":

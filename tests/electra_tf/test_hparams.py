@@ -1,11 +1,9 @@
 """What follows from the declarations of hyperparameters, docs/training.md included."""
 
 import dataclasses
-import subprocess
-import sys
 
 import pytest
-from helpers import PYTHONPATH, ROOT
+from helpers import ROOT, processes
 from helpers.originals import HPARAMS
 
 from electra_tf import config as config_lib
@@ -53,18 +51,11 @@ def test_exactly_the_originals_hyperparameters_are_declared_as_its():
 
 
 def test_help_lists_every_hyperparameter_with_its_default():
-    done = subprocess.run(
-        [sys.executable, "-m", "electra_tf.run_pretraining", "--help"],
-        cwd=ROOT,
-        env={"PYTHONPATH": PYTHONPATH},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    printed = processes.check("-m", "electra_tf.run_pretraining", "--help").out
     for settings in SETTINGS:
         for field in dataclasses.fields(settings):
-            assert f"  {field.name}={hparams.default_text(field)} " in done.stdout
-    assert '  model_size="small" ' in done.stdout
+            assert f"  {field.name}={hparams.default_text(field)} " in printed
+    assert '  model_size="small" ' in printed
 
 
 def test_every_declaration_explains_itself():
