@@ -15,8 +15,8 @@ from common import cli
 from common.cli import flag
 from data_prep.records import pipeline
 from data_prep.records.pipeline import RecordSettings
-from data_prep.stages import executors
-from data_prep.stages.executors import Execution
+from data_prep.stages import execution
+from data_prep.stages.execution import Execution
 from data_prep.stages.resume import Output
 
 
@@ -36,7 +36,7 @@ class Input:
 def build_tfrecords(
     made: Input, output: Output, settings: RecordSettings, where: Execution
 ) -> None:
-    with executors.start(where) as executor:
+    with execution.start(where) as executor:
         pipeline.run(settings, made.input_dir, made.vocab_dir, output, executor)
 
 

@@ -15,8 +15,8 @@ from common import cli
 from common.cli import flag
 from data_prep.clean import pipeline
 from data_prep.clean.settings import CleanSettings
-from data_prep.stages import executors
-from data_prep.stages.executors import Execution
+from data_prep.stages import execution
+from data_prep.stages.execution import Execution
 from data_prep.stages.resume import Output
 
 
@@ -32,7 +32,7 @@ class Input:
 def clean_corpus(
     raw: Input, output: Output, settings: CleanSettings, where: Execution
 ) -> None:
-    with executors.start(where) as executor:
+    with execution.start(where) as executor:
         pipeline.run(settings, raw.input, output, executor)
 
 

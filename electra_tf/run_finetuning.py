@@ -101,7 +101,7 @@ def train(run: Run, custom: CustomTask, settings: Settings, devices: Devices) ->
     from electra_tf.finetune import pretrained, protocol
 
     begun_with = pretrained.read(run.init_from, run.init_vocab, run.init_step)
-    strategy = devices.make_strategy()
+    strategy = strategies.from_flags(devices)
     if strategies.is_chief(strategy):
         _prepare_output_dir(run, custom)
     scored = protocol.score(
@@ -147,6 +147,7 @@ def predict(
         raise UserError(
             "--mode=predict needs --input, --output and one folder in --init_from"
         )
+    from electra_tf.devices import strategies
     from electra_tf.finetune import model_folder
     from electra_tf.finetune import predict as predictions
 
@@ -160,7 +161,7 @@ def predict(
     rows = readers.unlabelled(task, prediction.input)
     begin = time.monotonic()
     predictor = predictions.Predictor(
-        model_dir, devices.make_strategy(), settings.predict_batch_size
+        model_dir, strategies.from_flags(devices), settings.predict_batch_size
     )
     with files.atomic_writer(prediction.output) as handle:
         for line in predictor.lines(prediction.output, rows):

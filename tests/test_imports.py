@@ -100,6 +100,19 @@ def test_imports_lead_to_the_same_or_an_earlier_layer():
     ]
 
 
+def test_no_imports_form_a_circle():
+    """Not even those in functions."""
+    left = {name: set() for name in MODULES}
+    for importer, module, _ in IMPORTS:
+        left[importer] |= {module} & MODULES.keys() - {importer}
+    while free := [
+        name for name, imported in left.items() if not imported & left.keys()
+    ]:
+        for name in free:
+            del left[name]
+    assert not left
+
+
 def test_no_module_imports_a_command():
     """A command of a part (tools/demo/, tools/bench/) may be imported by that part."""
     commands = {

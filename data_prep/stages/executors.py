@@ -3,35 +3,15 @@
 A phase is a picklable function over items; where it runs does not change its output.
 """
 
-import contextlib
-import dataclasses
-import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from common import files
-from common.cli import flag
 from common.progress import Progress
 from data_prep.raw.reader import Bundle, Part, Reader
 from data_prep.stages import parallel
-
-# The value of --spark_master that leaves the choice to spark-submit or Dataproc.
-CLUSTER = "cluster"
-
-
-@dataclasses.dataclass(frozen=True)
-class Execution:
-    """Where it runs."""
-
-    num_workers: int = flag(os.cpu_count(), "Processes of this machine.", at_least=1)
-    spark_master: str = flag(
-        "",
-        "Run on Apache Spark: spark://host:7077 or another master's address, or "
-        f"'{CLUSTER}' for the one that spark-submit or Dataproc configured. Empty: "
-        "processes of this machine.",
-    )
 
 
 class Keys(Protocol):
@@ -106,16 +86,3 @@ class LocalExecutor:
 
     def find_repeats(self, name: str, keys: Keys) -> None:
         self.map(name, keys.find_repeats, range(keys.num_partitions))
-
-
-@contextlib.contextmanager
-def start(where: Execution) -> Iterator[Executor]:
-    """The executor that the flags name; its processes end with the block."""
-    if where.spark_master:
-        from data_prep.stages import spark_executor
-
-        with spark_executor.session(where.spark_master) as spark:
-            yield spark_executor.SparkExecutor(spark)
-    else:
-        with parallel.Workers(where.num_workers) as workers:
-            yield LocalExecutor(workers)

@@ -20,7 +20,7 @@ from common import files
 from common.cli import UserError
 from common.progress import Progress
 from data_prep.raw.reader import Bundle, Part, Reader
-from data_prep.stages.executors import CLUSTER, Keys
+from data_prep.stages.executors import Keys
 
 _POLL_SECONDS = 1.0
 # Several tasks share a large file: each reads all of it and cleans every n-th part.
@@ -29,11 +29,11 @@ _MAX_TASKS = 16
 
 
 @contextlib.contextmanager
-def session(master: str) -> Iterator[Any]:
+def session(master: str | None) -> Iterator[Any]:
     """A Spark session whose workers can import this package.
 
     Args:
-      master: the value of --spark_master.
+      master: its address; None: the one that spark-submit or Dataproc configured.
 
     Raises:
       UserError: pyspark is not installed.
@@ -42,11 +42,11 @@ def session(master: str) -> Iterator[Any]:
         from pyspark.sql import SparkSession
     except ImportError as error:
         raise UserError(
-            f"--spark_master={master} needs pyspark: pip install "
+            "--spark_master needs pyspark: pip install "
             "'korean-electra-tf[spark]', and install Java 17"
         ) from error
     builder = SparkSession.builder.appName("korean-electra-tf")
-    if master != CLUSTER:
+    if master:
         builder = builder.master(master)
     spark = builder.getOrCreate()
     root = pathlib.Path(__file__).parents[2]

@@ -1,7 +1,6 @@
 """The flags that choose the devices; importing them needs no TensorFlow."""
 
 import dataclasses
-from typing import Any
 
 from common.cli import flag
 
@@ -18,9 +17,3 @@ class Devices:
     tpu: str = flag("", "A TPU's name or address; 'local' on a TPU VM.")
     tpu_zone: str = flag("", "Zone of a TPU given by name.")
     gcp_project: str = flag("", "Project of a TPU given by name.")
-
-    def make_strategy(self) -> Any:
-        """As `strategies.make_strategy`, which imports TensorFlow."""
-        from electra_tf.devices import strategies
-
-        return strategies.make_strategy(*dataclasses.astuple(self))

@@ -1,5 +1,6 @@
 """Which devices train: one value, `--strategy`, names the tf.distribute strategy."""
 
+import dataclasses
 import functools
 import json
 import os
@@ -10,10 +11,15 @@ from absl import logging
 
 from common.cli import UserError
 from electra_tf.devices import tpu as tpu_strategy
-from electra_tf.devices.flags import STRATEGIES
+from electra_tf.devices.flags import STRATEGIES, Devices
 
 # What a host reads: its batches, an element a replica in turn.
 HostBatches = Callable[[tf.distribute.InputContext], tf.data.Dataset]
+
+
+def from_flags(devices: Devices) -> tf.distribute.Strategy:
+    """As `make_strategy`."""
+    return make_strategy(*dataclasses.astuple(devices))
 
 
 def make_strategy(

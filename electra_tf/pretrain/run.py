@@ -111,7 +111,7 @@ def _prepare(
     """The networks on their devices, and the records' manifest."""
     data = input_pipeline.read_manifest(data_dir, config)
     logging.info("TensorFlow %s", tf.__version__)
-    strategy = devices.make_strategy()
+    strategy = strategies.from_flags(devices)
     strategies.check_data_dir(strategy, data_dir)
     replicas = strategy.num_replicas_in_sync
     logging.info("%s, %d replicas", type(strategy).__name__, replicas)

@@ -12,8 +12,8 @@ from data_prep.raw.reader import Reader, bundles
 from data_prep.raw.records import ReadSettings
 from data_prep.records import pipeline as records
 from data_prep.records.pipeline import RecordSettings
-from data_prep.stages import executors, parallel
-from data_prep.stages.executors import Execution
+from data_prep.stages import execution, executors, parallel
+from data_prep.stages.execution import Execution
 from data_prep.stages.resume import Output
 from data_prep.vocab import vocabulary
 
@@ -37,7 +37,7 @@ def submitted():
 
 
 def test_the_master_is_the_flag_s():
-    with executors.start(Execution(spark_master="local[1]")) as executor:
+    with execution.start(Execution(spark_master="local[1]")) as executor:
         assert executor.map("numbers", abs, [-1, 2]) == [1, 2]
         context = pyspark.SparkContext.getOrCreate()
         assert context.master == "local[1]"
@@ -45,7 +45,7 @@ def test_the_master_is_the_flag_s():
 
 @pytest.fixture(scope="module")
 def executor():
-    with executors.start(Execution(spark_master="cluster")) as executor:
+    with execution.start(Execution(spark_master="cluster")) as executor:
         assert pyspark.SparkContext.getOrCreate().master == "local[2]"
         yield executor
 
