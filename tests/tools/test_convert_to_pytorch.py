@@ -379,7 +379,7 @@ def test_a_copy_cut_short_leaves_no_file(tmp_path, monkeypatch):
     def fail(source, target):
         raise OSError("disk full")
 
-    monkeypatch.setattr(hf_folder.files, "rename", fail)
+    monkeypatch.setattr(hf_folder.files.os, "replace", fail)
     with pytest.raises(UserError, match="cannot write .*model.safetensors: disk full"):
         hf_folder.publish(str(tmp_path / "from"), str(tmp_path / "to"))
     assert _snapshot(tmp_path / "to") == {}

@@ -1,5 +1,6 @@
 """Raw files to clean shards: what is kept, what is dropped, and what a kill leaves."""
 
+import errno
 import os
 import re
 import signal
@@ -236,17 +237,14 @@ def test_input_changed_between_a_kill_and_the_rerun_is_refused(
 
 def test_a_full_disk_leaves_nothing_half_written(write, tmp_path, monkeypatch):
     path = write("raw.txt", "첫 번째 문장입니다\n")
-    open_binary = files.open_binary
 
-    def open_on_full_disk(name: str, mode: str = "rb"):
-        if "w" in mode and "corpus-" in name:
-            return open("/dev/full", mode)
-        return open_binary(name, mode)
+    def no_room_for_shards(descriptor: int) -> None:
+        if "corpus-" in os.readlink(f"/proc/self/fd/{descriptor}"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(files, "open_binary", open_on_full_disk)
-        patch.setattr(files, "remove", lambda path: None)
-        message = re.escape("corpus-00000-00000.txt: No space left on device. What is")
+        patch.setattr(files.os, "fsync", no_room_for_shards)
+        message = re.escape("corpus-00000-00000.txt: No space left on device. Finished")
         with pytest.raises(UserError, match=message):
             run([path], tmp_path / "clean")
     names = os.listdir(tmp_path / "clean")
