@@ -7,6 +7,7 @@ cannot seek while writing; all of this works on them all the same.
 
 import contextlib
 import glob as local_glob
+import io
 import json
 import logging
 import os
@@ -21,6 +22,8 @@ from common.cli import UserError
 # gcsfs would ask with every file system for the kind of the bucket, and warn where it
 # may not know.
 os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+
+_BLOCK = 1 << 20
 
 
 def is_remote(path: str) -> bool:
@@ -68,7 +71,8 @@ def open_binary(path: str) -> BinaryIO:
     if not is_remote(path):
         return open(path, "rb")
     with _remote(path) as (file_system, name):
-        return file_system.open(name, "rb")
+        # A small read of fsspec's own costs milliseconds.
+        return io.BufferedReader(file_system.open(name, "rb"), _BLOCK)
 
 
 def glob(pattern: str) -> list[str]:
