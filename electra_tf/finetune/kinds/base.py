@@ -1,5 +1,6 @@
 """What a kind of task defines; a file beside this one fills it in for each kind."""
 
+import abc
 import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -40,7 +41,7 @@ class Prepared:
     windows: Windows | None = None
 
 
-class Kind:
+class Kind(abc.ABC):
     """A kind of task. The defaults suit one prediction per row, for a text or a pair.
 
     Labels and predictions have the same form, which each kind's docstring states.
@@ -86,7 +87,7 @@ class Kind:
         Raises:
           ValueError: the field cannot be a label.
         """
-        raise NotImplementedError
+        raise ValueError(f"{self.name} takes files of the form {self.file_format}")
 
     def unlabelled(self, text: str, by_character: bool) -> Label | None:
         """The label of a row to predict."""
@@ -124,12 +125,12 @@ class Kind:
         return [row.text for row in rows], second, 1
 
     def targets(self, rows: list[Row], labels: Labels) -> np.ndarray:
-        """Targets of labelled rows, as the kind's loss takes them."""
+        """Targets of labelled rows, as the kind's loss takes them; for `prepare`."""
         raise NotImplementedError
 
+    @abc.abstractmethod
     def predictions(self, reading: Reading, prepared: Prepared, logits: Logits) -> list:
         """The prediction for each row."""
-        raise NotImplementedError
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """[..., C] -> [..., C]: the softmax."""
@@ -146,9 +147,9 @@ class Kind:
         """Those of `metrics` that tasks with these labels have."""
         return self.metrics
 
+    @abc.abstractmethod
     def scores(self, predictions: list, rows: list[Row], labels: Labels) -> Scores:
         """Every score by name; an undefined one is nan, with a warning."""
-        raise NotImplementedError
 
     # The folder that transformers loads.
 
