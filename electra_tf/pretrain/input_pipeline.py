@@ -17,151 +17,154 @@ from electra_tf.config import PretrainingConfig
 from electra_tf.pretrain.record_order import DataOrder
 
 
-def read_manifest(data_dir: str, config: PretrainingConfig) -> dict[str, Any]:
-    """The records' manifest, checked against the config and the vocabulary.
+class Records:
+    """The TFRecords of a data folder, as a config reads them.
 
-    Raises:
-      UserError: the data are incomplete, do not fit the config, or were built with
-        another vocabulary.
+    Attributes:
+      manifest: of the folder tfrecords/.
     """
-    tfrecords = os.path.join(data_dir, "tfrecords")
-    records = manifest.read(tfrecords, "build_tfrecords")
-    _check_config(tfrecords, records, config)
-    vocab_file = os.path.join(tfrecords, vocabulary.VOCAB_FILE)
-    built_with = records["vocab_sha256"]
-    if vocabulary.fingerprint(vocab_file) != built_with:
-        raise UserError(
-            f"{vocab_file} has changed since build_tfrecords wrote it: restore it, or "
-            "run build_tfrecords again"
-        )
-    vocab_dir = os.path.join(data_dir, "vocab")
-    if files.exists(os.path.join(vocab_dir, manifest.NAME)):
+
+    def __init__(self, data_dir: str, config: PretrainingConfig):
+        """
+        Raises:
+          UserError: the records are incomplete, do not fit the config, or were built
+            with another vocabulary.
+        """
+        self._folder, self._config = os.path.join(data_dir, "tfrecords"), config
+        self.manifest = manifest.read(self._folder, "build_tfrecords")
+        self._compression = self.manifest.get("compression", "")
+        self._check_config()
+        self._check_vocabulary(os.path.join(data_dir, "vocab"))
+        counts = [entry.get("examples", 0) for entry in self._entries(TRAIN)]
+        if not sum(counts):
+            raise UserError(
+                f"{self._folder} has no training examples by its manifest: run "
+                "build_tfrecords again"
+            )
+        self._order = DataOrder.of_tokens(counts, config.seed, config.max_seq_length)
+
+    def _check_config(self) -> None:
+        folder, config, built = self._folder, self._config, self.manifest
+        if built["max_seq_length"] != config.max_seq_length:
+            raise UserError(
+                f"{folder} was built with --max_seq_length={built['max_seq_length']}, "
+                f"but the config has max_seq_length={config.max_seq_length}: build it "
+                "again, or change the config"
+            )
+        if built.get("pack_documents", False) != config.pack_documents:
+            is_packed = json.dumps(not config.pack_documents)
+            raise UserError(
+                f"{folder} was built with --pack_documents={is_packed}, but the config "
+                "has the opposite: build it again, or pass "
+                f"--hparams='{{\"pack_documents\": {is_packed}}}'"
+            )
+        vocab_size = config.discriminator().vocab_size
+        if vocab_size not in (0, built["vocab_size"]):
+            raise UserError(
+                f"{folder} was built with a vocabulary of {built['vocab_size']} "
+                f"tokens, but the config has vocab_size={vocab_size}: if the data are "
+                f"right, pass --hparams='{{\"vocab_size\": {built['vocab_size']}}}'"
+            )
+
+    def _check_vocabulary(self, vocab_dir: str) -> None:
+        vocab_file = os.path.join(self._folder, vocabulary.VOCAB_FILE)
+        built_with = self.manifest["vocab_sha256"]
+        if vocabulary.fingerprint(vocab_file) != built_with:
+            raise UserError(
+                f"{vocab_file} has changed since build_tfrecords wrote it: restore it, "
+                "or run build_tfrecords again"
+            )
+        if not files.exists(os.path.join(vocab_dir, manifest.NAME)):
+            return
         newest = manifest.read(vocab_dir, "train_vocab")["vocab_sha256"]
         if newest != built_with:
             raise UserError(
-                f"{tfrecords} was built with another vocabulary (SHA-256 "
+                f"{self._folder} was built with another vocabulary (SHA-256 "
                 f"{built_with[:16]}...) than {vocab_dir} ({newest[:16]}...): run "
                 "build_tfrecords again, or move that folder away if the records are "
                 "right"
             )
-    if not sum(entry.get("examples", 0) for entry in _entries(records, TRAIN)):
-        raise UserError(
-            f"{tfrecords} has no training examples by its manifest: run "
-            "build_tfrecords again"
+
+    def _entries(self, split: str) -> list[dict[str, Any]]:
+        entries = self.manifest["files"]
+        return [e for e in entries if e["name"].startswith(split + "/")]
+
+    def _paths(self, split: str) -> list[str]:
+        return [os.path.join(self._folder, e["name"]) for e in self._entries(split)]
+
+    def is_continuation(self) -> np.ndarray:
+        """bool [V]: tokens that continue a word."""
+        tokens = vocabulary.read(os.path.join(self._folder, vocabulary.VOCAB_FILE))
+        return np.array([token.startswith("##") for token in tokens])
+
+    def _parse(self, serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+        """[B] -> {feature: int32 [B, L]}, documents numbered if they are packed."""
+        batch = example.parse_batch(serialized, self._config.max_seq_length)
+        if self._config.pack_documents:
+            begins = tf.cast(batch["input_ids"] == vocabulary.CLS_ID, tf.int32)
+            batch["input_mask"] *= tf.cumsum(begins, axis=-1)
+        return batch
+
+    def train_batches(
+        self, start_step: int, context: tf.distribute.InputContext | None = None
+    ) -> tf.data.Dataset:
+        """Endless batches {feature: int32 [B / replicas, L]}, from the step on.
+
+        All hosts together read the same train_batch_size records at a step, whatever
+        the number of hosts and replicas; each parses its own.
+
+        Args:
+          context: which host this is; by default the only one, with one replica.
+        """
+        size = self._config.train_batch_size
+        windows = self._order.windows(
+            self._paths(TRAIN), self._order.start(start_step * size), self._compression
         )
-    return records
-
-
-def _check_config(
-    tfrecords: str, records: dict[str, Any], config: PretrainingConfig
-) -> None:
-    if records["max_seq_length"] != config.max_seq_length:
-        raise UserError(
-            f"{tfrecords} was built with --max_seq_length={records['max_seq_length']}, "
-            f"but the config has max_seq_length={config.max_seq_length}: build it "
-            "again, or change the config"
+        serialized = share(windows.rebatch(size, drop_remainder=True), size, context)
+        batches = serialized.map(
+            self._parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         )
-    if records.get("pack_documents", False) != config.pack_documents:
-        is_packed = json.dumps(not config.pack_documents)
-        raise UserError(
-            f"{tfrecords} was built with --pack_documents={is_packed}, but the config "
-            "has the opposite: build it again, or pass "
-            f"--hparams='{{\"pack_documents\": {is_packed}}}'"
-        )
-    vocab_size = config.discriminator().vocab_size
-    if vocab_size not in (0, records["vocab_size"]):
-        raise UserError(
-            f"{tfrecords} was built with a vocabulary of {records['vocab_size']} "
-            f"tokens, but the config has vocab_size={vocab_size}: if the data are "
-            f"right, pass --hparams='{{\"vocab_size\": {records['vocab_size']}}}'"
-        )
+        return keep_ready(batches, 4)
 
+    def eval_batches(
+        self, context: tf.distribute.InputContext | None = None
+    ) -> tf.data.Dataset:
+        """Up to num_eval_steps batches of the held-out records, in file order.
 
-def _entries(records: dict[str, Any], split: str) -> list[dict[str, Any]]:
-    return [e for e in records["files"] if e["name"].startswith(split + "/")]
+        The last batch is filled up with empty rows (input_mask 0), which no metric
+        counts.
+        """
+        size, length = self._config.eval_batch_size, self._config.max_seq_length
+        read = tf.data.TFRecordDataset(self._paths(EVAL), self._compression)
 
+        def parse_and_fill(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+            missing = [[0, size - tf.size(serialized)], [0, 0]]
+            return {
+                name: tf.ensure_shape(tf.pad(values, missing), [size, length])
+                for name, values in self._parse(serialized).items()
+            }
 
-def _paths(data_dir: str, records: dict[str, Any], split: str) -> list[str]:
-    folder = os.path.join(data_dir, "tfrecords")
-    return [os.path.join(folder, entry["name"]) for entry in _entries(records, split)]
+        steps = self._config.num_eval_steps
+        batches = read.batch(size).take(steps).map(parse_and_fill)
+        return keep_ready(share(batches, size, context), 2)
 
+    def first_damage(self, step: int) -> str | None:
+        """Describes the first unreadable file, starting with those that `step` reads.
 
-def _order(records: dict[str, Any], config: PretrainingConfig) -> DataOrder:
-    counts = [entry["examples"] for entry in _entries(records, TRAIN)]
-    return DataOrder.of_tokens(counts, config.seed, config.max_seq_length)
-
-
-def is_continuation(data_dir: str) -> np.ndarray:
-    """bool [V]: tokens that continue a word."""
-    tokens = vocabulary.read(os.path.join(data_dir, "tfrecords", vocabulary.VOCAB_FILE))
-    return np.array([token.startswith("##") for token in tokens])
-
-
-def _parse(serialized: tf.Tensor, config: PretrainingConfig) -> dict[str, tf.Tensor]:
-    """Records [B] -> {feature: int32 [B, L]}, documents numbered if they are packed."""
-    batch = example.parse_batch(serialized, config.max_seq_length)
-    if config.pack_documents:
-        begins = tf.cast(batch["input_ids"] == vocabulary.CLS_ID, tf.int32)
-        batch["input_mask"] *= tf.cumsum(begins, axis=-1)
-    return batch
-
-
-def train_batches(
-    data_dir: str,
-    records: dict[str, Any],
-    config: PretrainingConfig,
-    start_step: int,
-    context: tf.distribute.InputContext | None = None,
-) -> tf.data.Dataset:
-    """Endless batches {feature: int32 [B / replicas, L]}, from the given step on.
-
-    All hosts together read the same train_batch_size records at a step, whatever the
-    number of hosts and replicas; each parses its own.
-
-    Args:
-      context: which host this is; by default the only one, with one replica.
-    """
-    order, size = _order(records, config), config.train_batch_size
-    windows = order.windows(
-        _paths(data_dir, records, TRAIN),
-        order.start(start_step * size),
-        records.get("compression", ""),
-    )
-    serialized = share(windows.rebatch(size, drop_remainder=True), size, context)
-    batches = serialized.map(
-        lambda rows: _parse(rows, config),
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=True,
-    )
-    return keep_ready(batches, 4)
-
-
-def eval_batches(
-    data_dir: str,
-    records: dict[str, Any],
-    config: PretrainingConfig,
-    context: tf.distribute.InputContext | None = None,
-) -> tf.data.Dataset:
-    """Up to num_eval_steps batches of the held-out records, in file order.
-
-    The last batch is filled up with empty rows (input_mask 0), which no metric counts.
-    """
-    size, length = config.eval_batch_size, config.max_seq_length
-    read = tf.data.TFRecordDataset(
-        _paths(data_dir, records, EVAL), records.get("compression", "")
-    )
-
-    def parse_and_fill(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
-        missing = size - tf.size(serialized)
-        return {
-            name: tf.ensure_shape(
-                tf.pad(values, [[0, missing], [0, 0]]), [size, length]
-            )
-            for name, values in _parse(serialized, config).items()
-        }
-
-    batches = read.batch(size).take(config.num_eval_steps).map(parse_and_fill)
-    return keep_ready(share(batches, size, context), 2)
+        Reads whole files, after a run stopped because of a record. None: all are
+        readable.
+        """
+        start = self._order.start(step * self._config.train_batch_size)
+        paths = self._paths(TRAIN)
+        for path in [paths[i] for i in start.files] + paths:
+            read, good = tf.data.TFRecordDataset(path, self._compression), 0
+            try:
+                for serialized in read.batch(1_000):
+                    example.parse_batch(serialized, self._config.max_seq_length)
+                    good += len(serialized)
+            except tf.errors.OpError as error:
+                return f"{path}, after at least {good} good records: {error.message}"
+        return None
 
 
 def keep_ready(batches: tf.data.Dataset, count: int) -> tf.data.Dataset:
@@ -192,24 +195,3 @@ def share(
         per_replica = size // context.num_replicas_in_sync
         batches = batches.rebatch(per_replica, drop_remainder=True)
     return batches
-
-
-def first_damage(
-    data_dir: str, records: dict[str, Any], config: PretrainingConfig, step: int
-) -> str | None:
-    """Describes the first unreadable file, starting with those that `step` reads.
-
-    Reads whole files, after a run stopped because of a record. None: all are readable.
-    """
-    start = _order(records, config).start(step * config.train_batch_size)
-    paths = _paths(data_dir, records, TRAIN)
-    for path in [paths[i] for i in start.files] + paths:
-        read = tf.data.TFRecordDataset(path, records.get("compression", ""))
-        good = 0
-        try:
-            for serialized in read.batch(1_000):
-                example.parse_batch(serialized, config.max_seq_length)
-                good += len(serialized)
-        except tf.errors.OpError as error:
-            return f"{path}, after at least {good} good records: {error.message}"
-    return None

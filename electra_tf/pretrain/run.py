@@ -18,8 +18,9 @@ from electra_tf.config import PretrainingConfig
 from electra_tf.devices import strategies
 from electra_tf.devices.flags import Devices
 from electra_tf.devices.strategies import HostBatches
-from electra_tf.pretrain import input_pipeline, loop, run_log
+from electra_tf.pretrain import loop, run_log
 from electra_tf.pretrain.compiled_steps import Trainer
+from electra_tf.pretrain.input_pipeline import Records
 from electra_tf.run_folder import checkpoints, description
 from electra_tf.weights import initialise, read
 from electra_tf.weights.flags import InitialWeights
@@ -50,7 +51,7 @@ def train(
       UserError: the data, the folder, the weights or the devices do not fit the config,
         or training failed, as `loop.train` says.
     """
-    trainer, data = _prepare(config, data_dir, devices)
+    trainer, records = _prepare(config, data_dir, devices)
     config, is_chief = trainer.config, strategies.is_chief(trainer.strategy)
     parameters = trainer.model.named_variables
     logging.info("%d parameters", sum(math.prod(v.shape) for v in parameters.values()))
@@ -63,15 +64,16 @@ def train(
     if is_chief:
         if overwrite and files.exists(model_dir):
             files.remove(model_dir)
-        resumed = description.open_run(model_dir, data_dir, config, data, init_from)
+        resumed = description.open_run(
+            model_dir, data_dir, config, records.manifest, init_from
+        )
     else:
         logging.info("the first worker writes the log and the checkpoints")
     step = _restore(trainer, model_dir)
     if resumed:
         _log_schedule_change(resumed, config, step)
-    batches = functools.partial(input_pipeline.train_batches, data_dir, data, config)
-    damage = functools.partial(input_pipeline.first_damage, data_dir, data, config)
-    sources = loop.Data(batches, _eval_batches(config, data_dir, data), damage)
+    held_out = _held_out(records)
+    sources = loop.Data(records.train_batches, held_out, records.first_damage)
     try:
         return loop.train(trainer, model_dir, sources, step)
     except loop.DevicesLost as error:
@@ -91,15 +93,15 @@ def evaluate(
     Raises:
       UserError: no such run or checkpoint, other data, or no held-out records.
     """
-    trainer, data = _prepare(config, data_dir, devices)
-    description.check_same_run(model_dir, trainer.config, data)
-    batches = _eval_batches(trainer.config, data_dir, data)
-    if batches is None:
+    trainer, records = _prepare(config, data_dir, devices)
+    description.check_same_run(model_dir, trainer.config, records.manifest)
+    held_out = _held_out(records)
+    if held_out is None:
         raise UserError(
             f"{data_dir} has no held-out records: it was built with --eval_fraction=0"
         )
     step = checkpoints.restore(model_dir, trainer.model.named_variables, step)
-    values = trainer.evaluate(batches)
+    values = trainer.evaluate(held_out)
     if strategies.is_chief(trainer.strategy):
         run_log.write_evaluation(model_dir, step, values)
     return values
@@ -107,9 +109,9 @@ def evaluate(
 
 def _prepare(
     config: PretrainingConfig, data_dir: str, devices: Devices
-) -> tuple[Trainer, dict[str, Any]]:
-    """The networks on their devices, and the records' manifest."""
-    data = input_pipeline.read_manifest(data_dir, config)
+) -> tuple[Trainer, Records]:
+    """The networks on their devices, and the records."""
+    records = Records(data_dir, config)
     logging.info("TensorFlow %s", tf.__version__)
     strategy = strategies.from_flags(devices)
     strategies.check_data_dir(strategy, data_dir)
@@ -121,14 +123,12 @@ def _prepare(
     check("eval_batch_size", config.eval_batch_size)
     config = dataclasses.replace(
         config,
-        vocab_size=data["vocab_size"],
+        vocab_size=records.manifest["vocab_size"],
         compute_dtype=strategies.resolve_dtype(strategy, config.compute_dtype),
     )
     logging.info("config %s", json.dumps(config.to_dict()))
-    is_continuation = None
-    if config.whole_word_mask:
-        is_continuation = input_pipeline.is_continuation(data_dir)
-    return Trainer(config, strategy, is_continuation), data
+    is_continuation = records.is_continuation() if config.whole_word_mask else None
+    return Trainer(config, strategy, is_continuation), records
 
 
 def _initialise(
@@ -185,9 +185,5 @@ def _log_schedule_change(
     )
 
 
-def _eval_batches(
-    config: PretrainingConfig, data_dir: str, data: dict[str, Any]
-) -> HostBatches | None:
-    if not data["eval_fraction"]:
-        return None
-    return functools.partial(input_pipeline.eval_batches, data_dir, data, config)
+def _held_out(records: Records) -> HostBatches | None:
+    return records.eval_batches if records.manifest["eval_fraction"] else None

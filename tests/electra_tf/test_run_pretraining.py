@@ -1,6 +1,5 @@
 """run_pretraining as users type it: a run that begins from another model's weights."""
 
-import functools
 import json
 import pathlib
 
@@ -8,7 +7,8 @@ import pytest
 from helpers import processes, tiny
 
 from electra_tf.export import hf_folder
-from electra_tf.pretrain import compiled_steps, input_pipeline
+from electra_tf.pretrain import compiled_steps
+from electra_tf.pretrain.input_pipeline import Records
 from electra_tf.pretrain.run_log import read_log
 from electra_tf.run_folder import checkpoints, description
 
@@ -36,10 +36,7 @@ def folder(data_dir, cpu, tmp_path_factory) -> pathlib.Path:
     folder = tmp_path_factory.mktemp("runs")
     running = compiled_steps.Trainer(CONFIG, cpu)
     tiny.set_random_values(running.model.named_variables)
-    manifest = input_pipeline.read_manifest(str(data_dir), CONFIG)
-    batches = functools.partial(
-        input_pipeline.eval_batches, str(data_dir), manifest, CONFIG
-    )
+    batches = Records(str(data_dir), CONFIG).eval_batches
     (folder / "first.json").write_text(json.dumps(running.evaluate(batches)))
     vocab_file = data_dir / "tfrecords" / "vocab.txt"
     hf_folder.write_folders(running.model, str(vocab_file), str(folder / "hf"))

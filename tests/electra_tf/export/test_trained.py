@@ -23,7 +23,7 @@ from common.cli import UserError
 from data_prep.vocab import vocabulary
 from electra_tf.export import hf_folder, trained
 from electra_tf.export.flags import TrainedModel
-from electra_tf.pretrain import input_pipeline
+from electra_tf.pretrain.input_pipeline import Records
 from electra_tf.run_folder import checkpoints, description
 from electra_tf.weights import parameter_names
 
@@ -247,7 +247,7 @@ def test_one_exported_folder_can_be_read(kind, model, vocab_file, tmp_path):
 def finished(untrained, data_dir, tmp_path) -> pathlib.Path:
     """A run with two checkpoints."""
     config = untrained.config
-    found = input_pipeline.read_manifest(str(data_dir), config)
+    found = Records(str(data_dir), config).manifest
     folder = tmp_path / "finished"
     description.open_run(str(folder), str(data_dir), config, found)
     for step in (1, 2):

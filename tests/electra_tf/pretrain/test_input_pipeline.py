@@ -17,35 +17,26 @@ from common.cli import UserError
 from data_prep.records import example, packing, tfrecord
 from data_prep.stages import manifest
 from data_prep.vocab import vocabulary
-from electra_tf.pretrain import input_pipeline
+from electra_tf.pretrain.input_pipeline import Records
 
 PER_EPOCH = 48 // 8
 
 
-def read_manifest(data_dir: pathlib.Path, **changes):
-    return input_pipeline.read_manifest(str(data_dir), tiny.config(**changes))
+def records_of(data_dir: pathlib.Path, **changes) -> Records:
+    return Records(str(data_dir), tiny.config(**changes))
 
 
 def read_batches(
     data_dir, count: int, start_step: int = 0, context=None, **changes
 ) -> list[list[int]]:
     """Numbers of the examples in the first batches."""
-    dataset = input_pipeline.train_batches(
-        str(data_dir),
-        read_manifest(data_dir),
-        tiny.config(**changes),
-        start_step,
-        context,
-    )
+    dataset = records_of(data_dir, **changes).train_batches(start_step, context)
     batches = itertools.islice(dataset.as_numpy_iterator(), count)
     return [tiny.example_numbers(batch["input_ids"]) for batch in batches]
 
 
 def test_batches_hold_the_records_as_they_were_written(data_dir):
-    config = tiny.config()
-    dataset = input_pipeline.train_batches(
-        str(data_dir), read_manifest(data_dir), config, 0
-    )
+    dataset = records_of(data_dir).train_batches(0)
     spec = tf.TensorSpec([8, tiny.LENGTH], tf.int32)
     assert dict(dataset.element_spec) == dict.fromkeys(
         ("input_ids", "input_mask", "segment_ids"), spec
@@ -103,11 +94,9 @@ def test_held_out_records_are_not_trained_on(data_dir):
 
 
 def eval_batches(data_dir, **changes) -> list[dict[str, np.ndarray]]:
-    config = tiny.config(**changes)
-    dataset = input_pipeline.eval_batches(
-        str(data_dir), read_manifest(data_dir), config
-    )
-    spec = tf.TensorSpec([config.eval_batch_size, tiny.LENGTH], tf.int32)
+    dataset = records_of(data_dir, **changes).eval_batches()
+    size = tiny.config(**changes).eval_batch_size
+    spec = tf.TensorSpec([size, tiny.LENGTH], tf.int32)
     assert set(dataset.element_spec.values()) == {spec}
     return list(dataset.as_numpy_iterator())
 
@@ -132,12 +121,9 @@ def test_evaluation_reads_as_many_batches_as_it_is_told(data_dir):
 
 
 def test_hosts_and_replicas_share_the_evaluation(data_dir):
-    config, seen = tiny.config(eval_batch_size=4), []
+    records, seen = records_of(data_dir, eval_batch_size=4), []
     for host in range(2):
-        context = tf.distribute.InputContext(2, host, 4)
-        batches = input_pipeline.eval_batches(
-            str(data_dir), read_manifest(data_dir), config, context
-        )
+        batches = records.eval_batches(tf.distribute.InputContext(2, host, 4))
         rows = [batch["input_ids"] for batch in batches.as_numpy_iterator()]
         assert [len(row) for row in rows] == [1] * 4  # 2 batches, 2 replicas here
         seen += [tiny.example_numbers(row)[0] for row in rows if row.any()]
@@ -146,12 +132,11 @@ def test_hosts_and_replicas_share_the_evaluation(data_dir):
 
 @pytest.mark.parametrize("split", ["train", "eval"])
 def test_destroying_an_iterator_does_not_wait_for_the_tuner(data_dir, split):
-    config = tiny.config(eval_batch_size=1)
-    given = str(data_dir), read_manifest(data_dir), config
+    records = records_of(data_dir, eval_batch_size=1)
     if split == "train":
-        iterator = iter(input_pipeline.train_batches(*given, start_step=0))
+        iterator = iter(records.train_batches(start_step=0))
     else:
-        iterator = iter(input_pipeline.eval_batches(*given).repeat())
+        iterator = iter(records.eval_batches().repeat())
     begin = time.monotonic()
     while time.monotonic() < begin + 1.5:
         next(iterator)
@@ -180,26 +165,25 @@ def packed(copied) -> pathlib.Path:
 
 
 def test_documents_of_packed_records_are_numbered(packed):
-    config = tiny.config(pack_documents=True, train_batch_size=5)
-    data = input_pipeline.read_manifest(str(packed), config)
-    batches = input_pipeline.train_batches(str(packed), data, config, 0)
-    mask = next(batches.as_numpy_iterator())["input_mask"]
+    records = records_of(packed, pack_documents=True, train_batch_size=5)
+    mask = next(records.train_batches(0).as_numpy_iterator())["input_mask"]
     assert mask.tolist() == [[1] * 4 + [2] * 4 + [0] * 8] * 5
-    (held_out, _) = input_pipeline.eval_batches(str(packed), data, config)
+    (held_out, _) = records.eval_batches()
     assert held_out["input_mask"].numpy().tolist() == [[1] * 4 + [0] * 12] * 4
 
 
 def test_packing_of_the_records_and_the_config_must_agree(packed, data_dir):
     with pytest.raises(UserError, match='--pack_documents=true.*documents": true}'):
-        read_manifest(packed)
+        records_of(packed)
     with pytest.raises(UserError, match='--pack_documents=false.*documents": false}'):
-        read_manifest(data_dir, pack_documents=True)
+        records_of(data_dir, pack_documents=True)
 
 
 def test_continuations_are_those_of_the_vocabulary(copied):
+    records = records_of(copied)
     tokens = [*vocabulary.SPECIAL_TOKENS, "가", "##나", "#", "다##"]
     vocabulary.save(str(copied / "tfrecords"), tokens)
-    table = input_pipeline.is_continuation(str(copied))
+    table = records.is_continuation()
     assert table.dtype == bool
     assert np.flatnonzero(table).tolist() == [6]
 
@@ -209,17 +193,16 @@ def test_damaged_file_is_named(copied):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0xFF
     path.write_bytes(bytes(content))
-    data = read_manifest(copied)  # as long as before
+    records = records_of(copied)  # as long as before
     with pytest.raises(tf.errors.DataLossError):
         read_batches(copied, PER_EPOCH)
     for step in (0, 3):
-        damage = input_pipeline.first_damage(str(copied), data, tiny.config(), step)
+        damage = records.first_damage(step)
         assert damage.startswith(f"{path}, after at least 0 good records")
 
 
 def test_records_that_can_be_read_are_not_blamed(data_dir):
-    data = read_manifest(data_dir)
-    assert input_pipeline.first_damage(str(data_dir), data, tiny.config(), 0) is None
+    assert records_of(data_dir).first_damage(0) is None
 
 
 def test_records_without_counts_are_refused(copied):
@@ -229,26 +212,26 @@ def test_records_without_counts_are_refused(copied):
         entry.pop("examples", None)
     path.write_text(json.dumps(written))
     with pytest.raises(UserError, match="no training examples by its manifest"):
-        read_manifest(copied)
+        records_of(copied)
 
 
 def test_vocab_size_may_be_left_to_the_data(data_dir):
-    assert read_manifest(data_dir, vocab_size=0)["vocab_size"] == tiny.VOCAB_SIZE
+    assert records_of(data_dir, vocab_size=0).manifest["vocab_size"] == tiny.VOCAB_SIZE
 
 
 def test_another_row_length_is_refused(data_dir):
     with pytest.raises(UserError, match="max_seq_length=16.*max_seq_length=32"):
-        read_manifest(data_dir, max_seq_length=32)
+        records_of(data_dir, max_seq_length=32)
 
 
 def test_another_vocabulary_size_is_refused(data_dir):
     with pytest.raises(UserError, match="vocabulary of 40 tokens.*vocab_size=50"):
-        read_manifest(data_dir, vocab_size=50)
+        records_of(data_dir, vocab_size=50)
 
 
 def test_another_vocabulary_size_in_the_overrides_is_refused(data_dir):
     with pytest.raises(UserError, match="vocab_size"):
-        read_manifest(data_dir, overrides={"vocab_size": 30})
+        records_of(data_dir, overrides={"vocab_size": 30})
 
 
 @pytest.fixture
@@ -271,12 +254,12 @@ def write_vocab(data_dir: pathlib.Path, tokens: list[str]) -> None:
 def test_vocabulary_trained_since_is_refused(copied):
     write_vocab(copied, tiny.tokens(30))
     with pytest.raises(UserError, match="another vocabulary.* move that folder away"):
-        read_manifest(copied)
+        records_of(copied)
 
 
 def test_vocabulary_of_the_records_may_stand_beside_them(copied):
     write_vocab(copied, tiny.tokens())
-    assert read_manifest(copied)["vocab_size"] == tiny.VOCAB_SIZE
+    assert records_of(copied).manifest["vocab_size"] == tiny.VOCAB_SIZE
 
 
 def test_edited_vocabulary_is_refused(copied):
@@ -284,26 +267,26 @@ def test_edited_vocabulary_is_refused(copied):
     text = path.read_text()
     path.write_text(text.replace("가", "힣"))  # as many bytes as before
     with pytest.raises(UserError, match="vocab.txt has changed"):
-        read_manifest(copied)
+        records_of(copied)
 
 
 def test_unfinished_records_are_refused(copied):
     (copied / "tfrecords" / "manifest.json").unlink()
     with pytest.raises(UserError, match="build_tfrecords did not finish"):
-        read_manifest(copied)
+        records_of(copied)
 
 
 def test_cut_records_are_refused(copied):
     path = copied / "tfrecords" / "train" / "pretrain_data.tfrecord-1-of-3"
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(UserError, match="tfrecord-1-of-3 has .* bytes, its manifest"):
-        read_manifest(copied)
+        records_of(copied)
 
 
 def test_missing_vocabulary_is_refused(copied):
     (copied / "tfrecords" / "vocab.txt").unlink()
     with pytest.raises(UserError, match="vocab.txt is missing"):
-        read_manifest(copied)
+        records_of(copied)
 
 
 def test_compressed_records_are_read(tmp_path):
@@ -315,8 +298,5 @@ def test_compressed_records_are_read(tmp_path):
     name = "tfrecords/train/pretrain_data.tfrecord-1-of-2"
     assert (packed / name).stat().st_size < (plain / name).stat().st_size / 2
     assert read_batches(packed, 10) == read_batches(plain, 10)
-    dataset = input_pipeline.eval_batches(
-        str(packed), read_manifest(packed), tiny.config()
-    )
-    (batch,) = dataset.as_numpy_iterator()
+    (batch,) = records_of(packed).eval_batches().as_numpy_iterator()
     assert tiny.example_numbers(batch["input_ids"])[:2] == [3, 1]

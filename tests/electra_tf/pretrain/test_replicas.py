@@ -4,6 +4,7 @@ Eight virtual CPU devices have to be configured before TensorFlow starts, so thi
 runs itself in a process of its own.
 """
 
+import functools
 import json
 import os
 import sys
@@ -168,15 +169,12 @@ def compare_runs(one, eight, data_dir: str) -> dict:
     """Some steps from records."""
     from helpers import tiny
 
-    from electra_tf.pretrain import input_pipeline
+    from electra_tf.pretrain.input_pipeline import Records
 
     numbers, losses = [], []
     for trainer in (one, eight):
-        records = input_pipeline.read_manifest(data_dir, trainer.config)
-
-        def batches(context, trainer=trainer, records=records):
-            given = data_dir, records, trainer.config
-            return input_pipeline.train_batches(*given, 0, context)
+        records = Records(data_dir, trainer.config)
+        batches = functools.partial(records.train_batches, 0)
 
         shown, trained = (iter(trainer.distribute(batches)) for _ in range(2))
         ITERATORS.extend([shown, trained])
