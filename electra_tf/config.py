@@ -11,6 +11,8 @@ from common.cli import UserError
 from electra_tf import hparams
 from electra_tf.hparams import DROPOUT, NOT_NEGATIVE, POSITIVE, SHARE, hparam
 
+# Declares what the original does not have.
+added = functools.partial(hparam, original=False)
 # Declares what a resumed run may change: it alters nothing trained so far.
 resumable = functools.partial(hparam, may_change=True)
 
@@ -22,26 +24,18 @@ _MODEL_SIZES = {
     "large": {"hidden_size": 1024, "num_hidden_layers": 24},
 }
 
-# Hyperparameters of the original, and what replaces them here. They are accepted, so
-# that its JSON files load unchanged, and logged as unused.
-_REPLACED = {
-    "model_name": "--model_dir",
-    "do_train": "run_pretraining trains and evaluates",
-    "do_eval": "run_pretraining trains and evaluates",
-    "debug": "absl's --verbosity",
-    "do_lower_case": "the vocabulary, which is always cased",
-    "vocab_file": "--data_dir",
-    "data_dir": "--data_dir",
-    "pretrain_tfrecords": "--data_dir",
-    "model_dir": "--model_dir",
-    "results_txt": "--model_dir",
-    "results_pkl": "--model_dir",
-    "use_tpu": "--strategy",
-    "num_tpu_cores": "--strategy",
-    "tpu_job_name": "--tpu",
-    "tpu_name": "--tpu",
-    "tpu_zone": "--tpu_zone",
-    "gcp_project": "--gcp_project",
+# What replaces some of the original's hyperparameters here. They are accepted, so that
+# its JSON files load unchanged, and logged as unused.
+_REPLACED_BY = {
+    "--model_dir": ("model_name", "model_dir", "results_txt", "results_pkl"),
+    "--data_dir": ("vocab_file", "data_dir", "pretrain_tfrecords"),
+    "--strategy": ("use_tpu", "num_tpu_cores"),
+    "--tpu": ("tpu_job_name", "tpu_name"),
+    "--tpu_zone": ("tpu_zone",),
+    "--gcp_project": ("gcp_project",),
+    "absl's --verbosity": ("debug",),
+    "the vocabulary, which is always cased": ("do_lower_case",),
+    "run_pretraining trains and evaluates": ("do_train", "do_eval"),
 }
 
 
@@ -94,11 +88,9 @@ class PretrainingConfig:
     gen_weight: float = hparam(1.0, "Weight of the generator's loss.")
     disc_weight: float = hparam(50.0, "Weight of the discriminator's loss.")
     mask_prob: float = hparam(0.15, "Share of the tokens to mask.", SHARE)
-    whole_word_mask: bool = hparam(
-        False, "Mask all tokens of a word or none.", original=False
-    )
-    mask_without_replacement: bool = hparam(
-        False, "Draw no token twice; whole words never are.", original=False
+    whole_word_mask: bool = added(False, "Mask all tokens of a word or none.")
+    mask_without_replacement: bool = added(
+        False, "Draw no token twice; whole words never are."
     )
     temperature: float = hparam(
         1.0, "Temperature at which the generator's tokens are sampled.", POSITIVE
@@ -144,11 +136,10 @@ class PretrainingConfig:
     num_warmup_steps: int = hparam(
         10_000, "Steps in which the learning rate rises from 0.", NOT_NEGATIVE
     )
-    per_replica_loss: bool = hparam(
+    per_replica_loss: bool = added(
         False,
         "Normalise losses and clip gradients on each core before averaging, as the "
         "original does on TPUs, instead of once for all cores.",
-        original=False,
     )
     # Run
     compute_dtype: str = resumable(
@@ -160,8 +151,8 @@ class PretrainingConfig:
     max_seq_length: int = hparam(
         128, "Tokens of a row; the records must have the same.", POSITIVE
     )
-    pack_documents: bool = hparam(
-        False, "Documents share rows; the records must have the same.", original=False
+    pack_documents: bool = added(
+        False, "Documents share rows; the records must have the same."
     )
     train_batch_size: int = hparam(
         128, "Rows of one update, on all devices together.", POSITIVE
@@ -203,9 +194,7 @@ class PretrainingConfig:
     keep_checkpoint_every_n_steps: int = resumable(
         0, "Keep checkpoints at its multiples for good.", NOT_NEGATIVE, original=False
     )
-    seed: int = hparam(
-        0, "Seed of weights, masks, dropout and record order.", original=False
-    )
+    seed: int = added(0, "Seed of weights, masks, dropout and record order.")
 
     def __post_init__(self) -> None:
         hparams.check_values(self)
@@ -269,38 +258,40 @@ class PretrainingConfig:
 
     def discriminator(self) -> TransformerConfig:
         """The encoder called `electra`: the only one if just a masked LM is trained."""
-        args = {**_MODEL_SIZES[self.model_size], **self.model_hparam_overrides}
-        hidden_size = args["hidden_size"]
-        heads = {
-            "num_attention_heads": max(1, hidden_size // 64),
-            "intermediate_size": 4 * hidden_size,
-        }
-        return TransformerConfig(**{"vocab_size": self.vocab_size, **heads, **args})
+        args = _MODEL_SIZES[self.model_size] | self.model_hparam_overrides
+        args = {"vocab_size": self.vocab_size, **_by_width(args["hidden_size"]), **args}
+        return TransformerConfig(**args)
 
     def generator(self) -> TransformerConfig:
         """The small encoder called `generator`."""
         full = self.discriminator()
-        hidden_size = int(round(full.hidden_size * self.generator_hidden_size))
-        return dataclasses.replace(
-            full,
-            hidden_size=hidden_size,
-            num_hidden_layers=int(
-                round(full.num_hidden_layers * self.generator_layers)
-            ),
-            num_attention_heads=max(1, hidden_size // 64),
-            intermediate_size=4 * hidden_size,
-        )
+        width = round(full.hidden_size * self.generator_hidden_size)
+        layers = round(full.num_hidden_layers * self.generator_layers)
+        return dataclasses.replace(full, num_hidden_layers=layers, **_by_width(width))
 
     @property
     def resolved_embedding_size(self) -> int:
         """E."""
-        default = (
-            128 if self.model_size == "small" else self.discriminator().hidden_size
-        )
+        is_small = self.model_size == "small"
+        default = 128 if is_small else self.discriminator().hidden_size
         return self.embedding_size or default
+
+    @property
+    def generator_embedding_size(self) -> int:
+        """E of the generator: its hidden size if its embeddings are its own."""
+        has_own = self.uses_small_generator and self.untied_generator_embeddings
+        return self.generator().hidden_size if has_own else self.resolved_embedding_size
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
+
+
+def _by_width(hidden_size: int) -> dict[str, int]:
+    return {
+        "hidden_size": hidden_size,
+        "num_attention_heads": max(1, hidden_size // 64),
+        "intermediate_size": 4 * hidden_size,
+    }
 
 
 def from_dict(values: dict[str, Any], where: str) -> PretrainingConfig:
@@ -309,10 +300,11 @@ def from_dict(values: dict[str, Any], where: str) -> PretrainingConfig:
     Raises:
       UserError: an unknown name, a value of the wrong type, or out of range.
     """
-    elsewhere = {name for name in values if name in _REPLACED}
-    for name in sorted(elsewhere):
-        logging.info("%s: %s is not used: see %s", where, name, _REPLACED[name])
-    given = {name: value for name, value in values.items() if name not in elsewhere}
+    given = dict(values)
+    for replacement, names in _REPLACED_BY.items():
+        for name in given.keys() & names:
+            logging.info("%s: %s is not used: see %s", where, name, replacement)
+            del given[name]
     max_predictions = given.pop("max_predictions_per_seq", None)
     config = PretrainingConfig(**hparams.typed(PretrainingConfig, given, where))
     if max_predictions not in (None, config.max_predictions_per_seq):

@@ -30,9 +30,7 @@ def load(config_path: str, hparams: str = "") -> PretrainingConfig:
         values = tomllib.loads(files.read_text(config_path))
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"--config={config_path} is not TOML: {error}") from error
-    from_dict(values, config_path)  # so that errors of the preset name the preset
-    where = "--hparams" if hparams else config_path
-    return from_dict({**values, **parse_hparams(hparams)}, where)
+    return changed(from_dict(values, config_path), hparams)
 
 
 def changed(config: PretrainingConfig, hparams: str) -> PretrainingConfig:

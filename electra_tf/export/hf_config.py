@@ -27,9 +27,8 @@ def network_config(
     """config.json of one network."""
     family: dict[str, Any] = {"model_type": "bert"}
     if kind != MASKED_LM:
-        small_table = kind == GENERATOR and config.untied_generator_embeddings
-        full_size = config.resolved_embedding_size
-        size = transformer.hidden_size if small_table else full_size
+        is_generator, size = kind == GENERATOR, config.resolved_embedding_size
+        size = config.generator_embedding_size if is_generator else size
         family = {"model_type": "electra", "embedding_size": size}
     return {
         "architectures": [ARCHITECTURES[kind]],

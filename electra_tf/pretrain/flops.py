@@ -63,10 +63,8 @@ def _generator_flops(config: PretrainingConfig) -> float:
     """A forward pass of the generator over one row."""
     if config.uniform_generator:
         return 0.0
-    net, size = config.discriminator(), config.resolved_embedding_size
-    if config.uses_small_generator:
-        net = config.generator()
-        size = net.hidden_size if config.untied_generator_embeddings else size
+    is_small, size = config.uses_small_generator, config.generator_embedding_size
+    net = config.generator() if is_small else config.discriminator()
     length = config.max_seq_length
     towers, slots = 1, config.max_predictions_per_seq
     if config.electric_objective:

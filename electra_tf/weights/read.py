@@ -174,9 +174,8 @@ def configured_sizes(config: PretrainingConfig) -> dict[str, dict[str, Any]]:
     size = config.resolved_embedding_size
     sizes = {"electra": vars(config.discriminator()) | {"embedding_size": size}}
     if config.uses_small_generator and not config.electric_objective:
-        small = config.generator()
-        size = small.hidden_size if config.untied_generator_embeddings else size
-        sizes["generator"] = vars(small) | {"embedding_size": size}
+        size = config.generator_embedding_size
+        sizes["generator"] = vars(config.generator()) | {"embedding_size": size}
     return sizes
 
 
