@@ -97,22 +97,19 @@ class AdamWeightDecay:
         rates: Sequence[float] | None = None,
     ):
         """rates: a factor of the learning rate per variable, from `layerwise_rates`."""
-
-        def slots(kind: str) -> list[tf.Variable]:
-            return [
-                tf.Variable(tf.zeros(v.shape), name=f"{name}/{kind}", trainable=False)
-                for name, v in variables.items()
-            ]
-
         decay = [weight_decay_rate if decays(name) else 0.0 for name in variables]
         rates = [1.0] * len(variables) if rates is None else rates
-        self._m, self._v = slots("adam_m"), slots("adam_v")
-        per_variable = (variables.values(), self._m, self._v, decay, rates)
-        self._per_variable = list(zip(*per_variable, strict=True))
-
-    @property
-    def named_slots(self) -> dict[str, tf.Variable]:
-        return {slot.name.split(":")[0]: slot for slot in self._m + self._v}
+        m, v = (
+            [
+                tf.Variable(tf.zeros(p.shape), name=f"{name}/{kind}", trainable=False)
+                for name, p in variables.items()
+            ]
+            for kind in ("adam_m", "adam_v")
+        )
+        self.named_slots = {slot.name.split(":")[0]: slot for slot in m + v}
+        self._per_variable = list(
+            zip(variables.values(), m, v, decay, rates, strict=True)
+        )
 
     def apply(self, gradients: Sequence[tf.Tensor], lr: tf.Tensor) -> None:
         """One update, from the final gradients; call it in a replica's step.
