@@ -11,6 +11,7 @@ from test_golden import initial_value
 from electra_tf import config as config_lib
 from electra_tf.export import hf_check, hf_folder, trained
 from electra_tf.export.flags import TrainedModel
+from electra_tf.model.batch import Inputs
 from electra_tf.pretrain.model import PretrainingModel
 from electra_tf.weights import parameter_names
 
@@ -80,7 +81,8 @@ def test_the_originals_checkpoint_gives_the_recorded_logits(original, tmp_path):
     for kind in parameter_names.networks(original.model.config):
         expected = recorded[f"{kind}_logits"]
         logits = getattr(original.model, f"{kind}_logits")
-        ours = logits(*(recorded[name].astype(np.int32) for name in features)).numpy()
+        inputs = Inputs(*(recorded[name].astype(np.int32) for name in features))
+        ours = logits(inputs).numpy()
         np.testing.assert_allclose(ours[real], expected[real], 0, TOLERANCE)
         loader = getattr(transformers, hf_check.ARCHITECTURES[kind])
         network = loader.from_pretrained(str(tmp_path / kind)).eval()

@@ -15,6 +15,7 @@ from common.cli import UserError
 from data_prep.records import example
 from data_prep.vocab.tokenizer_source import TokenizerFiles
 from electra_tf.export.hf_config import ARCHITECTURES
+from electra_tf.model.batch import Inputs
 from electra_tf.pretrain.model import PretrainingModel
 from electra_tf.weights.parameter_names import DISCRIMINATOR, chosen_networks
 
@@ -113,7 +114,8 @@ def _difference(
     is_discriminator = kind == DISCRIMINATOR
     logits = model.discriminator_logits if is_discriminator else model.generator_logits
     names = ("input_ids", "attention_mask", "token_type_ids")
-    ours = logits(*(tf.constant(batch[name], tf.int32) for name in names)).numpy()
+    inputs = Inputs(*(tf.constant(batch[name], tf.int32) for name in names))
+    ours = logits(inputs).numpy()
     theirs = _their_logits(kind, folder, batch)
     return float(np.abs(ours - theirs)[batch["attention_mask"] > 0].max())
 

@@ -14,6 +14,7 @@ import tensorflow as tf
 from common.cli import UserError
 from data_prep.vocab.vocabulary import CLS_ID, PAD_ID, SEP_ID
 from electra_tf.export.text_input import TextInput, Tokens
+from electra_tf.model.batch import Inputs
 from electra_tf.model.compiled_ops import plain_operations
 from electra_tf.pretrain.model import PretrainingModel
 
@@ -50,13 +51,13 @@ def pretrained_outputs(model: PretrainingModel) -> dict[str, Outputs]:
     """
 
     def embeddings(input_ids, input_mask, segment_ids) -> dict[str, tf.Tensor]:
-        hidden = model.hidden_states(input_ids, input_mask, segment_ids)
+        hidden = model.hidden_states(Inputs(input_ids, input_mask, segment_ids))
         weights = tf.cast(input_mask, tf.float32)[..., None]
         total = tf.reduce_sum(weights * hidden, 1)
         return {"mean": total / tf.reduce_sum(weights, 1), "cls": hidden[:, 0]}
 
     def replaced_tokens(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"probability": tf.sigmoid(model.discriminator_logits(*inputs))}
+        return {"probability": tf.sigmoid(model.discriminator_logits(Inputs(*inputs)))}
 
     outputs = {REPLACED_TOKENS: Outputs(replaced_tokens, per_token=True)}
     if not model.config.electra_objective:

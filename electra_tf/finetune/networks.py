@@ -29,10 +29,8 @@ class FinetuningModel(tf.Module):
         super().__init__()
         self.kind, self.config, self.embedding_size = kind, config, embedding_size
         init = Initializer(config.initializer_range, seed)
-        self.embeddings = Embeddings(
-            "electra", config, embedding_size, init, compute_dtype
-        )
-        self.encoder = Encoder("electra", config, embedding_size, init)
+        embeddings = Embeddings("electra", config, embedding_size, init, compute_dtype)
+        self.encoder = Encoder("electra", config, embeddings, init)
         outputs = kind.num_outputs or num_labels
         self.head = HEADS[kind.name].network(config, outputs, init)
 
@@ -47,9 +45,7 @@ class FinetuningModel(tf.Module):
           [B, C], or [B, L, C] for a head of every token; [B] for a head of one output.
           Choices come as rows, one after the other, and each has its own logit.
         """
-        mask = view_of_row(inputs.input_mask).attention_mask
-        embedded = self.embeddings(inputs.input_ids, inputs.segment_ids, random)
-        hidden = self.encoder(embedded, mask, random)
+        hidden = self.encoder(inputs, view_of_row(inputs.input_mask), random)
         logits = tf.cast(self.head(hidden, random), tf.float32)
         return logits[:, 0] if self.kind.num_outputs == 1 else logits
 

@@ -17,9 +17,8 @@ from electra_tf.finetune.batches import Batch, Batches
 from electra_tf.finetune.networks import FinetuningModel
 from electra_tf.finetune.settings import Settings
 from electra_tf.model.batch import Inputs
-from electra_tf.model.compiled_ops import plain_operations
+from electra_tf.model.compiled_ops import plain_operations, shape_of
 from electra_tf.model.dropout import RandomStream
-from electra_tf.model.shapes import shape_of
 from electra_tf.optimizer import (
     AdamWeightDecay,
     Schedule,

@@ -7,10 +7,9 @@ import tensorflow as tf
 
 from electra_tf.config import TransformerConfig
 from electra_tf.model import dropout
-from electra_tf.model.compiled_ops import compiled
+from electra_tf.model.compiled_ops import compiled, shape_of
 from electra_tf.model.dropout import RandomStream
 from electra_tf.model.layers import Dense, Initializer
-from electra_tf.model.shapes import shape_of
 
 _MASKED = -10_000.0
 
@@ -38,13 +37,10 @@ class SelfAttention(tf.Module):
         )
         # Scaling q is cheaper than scaling the scores.
         q_BFND *= heads[1] ** -0.5
-        bits_BNTF, threshold = None, None
-        if random is not None and self._dropout:
-            shape = [batch, self._heads, length, length]
-            bits_BNTF = dropout.random_bits(shape, random)
-            threshold = dropout.threshold(self._dropout)
+        shape = [batch, self._heads, length, length]
+        draws = dropout.draws(shape, self._dropout, random)
         bias_BTF = (1.0 - tf.linalg.matrix_transpose(mask_BFT)) * _MASKED
-        return attend(q_BFND, k_BTND, v_BTND, bias_BTF, bits_BNTF, threshold)
+        return attend(q_BFND, k_BTND, v_BTND, bias_BTF, *draws)
 
 
 def attend(
@@ -52,8 +48,7 @@ def attend(
     k_BTND: tf.Tensor,
     v_BTND: tf.Tensor,
     bias_BTF: tf.Tensor,
-    bits_BNTF: tf.Tensor | None,
-    threshold: tf.Tensor | None,
+    *draws: tf.Tensor,
 ) -> tf.Tensor:
     """Mixes values by dropout(softmax(q k^T + bias)): [B, F, N, D].
 
@@ -64,10 +59,9 @@ def attend(
 
     Args:
       bias_BTF: float32, broadcast over heads; no gradient.
-      bits_BNTF, threshold: see `dropout.is_kept`; None for no dropout.
+      draws: of `dropout.draws`, for [B, N, T, F].
     """
-    draws = () if bits_BNTF is None else (bits_BNTF, threshold)
-    scale = 1.0 if threshold is None else dropout.scale(threshold)
+    scale = dropout.scale(draws[1]) if draws else 1.0
 
     @tf.custom_gradient
     def run(q_BFND: tf.Tensor, k_BTND: tf.Tensor, v_BTND: tf.Tensor):
@@ -103,17 +97,14 @@ def _scaled(x_BFND: tf.Tensor, factor_BFN1: tf.Tensor) -> tf.Tensor:
 
 @compiled
 def _signed_weights(
-    scores_BNTF: tf.Tensor,
-    bias_BTF: tf.Tensor,
-    bits_BNTF: tf.Tensor | None = None,
-    threshold: tf.Tensor | None = None,
+    scores_BNTF: tf.Tensor, bias_BTF: tf.Tensor, *draws: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """exp(score - largest), negative where dropped, and their unsigned sums over T."""
     scores = tf.cast(scores_BNTF, tf.float32) + bias_BTF[:, None]
     weights = tf.exp(scores - tf.reduce_max(scores, 2, keepdims=True))
     total_BNF = tf.reduce_sum(weights, 2)
-    if bits_BNTF is not None:
-        kept = dropout.is_kept(shape_of(weights), bits_BNTF, threshold)
+    if draws:
+        kept = dropout.is_kept(shape_of(weights), *draws)
         weights = tf.where(kept, weights, -weights)
     return tf.cast(weights, scores_BNTF.dtype), total_BNF
 

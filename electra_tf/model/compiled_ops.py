@@ -41,6 +41,12 @@ def has_compiler() -> bool:
     return True
 
 
+def shape_of(x: tf.Tensor) -> list[int | tf.Tensor]:
+    """Integers for all sizes known when the graph is traced, as XLA needs on TPUs."""
+    dynamic = tf.shape(x)
+    return [dynamic[i] if size is None else size for i, size in enumerate(x.shape)]
+
+
 def compiled(function: Callable) -> Callable:
     """Compiles a function of tensors with XLA where a compiler is available."""
     by_xla = tf.function(function, jit_compile=True, autograph=False)

@@ -2,8 +2,7 @@
 
 import tensorflow as tf
 
-from electra_tf.model.compiled_ops import fused
-from electra_tf.model.shapes import shape_of
+from electra_tf.model.compiled_ops import fused, shape_of
 
 # Each element's decision takes 16 random bits.
 _DRAWS = 65_536
@@ -34,9 +33,17 @@ class RandomStream:
 
 def dropout(x: tf.Tensor, rate: float, random: RandomStream | None) -> tf.Tensor:
     """Zeroes a share of `x` and scales up the rest; the identity without randomness."""
+    drawn = draws(shape_of(x), rate, random)
+    return _drop(x, *drawn) if drawn else x
+
+
+def draws(
+    shape: list[int | tf.Tensor], rate: float, random: RandomStream | None
+) -> tuple[()] | tuple[tf.Tensor, tf.Tensor]:
+    """Bits and threshold for `is_kept`; none if nothing is dropped."""
     if random is None or rate == 0.0:
-        return x
-    return _drop(x, random_bits(shape_of(x), random), threshold(rate))
+        return ()
+    return random_bits(shape, random), threshold(rate)
 
 
 def threshold(rate: float) -> tf.Tensor:

@@ -8,11 +8,11 @@ import tensorflow as tf
 
 from electra_tf.config import TransformerConfig
 from electra_tf.model.attention import SelfAttention
-from electra_tf.model.batch import View
+from electra_tf.model.batch import Inputs, View
+from electra_tf.model.compiled_ops import shape_of
 from electra_tf.model.dropout import RandomStream, dropout
 from electra_tf.model.gradient_checkpointing import checkpointed
 from electra_tf.model.layers import Dense, Initializer, LayerNorm, gelu
-from electra_tf.model.shapes import shape_of
 
 
 class Embeddings(tf.Module):
@@ -44,20 +44,16 @@ class Embeddings(tf.Module):
         self.layer_norm = LayerNorm(scope, size, init)
 
     def __call__(
-        self,
-        input_ids: tf.Tensor,
-        segment_ids: tf.Tensor,
-        random: RandomStream | None,
-        position_ids: tf.Tensor | None = None,
+        self, inputs: Inputs, view: View, random: RandomStream | None
     ) -> tf.Tensor:
-        """int32 [B, L] each -> [B, L, E]; positions count from 0 if not given."""
+        """-> [B, L, E]."""
         # One-hot for the token types: a gather's gradient would be unsummed slices.
-        types = tf.one_hot(segment_ids, self.token_type.shape[0])
-        x = tf.gather(self.word, input_ids) + types @ self.token_type
-        if position_ids is None:
-            x += self.position[: shape_of(input_ids)[1]]
+        types = tf.one_hot(inputs.segment_ids, self.token_type.shape[0])
+        x = tf.gather(self.word, inputs.input_ids) + types @ self.token_type
+        if view.position_ids is None:
+            x += self.position[: shape_of(inputs.input_ids)[1]]
         else:
-            x += tf.gather(self.position, position_ids)
+            x += tf.gather(self.position, view.position_ids)
         x = tf.cast(self.layer_norm(x), self._compute_dtype)
         return dropout(x, self._dropout, random)
 
@@ -88,26 +84,23 @@ class Layer(tf.Module):
 
 
 class Encoder(tf.Module):
-    """Embeddings [B, L, E] -> hidden states [B, L, H]."""
+    """Tokens -> hidden states. Several encoders may share their embeddings."""
 
     def __init__(
         self,
         scope: str,
         config: TransformerConfig,
-        in_size: int,
+        embeddings: Embeddings,
         init: Initializer,
         gradient_checkpointing: bool = False,
     ):
         super().__init__()
         self._gradient_checkpointing = gradient_checkpointing
-        self.embeddings_project = None
-        if in_size != config.hidden_size:
+        self.embeddings, self.embeddings_project = embeddings, None
+        in_size, size = embeddings.word.shape[1], config.hidden_size
+        if in_size != size:
             self.embeddings_project = Dense(
-                f"{scope}/embeddings_project",
-                in_size,
-                config.hidden_size,
-                init,
-                glorot=True,
+                f"{scope}/embeddings_project", in_size, size, init, glorot=True
             )
         self.layers = [
             Layer(f"{scope}/encoder/layer_{i}", config, init)
@@ -115,32 +108,15 @@ class Encoder(tf.Module):
         ]
 
     def __call__(
-        self, embedded: tf.Tensor, mask_BLL: tf.Tensor, random: RandomStream | None
+        self, inputs: Inputs, view: View, random: RandomStream | None = None
     ) -> tf.Tensor:
-        """mask_BLL: float, 1 where the first position may attend to the second."""
-        x = self.embeddings_project(embedded) if self.embeddings_project else embedded
+        """-> [B, L, H]; dropout only with `random`."""
+        x = self.embeddings(inputs, view, random)
+        if self.embeddings_project:
+            x = self.embeddings_project(x)
         for layer in self.layers:
             if self._gradient_checkpointing:
-                x = checkpointed(layer, x, mask_BLL, random)
+                x = checkpointed(layer, x, view.attention_mask, random)
             else:
-                x = layer(x, mask_BLL, random)
+                x = layer(x, view.attention_mask, random)
         return x
-
-
-class Backbone(tf.Module):
-    """Tokens -> hidden states. Several backbones may share their embeddings."""
-
-    def __init__(self, embeddings: Embeddings, encoder: Encoder):
-        super().__init__()
-        self.embeddings, self.encoder = embeddings, encoder
-
-    def __call__(
-        self,
-        input_ids: tf.Tensor,
-        segment_ids: tf.Tensor,
-        view: View,
-        random: RandomStream | None = None,
-    ) -> tf.Tensor:
-        """int32 [B, L] twice -> [B, L, H]; dropout only with `random`."""
-        embedded = self.embeddings(input_ids, segment_ids, random, view.position_ids)
-        return self.encoder(embedded, view.attention_mask, random)

@@ -4,9 +4,8 @@ import math
 
 import tensorflow as tf
 
-from electra_tf.model.compiled_ops import affine, compiled, fused
-from electra_tf.model.dropout import RandomStream, dropped, random_bits, threshold
-from electra_tf.model.shapes import shape_of
+from electra_tf.model.compiled_ops import affine, compiled, fused, shape_of
+from electra_tf.model.dropout import RandomStream, draws, dropped
 
 _LAYER_NORM_EPSILON = 1e-12
 
@@ -55,12 +54,8 @@ class Initializer:
         return tf.Variable(value, name=name)
 
     @staticmethod
-    def zeros(name: str, shape: list[int]) -> tf.Variable:
-        return tf.Variable(tf.zeros(shape), name=name)
-
-    @staticmethod
-    def ones(name: str, shape: list[int]) -> tf.Variable:
-        return tf.Variable(tf.ones(shape), name=name)
+    def constant(name: str, size: int, value: float) -> tf.Variable:
+        return tf.Variable(tf.fill([size], value), name=name)
 
 
 class Dense(tf.Module):
@@ -77,7 +72,7 @@ class Dense(tf.Module):
         super().__init__()
         make = init.glorot if glorot else init.normal
         self.kernel = make(f"{scope}/kernel", [in_size, out_size])
-        self.bias = init.zeros(f"{scope}/bias", [out_size])
+        self.bias = init.constant(f"{scope}/bias", out_size, 0.0)
 
     def __call__(
         self, x: tf.Tensor, out_shape: tuple[int, ...] = (), in_axes: int = 1
@@ -128,8 +123,8 @@ class LayerNorm(tf.Module):
 
     def __init__(self, scope: str, size: int, init: Initializer):
         super().__init__()
-        self.beta = init.zeros(f"{scope}/LayerNorm/beta", [size])
-        self.gamma = init.ones(f"{scope}/LayerNorm/gamma", [size])
+        self.beta = init.constant(f"{scope}/LayerNorm/beta", size, 0.0)
+        self.gamma = init.constant(f"{scope}/LayerNorm/gamma", size, 1.0)
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
         return _normalise(x, self.gamma, self.beta)
@@ -138,7 +133,6 @@ class LayerNorm(tf.Module):
         self, x: tf.Tensor, y: tf.Tensor, rate: float, random: RandomStream | None
     ) -> tf.Tensor:
         """Normalises x + dropout(y)."""
-        if random is None or rate == 0.0:
-            return _add_normalise(x, y, self.gamma, self.beta)
-        bits = random_bits(shape_of(y), random)
-        return _drop_add_normalise(x, y, bits, threshold(rate), self.gamma, self.beta)
+        drawn = draws(shape_of(y), rate, random)
+        add_normalise = _drop_add_normalise if drawn else _add_normalise
+        return add_normalise(x, y, *drawn, self.gamma, self.beta)

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from electra_tf.model.batch import Inputs, View
+from electra_tf.model.compiled_ops import shape_of
 from electra_tf.model.dropout import RandomStream
-from electra_tf.model.encoder import Backbone, Embeddings
+from electra_tf.model.encoder import Embeddings, Encoder
 from electra_tf.model.layers import Dense, Initializer, LayerNorm, gelu
-from electra_tf.model.shapes import shape_of
 from electra_tf.pretrain.masking import Masked
 
 
@@ -32,7 +32,7 @@ class VocabularyHead(tf.Module):
         vocab_size, size = embeddings.word.shape
         self.dense = Dense(f"{scope}/dense", in_size, size, init)
         self.layer_norm = LayerNorm(scope, size, init)
-        self.output_bias = init.zeros(f"{scope}/output_bias", [vocab_size])
+        self.output_bias = init.constant(f"{scope}/output_bias", vocab_size, 0.0)
         self._embeddings = embeddings
 
     def __call__(self, hidden: tf.Tensor) -> tf.Tensor:
@@ -48,14 +48,15 @@ class VocabularyHead(tf.Module):
 class MaskedLMGenerator(tf.Module):
     """A bidirectional encoder that reads the masked input."""
 
-    def __init__(self, backbone: Backbone, head: VocabularyHead):
+    def __init__(self, encoder: Encoder, head: VocabularyHead):
         super().__init__()
-        self.backbone, self.head = backbone, head
+        self.encoder, self.head = encoder, head
 
     def __call__(
         self, inputs: Inputs, masked: Masked, view: View, random: RandomStream | None
     ) -> Generated:
-        hidden = self.backbone(masked.input_ids, inputs.segment_ids, view, random)
+        masked_inputs = inputs._replace(input_ids=masked.input_ids)
+        hidden = self.encoder(masked_inputs, view, random)
         at_slots = tf.gather(hidden, masked.masked_lm_positions, batch_dims=1)
         return Generated(self.head(at_slots))
 
@@ -82,7 +83,7 @@ class TwoTowerGenerator(tf.Module):
     Energy-Based Cloze Models", section 3).
     """
 
-    def __init__(self, left: Backbone, right: Backbone, head: VocabularyHead):
+    def __init__(self, left: Encoder, right: Encoder, head: VocabularyHead):
         super().__init__()
         self.left, self.right, self.head = left, right, head
 
@@ -98,7 +99,7 @@ class TwoTowerGenerator(tf.Module):
         ):
             mask_BLL = tf.linalg.band_part(square, lower, upper) * view.attention_mask
             own_view = view._replace(attention_mask=mask_BLL)
-            states = tower(inputs.input_ids, inputs.segment_ids, own_view, random)
+            states = tower(inputs, own_view, random)
             hidden.append(tf.roll(states, shift, axis=1))
         cloze_logits = self.head(tf.concat(hidden, -1))
         at_slots = tf.gather(cloze_logits, masked.masked_lm_positions, batch_dims=1)

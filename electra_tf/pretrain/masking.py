@@ -14,8 +14,7 @@ import tensorflow as tf
 from data_prep.vocab.vocabulary import CLS_ID, MASK_ID, SEP_ID
 from electra_tf.config import PretrainingConfig
 from electra_tf.model.batch import Inputs
-from electra_tf.model.compiled_ops import compiled
-from electra_tf.model.shapes import shape_of
+from electra_tf.model.compiled_ops import compiled, shape_of
 
 _MASK_TOKEN_CHANCE = 0.85
 # Sampling weighs this many tokens together: about the square root of V.

@@ -6,9 +6,9 @@ B batch, L sequence length, V vocabulary, H hidden size.
 import tensorflow as tf
 
 from electra_tf.config import PretrainingConfig, TransformerConfig
-from electra_tf.model.batch import View, view_of_documents, view_of_row
+from electra_tf.model.batch import Inputs, View, view_of_documents, view_of_row
 from electra_tf.model.dropout import RandomStream
-from electra_tf.model.encoder import Backbone, Embeddings, Encoder
+from electra_tf.model.encoder import Embeddings, Encoder
 from electra_tf.model.layers import Dense, Initializer, gelu
 from electra_tf.pretrain.generators import (
     MaskedLMGenerator,
@@ -46,24 +46,21 @@ class PretrainingModel(tf.Module):
         init = Initializer(full.initializer_range, config.seed)
         size = config.resolved_embedding_size
         embeddings = Embeddings("electra", full, size, init, self._compute_dtype)
-        self.electra = self._backbone("electra", full, embeddings, init)
+        self.electra = self._encoder("electra", full, embeddings, init)
         self.generator = self._build_generator(init)
         self.discriminator_head = (
             ReplacedTokenHead(full, init) if config.has_discriminator else None
         )
 
-    def _backbone(
+    def _encoder(
         self,
         scope: str,
-        config: TransformerConfig,
+        network: TransformerConfig,
         embeddings: Embeddings,
         init: Initializer,
-    ) -> Backbone:
-        in_size = embeddings.word.shape[1]
+    ) -> Encoder:
         checkpointing = self.config.gradient_checkpointing
-        return Backbone(
-            embeddings, Encoder(scope, config, in_size, init, checkpointing)
-        )
+        return Encoder(scope, network, embeddings, init, checkpointing)
 
     def _build_generator(self, init: Initializer) -> tf.Module:
         config = self.config
@@ -74,21 +71,21 @@ class PretrainingModel(tf.Module):
             in_size, table = 2 * config.generator().hidden_size, towers[0].embeddings
             head = VocabularyHead("cloze_predictions", in_size, table, init)
             return TwoTowerGenerator(*towers, head)
-        backbone, network = self.electra, config.discriminator()
+        encoder, network = self.electra, config.discriminator()
         if config.uses_small_generator:
-            backbone, network = self._small("generator", init), config.generator()
+            encoder, network = self._small("generator", init), config.generator()
         head = VocabularyHead(
-            "generator_predictions", network.hidden_size, backbone.embeddings, init
+            "generator_predictions", network.hidden_size, encoder.embeddings, init
         )
-        return MaskedLMGenerator(backbone, head)
+        return MaskedLMGenerator(encoder, head)
 
-    def _small(self, scope: str, init: Initializer) -> Backbone:
+    def _small(self, scope: str, init: Initializer) -> Encoder:
         """The generator's encoder, on the discriminator's embeddings or its own."""
         small, embeddings = self.config.generator(), self.electra.embeddings
         if self.config.untied_generator_embeddings:
-            size = small.hidden_size
+            size = self.config.generator_embedding_size
             embeddings = Embeddings(scope, small, size, init, self._compute_dtype)
-        return self._backbone(scope, small, embeddings, init)
+        return self._encoder(scope, small, embeddings, init)
 
     @property
     def _compute_dtype(self) -> tf.DType:
@@ -107,34 +104,22 @@ class PretrainingModel(tf.Module):
         return view(input_mask)
 
     def discriminate(
-        self,
-        input_ids: tf.Tensor,
-        segment_ids: tf.Tensor,
-        view: View,
-        random: RandomStream | None = None,
+        self, inputs: Inputs, view: View, random: RandomStream | None = None
     ) -> tf.Tensor:
-        """int32 [B, L] twice -> float32 [B, L]."""
-        hidden = self.electra(input_ids, segment_ids, view, random)
-        return self.discriminator_head(hidden)
+        """-> float32 [B, L]."""
+        return self.discriminator_head(self.electra(inputs, view, random))
 
-    # The three below read whole records, without dropout: int32 [B, L] each.
+    # The three below read whole records, without dropout.
 
-    def hidden_states(
-        self, input_ids: tf.Tensor, input_mask: tf.Tensor, segment_ids: tf.Tensor
-    ) -> tf.Tensor:
+    def hidden_states(self, inputs: Inputs) -> tf.Tensor:
         """[B, L, H], of `electra`."""
-        return self.electra(input_ids, segment_ids, self.view(input_mask))
+        return self.electra(inputs, self.view(inputs.input_mask))
 
-    def discriminator_logits(
-        self, input_ids: tf.Tensor, input_mask: tf.Tensor, segment_ids: tf.Tensor
-    ) -> tf.Tensor:
+    def discriminator_logits(self, inputs: Inputs) -> tf.Tensor:
         """float32 [B, L]."""
-        return self.discriminate(input_ids, segment_ids, self.view(input_mask))
+        return self.discriminate(inputs, self.view(inputs.input_mask))
 
-    def generator_logits(
-        self, input_ids: tf.Tensor, input_mask: tf.Tensor, segment_ids: tf.Tensor
-    ) -> tf.Tensor:
+    def generator_logits(self, inputs: Inputs) -> tf.Tensor:
         """float32 [B, L, V], at every position."""
-        view = self.view(input_mask)
-        hidden = self.generator.backbone(input_ids, segment_ids, view)
+        hidden = self.generator.encoder(inputs, self.view(inputs.input_mask))
         return self.generator.head(hidden)

@@ -13,10 +13,11 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from electra_tf.config import PretrainingConfig
-from electra_tf.model.batch import Inputs
+from electra_tf.model.batch import Inputs, View
 from electra_tf.model.compiled_ops import cross_entropy
 from electra_tf.model.dropout import RandomStream
 from electra_tf.pretrain import masking
+from electra_tf.pretrain.generators import Generated
 from electra_tf.pretrain.masking import Corrupted, Masked
 from electra_tf.pretrain.model import PretrainingModel
 
@@ -66,35 +67,25 @@ def forward(
       random: for dropout; None for evaluation.
       sampled_ids: int32 [B, P], recorded ones; None draws them.
     """
-    config = model.config
-    view = model.view(inputs.input_mask)
+    config, view = model.config, model.view(inputs.input_mask)
     # p_G(x_i | x^masked) for i in m
-    logits, cloze_logits = model.generator(inputs, masked, view, random)
+    generated = model.generator(inputs, masked, view, random)
     # x^_i ~ p_G(x_i | x^masked)
     if sampled_ids is None:
-        sampled_ids = masking.sample(logits, masked, config, seed)
+        sampled_ids = masking.sample(generated.logits, masked, config, seed)
     # x^corrupt = REPLACE(x, m, x^)
     corrupted = masking.corrupt(inputs, masked, sampled_ids, config)
     # L_MLM = sum_{i in m} -log p_G(x_i | x^masked)
-    mlm_losses = cross_entropy(logits, masked.masked_lm_ids)
+    mlm_losses = cross_entropy(generated.logits, masked.masked_lm_ids)
     mlm_loss = tf.reduce_sum(masked.masked_lm_weights * mlm_losses)
     generator_loss, discriminator = mlm_loss, None
-    if cloze_logits is not None:
-        cloze_losses = cross_entropy(cloze_logits, inputs.input_ids)
+    if generated.cloze_logits is not None:
+        cloze_losses = cross_entropy(generated.cloze_logits, inputs.input_ids)
         generator_loss = tf.reduce_sum(_cloze_weights(inputs) * cloze_losses)
     if config.has_discriminator:
-        # D(x^corrupt, t), the probability that token t was replaced, as a logit
-        disc_logits = model.discriminate(
-            corrupted.input_ids, inputs.segment_ids, view, random
-        )
-        if cloze_logits is not None:
-            disc_logits += _noise_log_odds(cloze_logits, corrupted.input_ids, config)
-        # L_Disc = sum_t -[replaced_t log D + (1 - replaced_t) log(1 - D)]
-        disc_losses = discriminator_losses(disc_logits, corrupted, inputs.input_mask)
-        disc_loss = tf.reduce_sum(disc_losses)
-        discriminator = Discriminated(disc_logits, disc_losses, disc_loss)
+        discriminator = _discriminate(model, inputs, view, generated, corrupted, random)
     return Output(
-        logits,
+        generated.logits,
         mlm_losses,
         mlm_loss,
         generator_loss,
@@ -102,6 +93,24 @@ def forward(
         corrupted,
         discriminator,
     )
+
+
+def _discriminate(
+    model: PretrainingModel,
+    inputs: Inputs,
+    view: View,
+    generated: Generated,
+    corrupted: Corrupted,
+    random: RandomStream | None,
+) -> Discriminated:
+    # D(x^corrupt, t), the probability that token t was replaced, as a logit
+    input_ids = corrupted.input_ids
+    logits = model.discriminate(inputs._replace(input_ids=input_ids), view, random)
+    if generated.cloze_logits is not None:
+        logits += _noise_log_odds(generated.cloze_logits, input_ids, model.config)
+    # L_Disc = sum_t -[replaced_t log D + (1 - replaced_t) log(1 - D)]
+    losses = discriminator_losses(logits, corrupted, inputs.input_mask)
+    return Discriminated(logits, losses, tf.reduce_sum(losses))
 
 
 def loss(

@@ -68,11 +68,8 @@ class ReplicaStep:
         Returns:
           Metrics that add up over replicas and steps.
         """
-        config, inputs = self._config, Inputs(**batch)
-        seeds = step_seeds(config.seed, step)
-        masked = masking.mask(inputs, config, seeds.mask, self._is_continuation)
-        gradients, sums = self.gradients(inputs, masked, seeds)
-        norm = self.apply_gradients(gradients, learning_rate(step, config))
+        gradients, sums = self.gradients(*self._masked(batch, step))
+        norm = self.apply_gradients(gradients, learning_rate(step, self._config))
         share = 1.0 / num_replicas()
         return sums | {
             "steps": tf.constant(share),
@@ -82,11 +79,16 @@ class ReplicaStep:
 
     def evaluate(self, batch: dict[str, tf.Tensor], step: tf.Tensor) -> metrics.Sums:
         """The metrics of this replica's rows, without dropout or update."""
-        config, inputs = self._config, Inputs(**batch)
-        seeds = step_seeds(config.seed, step)
-        masked = masking.mask(inputs, config, seeds.mask, self._is_continuation)
+        inputs, masked, seeds = self._masked(batch, step)
         output = objective.forward(self._model, inputs, masked, seeds.sample)
         return metrics.batch_sums(inputs, masked, output)
+
+    def _masked(
+        self, batch: dict[str, tf.Tensor], step: tf.Tensor
+    ) -> tuple[Inputs, Masked, Seeds]:
+        inputs, seeds = Inputs(**batch), step_seeds(self._config.seed, step)
+        given = self._config, seeds.mask, self._is_continuation
+        return inputs, masking.mask(inputs, *given), seeds
 
     def gradients(
         self, inputs: Inputs, masked: Masked, seeds: Seeds

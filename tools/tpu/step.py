@@ -42,7 +42,6 @@ _SCOPES = (
     (layers.LayerNorm, "after_residual", "layer_norm"),
     (encoder, "dropout", "dropout"),
     (dropout, "random_bits", "dropout"),
-    (layers, "random_bits", "dropout"),
 )
 
 

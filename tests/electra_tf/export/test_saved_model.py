@@ -12,6 +12,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from common.cli import UserError
 from data_prep.vocab import vocabulary
 from data_prep.vocab.vocabulary import CLS_ID, PAD_ID, SEP_ID, UNK_ID
+from electra_tf.model.batch import Inputs
 from electra_tf.pretrain.model import PretrainingModel
 
 pytest.importorskip("tensorflow_text", reason="pip install 'korean-electra-tf[text]'")
@@ -53,7 +54,7 @@ class Classifier(tf.Module):
         self.kernel = tf.Variable(draws, dtype=tf.float32)
 
     def __call__(self, *inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        hidden = self._model.hidden_states(*inputs)
+        hidden = self._model.hidden_states(Inputs(*inputs))
         return {"probabilities": tf.nn.softmax(hidden[:, 0] @ self.kernel)}
 
 
@@ -94,18 +95,18 @@ def served(saved_dir, tmp_path_factory) -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def inputs() -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+def inputs() -> Inputs:
     """What the networks read of TEXTS."""
     rows = [[CLS_ID, *row, SEP_ID] for row in IDS]
     ids = np.array(
         [row + [PAD_ID] * (tiny.LENGTH - len(row)) for row in rows], np.int32
     )
     mask = np.array([[1] * len(row) + [0] * (tiny.LENGTH - len(row)) for row in rows])
-    return tuple(tf.constant(x, tf.int32) for x in (ids, mask, 0 * ids))
+    return Inputs(*(tf.constant(x, tf.int32) for x in (ids, mask, 0 * ids)))
 
 
 def test_probabilities_are_the_models(model, served, inputs):
-    expected = tf.sigmoid(model.discriminator_logits(*inputs)).numpy()
+    expected = tf.sigmoid(model.discriminator_logits(inputs)).numpy()
     found = served["replaced_tokens/probability"]
     for row, ids in enumerate(IDS):
         length = len(ids)
@@ -132,7 +133,7 @@ def test_tokens_come_with_their_places(served):
 
 
 def test_embeddings_are_the_models(model, served, inputs):
-    hidden = model.hidden_states(*inputs).numpy()
+    hidden = model.hidden_states(inputs).numpy()
     for row, ids in enumerate(IDS):
         mean = hidden[row, : len(ids) + 2].mean(0)
         np.testing.assert_allclose(served["embeddings/mean"][row], mean, atol=1e-4)

@@ -36,16 +36,15 @@ def test_attention_and_its_gradients(rate, dtype, close):
     upstream = tf.cast(rng.standard_normal(shape), dtype)
     is_real = np.arange(LENGTH) < np.array([7, 4, 1])[:, None]
     bias = tf.constant(-1e4 * ~is_real[:, :, None], tf.float32)
-    bits, limit, kept, scale = None, None, 1.0, 1.0
+    square = [BATCH, HEADS, LENGTH, LENGTH]
+    draws = dropout.draws(square, rate, RandomStream(tf.constant([1, 2])))
+    kept, scale = 1.0, 1.0
     if rate:
-        square = [BATCH, HEADS, LENGTH, LENGTH]
-        bits = dropout.random_bits(square, RandomStream(tf.constant([1, 2])))
-        limit = dropout.threshold(rate)
-        kept = dropout.is_kept(square, bits, limit)
+        kept = dropout.is_kept(square, *draws)
         kept = tf.linalg.matrix_transpose(tf.cast(kept, tf.float64))
-        scale = tf.cast(dropout.scale(limit), tf.float64)
+        scale = tf.cast(dropout.scale(draws[1]), tf.float64)
     ours = value_and_gradients(
-        lambda q, k, v: attend(q, k, v, bias, bits, limit), args, upstream
+        lambda q, k, v: attend(q, k, v, bias, *draws), args, upstream
     )
     exact = [tf.cast(x, tf.float64) for x in args]
     theirs = value_and_gradients(
@@ -60,6 +59,6 @@ def test_attention_and_its_gradients(rate, dtype, close):
 def test_scores_too_large_for_exp_do_no_harm():
     q = tf.fill([1, 4, 1, 2], 100.0)
     k = tf.constant(np.arange(8.0).reshape([1, 4, 1, 2]), tf.float32)
-    mixed = attend(q, k, k, tf.zeros([1, 4, 1]), None, None).numpy()
+    mixed = attend(q, k, k, tf.zeros([1, 4, 1])).numpy()
     # the last position's score is 400 above the next
     np.testing.assert_allclose(mixed[0, :, 0], np.tile([6.0, 7.0], [4, 1]))

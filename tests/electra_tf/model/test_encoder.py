@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from helpers import tiny
 
+from electra_tf.model.batch import Inputs
 from electra_tf.model.dropout import RandomStream
 
 KINDS = ("discriminator_logits", "generator_logits")
@@ -15,8 +16,7 @@ def stream(*seed: int) -> RandomStream:
 
 
 def discriminate(model, inputs, random: RandomStream | None) -> tf.Tensor:
-    view = model.view(inputs.input_mask)
-    return model.discriminate(inputs.input_ids, inputs.segment_ids, view, random)
+    return model.discriminate(inputs, model.view(inputs.input_mask), random)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -27,7 +27,7 @@ def test_padding_does_not_change_real_positions(model, kind):
     padded[0] += 17 * (1 - padded[1])
     logits = getattr(model, kind)
     real = inputs.input_mask.numpy() == 1
-    short, long = logits(*inputs).numpy(), logits(*padded).numpy()[:, :12]
+    short, long = logits(inputs).numpy(), logits(Inputs(*padded)).numpy()[:, :12]
     assert np.abs(short[real]).mean() > 0.1, "logits too small to tell"
     np.testing.assert_allclose(long[real], short[real], atol=1e-5)
 
@@ -41,7 +41,7 @@ def test_every_position_sees_every_real_token_and_no_padding(model, kind):
     change = np.zeros([length + 1, length], np.int32)
     change[:length] = 11 * np.eye(length)
     rows[0] = (rows[0] + change) % tiny.VOCAB_SIZE
-    logits = getattr(model, kind)(*rows).numpy()
+    logits = getattr(model, kind)(Inputs(*rows)).numpy()
     moved = np.abs(logits[:length] - logits[length]).reshape([length, length, -1])
     moved = moved.max(-1)[:, :real]
     assert (moved[:real] > 1e-4).all()
@@ -50,7 +50,7 @@ def test_every_position_sees_every_real_token_and_no_padding(model, kind):
 
 def test_without_randomness_there_is_no_dropout(model):
     inputs = tiny.inputs([16, 7])
-    first = model.discriminator_logits(*inputs)
+    first = model.discriminator_logits(inputs)
     assert np.array_equal(first, discriminate(model, inputs, None))
     assert not np.allclose(first, discriminate(model, inputs, stream(1, 2)))
 

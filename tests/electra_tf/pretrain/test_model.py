@@ -26,7 +26,7 @@ def prefixes(names) -> set[str]:
 
 
 def test_both_networks_read_one_embedding_table(model):
-    assert model.generator.backbone.embeddings is model.electra.embeddings
+    assert model.generator.encoder.embeddings is model.electra.embeddings
     tables = [name for name in model.named_variables if "word_embeddings" in name]
     assert tables == ["electra/embeddings/word_embeddings"]
 
@@ -35,11 +35,11 @@ def test_changing_the_table_changes_both_networks():
     model = PretrainingModel(tiny.config())
     inputs = tiny.inputs([16])
     kinds = (model.discriminator_logits, model.generator_logits)
-    before = [logits(*inputs).numpy() for logits in kinds]
+    before = [logits(inputs).numpy() for logits in kinds]
     table = model.named_variables["electra/embeddings/word_embeddings"]
     table.assign(tf.reverse(table, [0]))
     for logits, old in zip(kinds, before, strict=True):
-        assert not np.allclose(logits(*inputs), old, atol=1e-5)
+        assert not np.allclose(logits(inputs), old, atol=1e-5)
 
 
 def test_untied_embeddings_are_two_tables():
@@ -47,7 +47,7 @@ def test_untied_embeddings_are_two_tables():
     shapes = {n: v.shape.as_list() for n, v in model.named_variables.items()}
     assert shapes["electra/embeddings/word_embeddings"] == [40, 16]
     assert shapes["generator/embeddings/word_embeddings"] == [40, 16]
-    assert model.generator.backbone.embeddings is not model.electra.embeddings
+    assert model.generator.encoder.embeddings is not model.electra.embeddings
 
 
 def test_untied_embeddings_have_the_width_of_the_generator():
@@ -236,7 +236,7 @@ def test_without_packing_documents_would_see_each_other():
     for is_packed in (False, True):
         model = PretrainingModel(tiny.config(pack_documents=is_packed))
         tiny.set_random_values(model.named_variables)
-        logits.append(model.discriminator_logits(*inputs).numpy())
+        logits.append(model.discriminator_logits(inputs).numpy())
     assert np.abs(logits[0] - logits[1]).max() > 0.01
 
 
@@ -256,9 +256,9 @@ def test_transformers_computes_the_same_logits(changes, kind):
     tiny.set_random_values(model.named_variables)
     inputs = tiny.inputs([16, 11])
     if kind == "discriminator":
-        ours = model.discriminator_logits(*inputs).numpy()
+        ours = model.discriminator_logits(inputs).numpy()
     else:
-        ours = model.generator_logits(*inputs).numpy()
+        ours = model.generator_logits(inputs).numpy()
     theirs = transformers_logits(config, model, kind, inputs)
     real = inputs.input_mask.numpy() == 1
     assert ours[real].std() > 0.1, "logits too small to tell"

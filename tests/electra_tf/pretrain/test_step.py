@@ -108,12 +108,12 @@ def test_options_work_in_a_compiled_step(changes):
     step, model = make(ONE_LAYER, is_continuation, **changes)
     packed = tiny.packed(tiny.inputs([5, 7, 4]))
     batch = {name: tf.repeat(x, 32, 0) for name, x in packed._asdict().items()}
-    before = model.electra.encoder.layers[0].output.kernel.numpy()
+    before = model.electra.layers[0].output.kernel.numpy()
     sums = tf.function(step, autograph=False)(batch, tf.constant(100, tf.int64))
     assert float(sums["tokens"]) == 32 * 16
     assert 32 < float(sums["mlm_weight"]) <= 32 * 2
     assert np.isfinite([float(sums[n]) for n in ("mlm_loss", "disc_loss")]).all()
-    assert not np.array_equal(model.electra.encoder.layers[0].output.kernel, before)
+    assert not np.array_equal(model.electra.layers[0].output.kernel, before)
     assert float(step.evaluate(batch, tf.constant(0))["tokens"]) == 32 * 16
 
 

@@ -205,5 +205,5 @@ def test_berts_masked_lm_trains_on_as_one(tmp_path, data_dir):
         *(torch.tensor(x.numpy().astype(np.int64)) for x in inputs)
     ).logits.detach()
     real = inputs.input_mask.numpy() > 0
-    ours = model.generator_logits(*inputs).numpy()
+    ours = model.generator_logits(inputs).numpy()
     np.testing.assert_allclose(ours[real], theirs.numpy()[real], atol=2e-5)
