@@ -1,17 +1,11 @@
 """Configs from files: presets in TOML, changed by the original's JSON."""
 
 import json
-import sys
 from typing import Any
 
-from common import files
+from common import files, toml_files
 from common.cli import UserError
 from electra_tf.config import PretrainingConfig, from_dict
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 def load(config_path: str, hparams: str = "") -> PretrainingConfig:
@@ -27,8 +21,8 @@ def load(config_path: str, hparams: str = "") -> PretrainingConfig:
     if not files.exists(config_path):
         raise UserError(f"--config={config_path} does not exist")
     try:
-        values = tomllib.loads(files.read_text(config_path))
-    except tomllib.TOMLDecodeError as error:
+        values = toml_files.read(config_path)
+    except ValueError as error:
         raise UserError(f"--config={config_path} is not TOML: {error}") from error
     return changed(from_dict(values, config_path), hparams)
 

@@ -32,7 +32,6 @@ _CURVES = (
     "grad_norm",
     "tokens_per_second",
 )
-_COLUMNS = 3
 _PANEL_INCHES = (5.0, 2.6)
 _STYLES = {
     "train": {"linestyle": "-", "linewidth": 1.0},
@@ -76,28 +75,16 @@ def points(run: Run, kind: str, name: str) -> tuple[list[int], list[float]]:
 
 def plot(runs: dict[str, Run]) -> bytes:
     """A PNG with a panel for each metric and a colour for each run."""
-    pyplot = pictures.pyplot()
     curves = [name for name in _CURVES if _values(runs, name)]
-    rows = -(-len(curves) // _COLUMNS)
-    width, height = _PANEL_INCHES
-    figure, axes = pyplot.subplots(
-        rows,
-        _COLUMNS,
-        figsize=(width * _COLUMNS, height * rows + 0.4),
-        sharex=True,
-        squeeze=False,
-        layout="constrained",
+    figure, panels = pictures.panels(
+        len(curves), *_PANEL_INCHES, margins=(0.0, 0.4), sharex=True
     )
-    for axis in axes.flat:
-        axis.set_axis_off()
-    for axis, name in zip(axes.flat, curves, strict=False):
-        _draw(axis, runs, name)
-    shown = [pyplot.Line2D([], [], color=f"C{i}", lw=3) for i in range(len(runs))]
-    shown += [pyplot.Line2D([], [], color="gray", **_STYLES[kind]) for kind in KINDS]
-    labels = [*runs, "training", "held-out records"]
-    figure.legend(
-        shown, labels, loc="outside upper center", ncols=len(shown), frameon=False
-    )
+    for panel, name in zip(panels, curves, strict=True):
+        _draw(panel, runs, name)
+    shown = [(name, {"color": f"C{i}", "lw": 3}) for i, name in enumerate(runs)]
+    for kind, label in zip(KINDS, ("training", "held-out records"), strict=True):
+        shown.append((label, {"color": "gray", **_STYLES[kind]}))
+    pictures.legend(figure, shown)
     figure.supxlabel("step", fontsize=9)
     return pictures.png(figure)
 
@@ -106,13 +93,11 @@ def _draw(axis: Any, runs: dict[str, Run], name: str) -> None:
     for number, run in enumerate(runs.values()):
         for kind in KINDS:
             axis.plot(*points(run, kind, name), color=f"C{number}", **_STYLES[kind])
-    axis.set_axis_on()
     axis.set_title(name, fontsize=10)
     axis.set_ylim(limits(_values(runs, name)))
     axis.xaxis.set_major_formatter("{x:,.0f}")
     axis.ticklabel_format(axis="y", scilimits=(-4, 5))
-    axis.tick_params(labelsize=8, labelbottom=True)
-    axis.grid(alpha=0.3)
+    axis.tick_params(labelbottom=True)
 
 
 def _values(runs: dict[str, Run], name: str) -> list[list[float]]:

@@ -1,6 +1,6 @@
 """Makes the demo's corpus: synthetic Korean comment threads.
 
-Sentences come from the small grammar in `tools.demo.grammar`. A topic predicts the
+Sentences come from the small grammar in grammar.toml. A topic predicts the
 aspects people mention and an aspect predicts its predicates, so a tiny model learns
 within minutes which word belongs where. Some noise of real comments is added, so that
 every cleaning rule has work to do.
@@ -18,20 +18,40 @@ import os
 import random
 import unicodedata
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from absl import logging
 
-from common import cli
+from common import cli, files, toml_files
 from common.cli import flag
-from tools.demo import grammar
 
 DEFAULT_NUM_THREADS = 14_100
 
+_MAX_REPLIES = 8
+_MORE_RATE = 0.1
+_CLOSERS = (".", ".", ".", "", "", "", "", "!", "~")
+_DUPLICATE_RATE = 0.025
+_NEAR_DUPLICATE_RATE = 0.015
+_DECOMPOSED_RATE = 0.006
+_SPAM_EVERY = 2_000  # threads
+_SPAM = "특가 할인 바로가기 " * 950
 _RESERVED_ONE_IN = 50
 _MAX_DRAWS_PER_HELD = 20_000
-_TOPICS = [(d, t) for d, w in grammar.DOMAINS.items() for t in w["topic"].split()]
-_ALL_TEMPLATES = grammar.TEMPLATES + grammar.SECOND_TEMPLATES
+
+
+def _with_words_split(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _with_words_split(part) for name, part in value.items()}
+    return value.split() if isinstance(value, str) else value
+
+
+GRAMMAR = _with_words_split(toml_files.beside(__file__, "grammar.toml"))
+_DOMAINS, _PARTICLES = GRAMMAR["domains"], GRAMMAR["particles"]
+_TOPICS = [(domain, t) for domain, words in _DOMAINS.items() for t in words["topic"]]
+_ALL_TEMPLATES = GRAMMAR["templates"] + GRAMMAR["second_templates"]
+# The forms of a predicate: at the end of a sentence, and before another clause.
+_ENDINGS = {"pred": list(GRAMMAR["styles"]), "though": GRAMMAR["connective"]}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,42 +75,40 @@ class _Voice:
     aspects: tuple[str, ...]  # All of the domain's, in order of mention.
 
 
-def with_particle(noun: str, pair: str) -> str:
-    """Appends the particle of `pair` (such as "은는") that suits the last syllable."""
-    return noun + pair[(ord(noun[-1]) - ord("가")) % 28 == 0]
-
-
-@functools.cache
-def _stems(aspect: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The predicate stems that blame an aspect, then those that praise it."""
-    praise, blame = grammar.ASPECTS[aspect].split("/")
-    return tuple(blame.split()), tuple(praise.split())
+def _with_particle(noun: str, slot: str) -> str:
+    """Appends the slot's particle that suits the last syllable."""
+    return noun + _PARTICLES[slot][(ord(noun[-1]) - ord("가")) % 28 == 0]
 
 
 @functools.cache
 def _forms(domain: str, slot: str, aspect: str = "") -> tuple[str, ...]:
     """The forms a domain allows in a slot; if given, predicates of `aspect` only."""
-    words = grammar.DOMAINS[domain]
-    if slot in grammar.PARTICLES:
-        nouns = words["topic" if slot == "topic" else "aspect"].split()
-        return tuple(with_particle(noun, grammar.PARTICLES[slot]) for noun in nouns)
-    if slot in grammar.ENDINGS:
-        aspects = [aspect] if aspect else words["aspect"].split()
-        stems = itertools.chain.from_iterable(sum(_stems(a), ()) for a in aspects)
-        forms = (stem + end for stem in stems for end in grammar.ENDINGS[slot])
+    words = _DOMAINS[domain]
+    if slot in _PARTICLES:
+        nouns = words["topic" if slot == "topic" else "aspect"]
+        return tuple(_with_particle(noun, slot) for noun in nouns)
+    if slot in _ENDINGS:
+        aspects = [aspect] if aspect else words["aspect"]
+        moods = (GRAMMAR["aspects"][name] for name in aspects)
+        stems = (stem for mood in moods for stem in mood["blame"] + mood["praise"])
+        forms = (stem + end for stem in stems for end in _ENDINGS[slot])
         return tuple(dict.fromkeys(forms))
-    return tuple((words.get(slot) or grammar.COMMON[slot]).split())
+    return tuple(words.get(slot) or GRAMMAR["common"][slot])
 
 
 def word_forms() -> tuple[str, ...]:
     """All distinct clean word forms of the corpus, sorted; noise is not included."""
     slots = dict.fromkeys(" ".join(_ALL_TEMPLATES).split())
-    words = {w for d in grammar.DOMAINS for slot in slots for w in _forms(d, slot)}
-    remarks = grammar.PRAISE + grammar.BLAME + grammar.NEUTRAL
-    for remark, domain in itertools.product(remarks, grammar.DOMAINS.values()):
-        for style in grammar.STYLES:
-            words.update((remark.format_map(domain) + style).split())
-    return tuple(sorted(words.union(grammar.AGREEMENT.values())))
+    words = {w for d in _DOMAINS for slot in slots for w in _forms(d, slot)}
+    remarks = itertools.chain(*GRAMMAR["remarks"].values())
+    for remark, domain in itertools.product(remarks, _DOMAINS):
+        for style in GRAMMAR["styles"]:
+            words.update((_spoken(remark, domain) + style).split())
+    return tuple(sorted(words.union(*GRAMMAR["agreement"].values())))
+
+
+def _spoken(remark: str, domain: str) -> str:
+    return remark.format(wish=_DOMAINS[domain]["wish"][0])
 
 
 def _derives(domain: str, slots: Sequence[str], words: Sequence[str]) -> bool:
@@ -109,15 +127,16 @@ def _fillers(words: Sequence[str], index: int) -> frozenset[str]:
     templates = [t.split() for t in _ALL_TEMPLATES if len(t.split()) == len(words)]
     return frozenset(
         form
-        for slots, domain in itertools.product(templates, grammar.DOMAINS)
+        for slots, domain in itertools.product(templates, _DOMAINS)
         for form in _forms(domain, slots[index])
         if _derives(domain, slots, [*words[:index], form, *words[index + 1 :]])
     )
 
 
 def _new_voice(rng: random.Random, domain: str, topic: str) -> _Voice:
-    style = rng.choices(tuple(grammar.STYLES), tuple(grammar.STYLES.values()))[0]
-    aspects = grammar.DOMAINS[domain]["aspect"].split()
+    styles = GRAMMAR["styles"]
+    (style,) = rng.choices(list(styles), list(styles.values()))
+    aspects = list(_DOMAINS[domain]["aspect"])
     rng.shuffle(aspects)
     return _Voice(domain, topic, style, rng.random() < 0.5, tuple(aspects))
 
@@ -127,13 +146,14 @@ def _draw(rng: random.Random, voice: _Voice, template: str) -> str:
     aspects, aspect, words = iter(voice.aspects), "", []
     for slot in template.split():
         if slot == "topic":
-            words.append(with_particle(voice.topic, grammar.PARTICLES[slot]))
-        elif slot in grammar.PARTICLES:
+            words.append(_with_particle(voice.topic, slot))
+        elif slot in _PARTICLES:
             aspect = next(aspects)
-            words.append(with_particle(aspect, grammar.PARTICLES[slot]))
-        elif slot in grammar.ENDINGS:
-            stem = rng.choice(_stems(aspect)[voice.positive ^ (slot == "though")])
-            words.append(stem + (voice.style if slot == "pred" else "지만"))
+            words.append(_with_particle(aspect, slot))
+        elif slot in _ENDINGS:
+            mood = "praise" if voice.positive ^ (slot == "though") else "blame"
+            (ending,) = [voice.style] if slot == "pred" else _ENDINGS[slot]
+            words.append(rng.choice(GRAMMAR["aspects"][aspect][mood]) + ending)
         else:
             words.append(rng.choice(_forms(voice.domain, slot)))
     return " ".join(words)
@@ -155,50 +175,50 @@ def _draw_free(rng: random.Random, voice: _Voice, template: str) -> str:
 
 def _second_sentence(rng: random.Random, voice: _Voice) -> str:
     """A word on another aspect: "also" keeps the mood, "but" takes the opposite."""
-    template = rng.choice(grammar.SECOND_TEMPLATES)
+    template = rng.choice(GRAMMAR["second_templates"])
     mood = voice.positive ^ template.startswith("but")
     voice = dataclasses.replace(voice, positive=mood, aspects=voice.aspects[2:])
     return _draw_free(rng, voice, template)
 
 
 def _remark(rng: random.Random, voice: _Voice) -> str:
-    mood = grammar.PRAISE if voice.positive else grammar.BLAME
-    remark = rng.choice(rng.choice((mood, mood, grammar.NEUTRAL)))
-    return remark.format_map(grammar.DOMAINS[voice.domain]) + voice.style
+    mood = "praise" if voice.positive else "blame"
+    remarks = GRAMMAR["remarks"][rng.choice((mood, mood, "neutral"))]
+    return _spoken(rng.choice(remarks), voice.domain) + voice.style
 
 
 def _clean_comment(rng: random.Random, voice: _Voice, is_reply: bool) -> str:
     """A sentence and at times a few more, all in the voice's style."""
-    sentences = [_draw_free(rng, voice, rng.choice(grammar.TEMPLATES))]
-    if rng.random() < grammar.MORE_RATE:
+    sentences = [_draw_free(rng, voice, rng.choice(GRAMMAR["templates"]))]
+    if rng.random() < _MORE_RATE:
         sentences.append(_second_sentence(rng, voice))
-    if rng.random() < grammar.MORE_RATE:
+    if rng.random() < _MORE_RATE:
         sentences.append(_remark(rng, voice))
-    if is_reply and rng.random() < grammar.MORE_RATE:
-        sentences.insert(0, grammar.AGREEMENT[voice.style])
-    return " ".join(sentence + rng.choice(grammar.CLOSERS) for sentence in sentences)
+    if is_reply and rng.random() < _MORE_RATE:
+        sentences = GRAMMAR["agreement"][voice.style] + sentences
+    return " ".join(sentence + rng.choice(_CLOSERS) for sentence in sentences)
 
 
 def _add_noise(rng: random.Random, text: str) -> str:
     """Adds each kind of noise at its own rate, around, inside or instead of a text."""
-    for rate, variants in grammar.STRAY.values():
-        if rng.random() < rate:
-            stray = rng.choice(variants).format(n=rng.randint(1000, 9999))
+    for noise in GRAMMAR["stray"].values():
+        if rng.random() < noise["rate"]:
+            stray = rng.choice(noise["texts"]).format(n=rng.randint(1000, 9999))
             text = f"{stray} {text}" if rng.random() < 0.2 else f"{text} {stray}"
-    for rate, variants in grammar.HIDDEN.values():
-        if rng.random() < rate:
+    for noise in GRAMMAR["hidden"].values():
+        if rng.random() < noise["rate"]:
             at = rng.randint(0, len(text))
-            text = text[:at] + rng.choice(variants) + text[at:]
-    for rate, variants in grammar.WHOLE.values():
-        if rng.random() < rate:
-            text = rng.choice(variants)
-    decompose = rng.random() < grammar.DECOMPOSED_RATE
+            text = text[:at] + rng.choice(noise["texts"]) + text[at:]
+    for noise in GRAMMAR["whole"].values():
+        if rng.random() < noise["rate"]:
+            text = rng.choice(noise["texts"])
+    decompose = rng.random() < _DECOMPOSED_RATE
     return unicodedata.normalize("NFD", text) if decompose else text
 
 
 def _near_duplicate(rng: random.Random, text: str, topic: str) -> str:
     """Changes the topic's particle or, failing that, the final punctuation."""
-    old = with_particle(topic, grammar.PARTICLES["topic"])
+    old = _with_particle(topic, "topic")
     if old in text and rng.random() < 0.5:
         return text.replace(old, topic + "도", 1)
     return text[:-1] if text.endswith((".", "!", "~")) else text + "."
@@ -208,10 +228,10 @@ def _thread(rng: random.Random) -> list[str]:
     """A comment and its replies, all on one topic; some repeat an earlier one."""
     domain, topic = rng.choice(_TOPICS)
     texts: list[str] = []
-    for reply in range(1 + rng.randint(0, grammar.MAX_REPLIES)):
-        if texts and rng.random() < grammar.DUPLICATE_RATE:
+    for reply in range(1 + rng.randint(0, _MAX_REPLIES)):
+        if texts and rng.random() < _DUPLICATE_RATE:
             text = rng.choice(texts)
-        elif texts and rng.random() < grammar.NEAR_DUPLICATE_RATE:
+        elif texts and rng.random() < _NEAR_DUPLICATE_RATE:
             text = _near_duplicate(rng, rng.choice(texts), topic)
         else:
             voice = _new_voice(rng, domain, topic)
@@ -227,8 +247,8 @@ def generate(seed: int = 0, num_threads: int = DEFAULT_NUM_THREADS) -> Iterator[
     for thread in range(num_threads):
         start = datetime.date(2026, 1, 1) + datetime.timedelta(rng.randrange(360))
         texts = _thread(rng)
-        if thread % grammar.SPAM_EVERY == grammar.SPAM_EVERY // 2:
-            texts.append(f"{texts[0]} {grammar.SPAM}")
+        if thread % _SPAM_EVERY == _SPAM_EVERY // 2:
+            texts.append(f"{texts[0]} {_SPAM}")
         for age, text in enumerate(texts):
             yield {
                 "id": next(ids),
@@ -241,10 +261,9 @@ def generate(seed: int = 0, num_threads: int = DEFAULT_NUM_THREADS) -> Iterator[
 def _wrong_words(voice: _Voice, slot: str) -> list[str]:
     """Words for a slot that are plainly out of place in the voice's domain."""
     if slot == "pred":
-        stems = grammar.WRONG_PREDICATES[voice.domain].split()
-        return [stem + voice.style for stem in stems]
+        return [stem + voice.style for stem in _DOMAINS[voice.domain]["wrong"]]
     own = _forms(voice.domain, slot)
-    return [word for word in grammar.WRONG_ASPECTS.split() if word not in own]
+    return [word for word in GRAMMAR["common"]["wrong"] if word not in own]
 
 
 def held_sentences(
@@ -263,7 +282,7 @@ def held_sentences(
         if len(by_text) == count:
             return list(by_text.values())
         voice = _new_voice(rng, *rng.choice(_TOPICS))
-        template = rng.choice(grammar.TEMPLATES)
+        template = rng.choice(GRAMMAR["templates"])
         text = _draw(rng, voice, template)
         if is_reserved(text) and text not in by_text:
             target = ("pred", "aspect")[len(by_text) % 2]
@@ -274,16 +293,6 @@ def held_sentences(
             if predicate is None or predicate(held):
                 by_text[text] = held
     raise ValueError(f"Only {len(by_text)} of {count} held sentences were found.")
-
-
-def write_jsonl(records: Iterable[dict], path: str) -> int:
-    """Writes a file that appears when it is complete; returns the number of records."""
-    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
-    with open(f"{path}.tmp", "w", encoding="utf-8", newline="\n") as output:
-        output.writelines(lines)
-    os.replace(f"{path}.tmp", path)
-    return len(lines)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -297,9 +306,12 @@ class Settings:
 
 def make_corpus(settings: Settings) -> None:
     path, threads = settings.output, settings.num_threads
-    records = write_jsonl(generate(settings.seed, threads), path)
-    size = os.path.getsize(path)
-    logging.info("%s: %d records, %d threads, %d bytes", path, records, threads, size)
+    records = generate(settings.seed, threads)
+    lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
+    files.makedirs(os.path.dirname(path) or ".")
+    files.write_text(path, "".join(lines))
+    counts = (len(lines), threads, os.path.getsize(path))
+    logging.info("%s: %d records, %d threads, %d bytes", path, *counts)
 
 
 if __name__ == "__main__":

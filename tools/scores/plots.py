@@ -9,7 +9,6 @@ from tools import pictures
 from tools.scores import table as score_table
 from tools.scores.table import Table
 
-_COLUMNS = 3
 _INCHES_PER_MODEL = 0.26
 _COLOURS = {init: f"C{i}" for i, init in enumerate(INITS)} | {"published": "gray"}
 
@@ -26,43 +25,22 @@ def dots(table: Table) -> bytes:
 
     Small dots are seeds; the large one is their mean, with its standard deviation.
     """
-    across = max(min(len(table.columns), _COLUMNS), 1)
     height = _INCHES_PER_MODEL * len(table.rows) + 0.9
-    figure, panels = _grid(len(table.columns), 3.2, height, (4.5, 0.4), sharey=True)
+    figure, panels = pictures.panels(
+        len(table.columns), 3.2, height, (4.5, 0.4), sharey=True
+    )
     for panel, column in zip(panels, table.columns, strict=True):
         _draw_column(panel, table, column)
-    present = [i for i in _COLOURS if any(row.init == i for row in table.rows)]
-    line = pictures.pyplot().Line2D
-    shown = [line([], [], color=_COLOURS[i], marker="o", ls="") for i in present]
-    place = {"loc": "outside upper center", "ncols": len(present) or 1}
-    figure.legend(shown, present, frameon=False, **place)
+    dot = {"marker": "o", "linestyle": ""}
+    inits = {row.init for row in table.rows}
+    shown = [(i, dot | {"color": _COLOURS[i]}) for i in _COLOURS if i in inits]
+    pictures.legend(figure, shown)
     notes = [n for n in table.notes if n.startswith(score_table.DIFFERENT_DATA)]
-    lines = [line for note in notes for line in textwrap.wrap(note, 40 * across + 30)]
+    width = int(10 * figure.get_figwidth())
+    lines = [line for note in notes for line in textwrap.wrap(note, width)]
     if lines:
         figure.supxlabel("\n".join(lines), fontsize=8)
     return pictures.png(figure)
-
-
-def _grid(
-    count: int,
-    width: float,
-    height: float,
-    margins: tuple[float, float] = (0.0, 0.0),
-    **options: Any,
-) -> tuple[Any, list[Any]]:
-    """A figure with `count` panels of this size in inches, and the panels."""
-    across = max(min(count, _COLUMNS), 1)
-    down = max(-(-count // across), 1)
-    figure, axes = pictures.pyplot().subplots(
-        *(down, across),
-        figsize=(width * across + margins[0], height * down + margins[1]),
-        squeeze=False,
-        layout="constrained",
-        **options,
-    )
-    for panel in axes.flat[count:]:
-        panel.set_axis_off()
-    return figure, list(axes.flat[:count])
 
 
 def _draw_column(axis: Any, table: Table, column: score_table.Column) -> None:
@@ -76,13 +54,11 @@ def _draw_column(axis: Any, table: Table, column: score_table.Column) -> None:
     axis.set_title(score_table.title(column, table.columns), fontsize=9)
     axis.set_yticks(range(len(table.rows)), [row.model for row in table.rows])
     axis.set_ylim(len(table.rows) - 0.5, -0.5)
-    axis.tick_params(labelsize=8)
-    axis.grid(alpha=0.3)
 
 
 def curves(drawn: list[Curve]) -> bytes:
     """A PNG with a panel for each task: seeds, their mean and standard deviation."""
-    figure, panels = _grid(len(drawn), 5.0, 3.2)
+    figure, panels = pictures.panels(len(drawn), 5.0, 3.2)
     for axis, curve in zip(panels, drawn, strict=True):
         steps = sorted(curve.points)
         means = [100 * curve.points[step].mean for step in steps]
@@ -95,6 +71,4 @@ def curves(drawn: list[Curve]) -> bytes:
         axis.set_title(curve.title, fontsize=10)
         axis.set_xlabel("step of pretraining", fontsize=9)
         axis.xaxis.set_major_formatter("{x:,.0f}")
-        axis.tick_params(labelsize=8)
-        axis.grid(alpha=0.3)
     return pictures.png(figure)

@@ -1,18 +1,12 @@
 """Labelled tasks: those of tasks.toml, and a user's own."""
 
 import dataclasses
-import pathlib
-import sys
 from typing import Any, NamedTuple
 
+from common import toml_files
 from common.cli import UserError, flag
 from electra_tf.finetune.kinds.base import Kind
 from electra_tf.finetune.kinds.table import KINDS
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 class Files(NamedTuple):
@@ -67,9 +61,7 @@ def _task(name: str, kind: str, files: list[str], **fields: Any) -> Task:
 
 TASKS: dict[str, Task] = {
     name: _task(name, **fields)
-    for name, fields in tomllib.loads(
-        pathlib.Path(__file__).with_name("tasks.toml").read_text("utf-8")
-    ).items()
+    for name, fields in toml_files.beside(__file__, "tasks.toml").items()
 }
 
 

@@ -7,7 +7,8 @@ import unicodedata
 import pytest
 from helpers import processes
 
-from tools.demo import corpus, grammar
+from tools.demo import corpus
+from tools.demo.corpus import GRAMMAR
 
 NOISE = {
     "laughter": r"[ㅋㅎㅠㅜ]{4,}",
@@ -68,20 +69,20 @@ def _language():
         return "(?:" + "|".join(words) + ")"
 
     def clause(aspect, endings):
-        stems = either(grammar.ASPECTS[aspect].replace("/", " ").split())
+        stems = either(sum(GRAMMAR["aspects"][aspect].values(), []))
         return aspect + "[이가] {adv}" + stems + either(endings)
 
-    common = {slot: either(words.split()) for slot, words in grammar.COMMON.items()}
+    common = {slot: either(words) for slot, words in GRAMMAR["common"].items()}
     domains = []
-    for words in grammar.DOMAINS.values():
-        own = {slot: either(words[slot].split()) for slot in ("topic", "verb", "place")}
+    for words in GRAMMAR["domains"].values():
+        own = {slot: either(words[slot]) for slot in ("topic", "verb", "place")}
         lead = "(?:{opener} |{when} (?:(?:{who}|{place}) )?{verb} |{place} {verb} )?"
-        aspects = words["aspect"].split()
+        aspects = words["aspect"]
         tails = [
             f"(?:(?!{last}){either(clause(a, ['지만']) for a in aspects)} )?".replace(
                 " {adv}", " "
             )
-            + clause(last, grammar.STYLES).replace("{adv}", "{adv} ")
+            + clause(last, GRAMMAR["styles"]).replace("{adv}", "{adv} ")
             for last in aspects
         ]
         pattern = lead + "{topic}[은는] " + either(tails)
@@ -90,12 +91,11 @@ def _language():
 
 
 def test_same_seed_gives_the_same_bytes(tmp_path):
-    paths = [str(tmp_path / "new" / f"{name}.jsonl") for name in "ab"]
+    paths = [tmp_path / "new" / f"{name}.jsonl" for name in "ab"]
     for path in paths:
-        corpus.write_jsonl(corpus.generate(3, 40), path)
-    first, second = (open(path, "rb").read() for path in paths)
-    assert first == second
-    assert not list(tmp_path.rglob("*.tmp"))
+        corpus.make_corpus(corpus.Settings(str(path), seed=3, num_threads=40))
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert len(list(tmp_path.rglob("*"))) == 3
 
 
 def test_hash_seed_does_not_matter():
@@ -133,7 +133,7 @@ def test_records_are_numbered_and_threads_stay_on_one_topic(records):
 
 
 def _topics():
-    return [(t, d) for d, w in grammar.DOMAINS.items() for t in w["topic"].split()]
+    return [(t, d) for d, words in GRAMMAR["domains"].items() for t in words["topic"]]
 
 
 def test_size_of_a_small_sample(records):
@@ -153,7 +153,7 @@ def test_most_comments_are_clean_and_all_known_words_occur(records):
 
 def test_particles_agree_with_the_final_consonant():
     wrong = []
-    nouns = {t for t, _ in _topics()} | set(grammar.ASPECTS)
+    nouns = {t for t, _ in _topics()} | set(GRAMMAR["aspects"])
     for form in corpus.word_forms():
         if form[:-1] in nouns and form[-1] != "도":
             wrong += [form] * ((form[-1] in "는가") != _is_open(form[:-1]))
@@ -162,7 +162,8 @@ def test_particles_agree_with_the_final_consonant():
 
 
 def test_predicate_stems_are_past_stems():
-    stems = " ".join(grammar.ASPECTS.values()).replace("/", " ").split()
+    moods = [mood for moods in GRAMMAR["aspects"].values() for mood in moods.values()]
+    stems = sum(moods, [])
     assert all(unicodedata.normalize("NFD", stem)[-1] == "\u11bb" for stem in stems)
 
 
@@ -214,7 +215,7 @@ def test_target_fits_and_wrong_word_does_not(held):
         assert target in item.fillers and item.fillers <= known
         assert item.wrong_word in known - item.fillers
         if item.word_index == len(item.text.split()) - 1:
-            styles = [w for w in grammar.STYLES if target.endswith(w)]
+            styles = [w for w in GRAMMAR["styles"] if target.endswith(w)]
             assert any(item.wrong_word.endswith(style) for style in styles)
         else:
             assert item.wrong_word[-1] in "이가"
