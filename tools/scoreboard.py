@@ -11,7 +11,7 @@ from common import cli, files
 from common.cli import UserError, flag
 from electra_tf.finetune import results
 from electra_tf.finetune.results import RESULTS_FILE
-from tools.scores import page, plots
+from tools.scores import plots
 from tools.scores import table as score_table
 
 
@@ -39,7 +39,7 @@ def scoreboard(settings: Settings) -> None:
     else:
         content = plots.dots(table)
         if output.endswith(".html"):
-            content = page.page("Scores", table, content).encode("utf-8")
+            content = score_table.page("Scores", table, content).encode("utf-8")
     with files.atomic_writer(output) as handle:
         handle.write(content)
     logging.info("%s shows %d runs", output, len(runs))

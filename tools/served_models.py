@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import tensorflow as tf
 from absl import logging
@@ -47,49 +47,29 @@ def cleaning(data: Mapping[str, Any]) -> tf_cleaning.Operation:
     return operation
 
 
-class _Served(NamedTuple):
-    """What goes into a SavedModel.
-
-    Attributes:
-      samples: real text with its ids, on which it is checked.
-    """
-
-    text_input: TextInput
-    outputs: Mapping[str, saved_model.Outputs]
-    networks: list[tf.Module]
-    samples: list[dict[str, Any]]
-    max_seq_length: int
-
-
-def _pretrained(model_dir: str, step: int | None) -> _Served:
+def _export_run(model_dir: str, output_dir: str, step: int | None) -> None:
     networks = trained.load_run(model_dir, step)
     model, length = networks.model, networks.model.config.max_seq_length
     logging.info("%s: step %d", model_dir, networks.step)
     _, data = description.read_run(model_dir)
     tokenizer_file = os.path.join(model_dir, vocabulary.TOKENIZER_FILE)
     tokenizer_json = files.read_text(tokenizer_file)
-    return _Served(
-        TextInput(tokenizer_file, tokenizer_json, length, cleaning(data)),
-        saved_model.pretrained_outputs(model),
-        [model.electra, model.discriminator_head],
-        networks.samples,
-        length,
-    )
+    text_input = TextInput(tokenizer_file, tokenizer_json, length, cleaning(data))
+    outputs = saved_model.pretrained_outputs(model)
+    parts = [model.electra, model.discriminator_head]
+    _publish(output_dir, text_input, outputs, parts, networks.samples, length)
 
 
-def _finetuned(model_dir: str) -> _Served:
+def _export_finetuned(model_dir: str, output_dir: str) -> None:
     described, begin = model_folder.read(model_dir), pretrained.read([model_dir])
     model = model_folder.make_model(described, begin)
     pretrained.fill(model.named_variables, begin, with_head=True)
     length = described.reading["max_seq_length"]
     tokenizer_file = os.path.join(model_dir, vocabulary.TOKENIZER_FILE)
-    return _Served(
-        TextInput(tokenizer_file, begin.tokenizer.tokenizer_json, length),
-        signatures.outputs(model, described.labels),
-        [model],
-        hf_check.make_samples(begin.tokenizer),
-        length,
-    )
+    text_input = TextInput(tokenizer_file, begin.tokenizer.tokenizer_json, length)
+    outputs = signatures.outputs(model, described.labels)
+    samples = hf_check.make_samples(begin.tokenizer)
+    _publish(output_dir, text_input, outputs, [model], samples, length)
 
 
 def check(model_dir: str, step: int | None) -> None:
@@ -114,17 +94,28 @@ def _is_finetuned(model_dir: str) -> bool:
 
 def export(model_dir: str, output_dir: str, step: int | None) -> None:
     """Writes the SavedModel, checks it, and only then puts it in its place."""
-    is_finetuned = _is_finetuned(model_dir)
-    served = _finetuned(model_dir) if is_finetuned else _pretrained(model_dir, step)
-    text_input, outputs, networks, samples, length = served
+    if _is_finetuned(model_dir):
+        _export_finetuned(model_dir, output_dir)
+    else:
+        _export_run(model_dir, output_dir, step)
+
+
+def _publish(
+    output_dir: str,
+    text_input: TextInput,
+    outputs: Mapping[str, saved_model.Outputs],
+    networks: list[tf.Module],
+    samples: list[dict[str, Any]],
+    length: int,
+) -> None:
+    """samples: real text with its ids, on which the SavedModel is checked."""
     with tempfile.TemporaryDirectory() as work_dir:
         vocab_file = os.path.join(work_dir, vocabulary.VOCAB_FILE)
         files.write_text(vocab_file, "\n".join([*text_input.tokens, ""]))
         whole = saved_model.TextModel(text_input, outputs, networks, vocab_file)
         saved_dir = os.path.join(work_dir, "saved_model")
-        default = next(iter(outputs))
-        saved_model.save(whole, default, saved_dir)
+        saved_model.save(whole, next(iter(outputs)), saved_dir)
         worst = saved_model.check(saved_dir, outputs, samples, length)
         logging.info("loaded again: outputs differ by at most %.1e", worst)
         hf_folder.publish(saved_dir, output_dir)
-    logging.info("%s -> %s: %s", model_dir, output_dir, ", ".join(outputs))
+    logging.info("%s: %s", output_dir, ", ".join(outputs))

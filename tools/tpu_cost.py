@@ -75,7 +75,10 @@ def tpu_cost(settings: Settings) -> None:
     costs = step_costs.StepCosts(config, topology, settings.top)
     if settings.max_batch:
         start = max(8, rows // 8 * 8)
-        rows = step_costs.largest_multiple_of_8(costs.fits, start) or 8
+        rows = step_costs.largest_multiple_of_8(
+            lambda count: costs.at(count)["fits"], start
+        )
+        rows = rows or 8
     values = costs.at(rows)
     print(json.dumps(values) if settings.json else step_costs.table(values))
     if not values["fits"]:

@@ -10,7 +10,6 @@ from helpers.score_runs import run
 
 from electra_tf.finetune import results
 from electra_tf.finetune.results import Results
-from tools.scores import page as score_page
 from tools.scores import plots
 from tools.scores import table as score_table
 
@@ -63,13 +62,13 @@ def test_curve_has_a_point_for_each_step(tmp_path):
         step: results.summary(run({0: score - 0.02, 1: score + 0.02}))
         for step, score in ((0, 0.6), (1000, 0.8), (2000, 0.85))
     }
-    curve = plots.Curve("nsmc accuracy", points)
-    assert coloured(plots.curves([curve]), tmp_path, BLUE) > 300
+    png = plots.curve("nsmc accuracy", points)
+    assert coloured(png, tmp_path, BLUE) > 300
 
 
 def test_page_holds_table_differences_and_picture():
     table = score_table.build(FOUND)
-    page = score_page.page("Sco<res", table, b"\x89PNG")
+    page = score_table.page("Sco<res", table, b"\x89PNG")
     assert "<title>Sco&lt;res</title>" in page
     assert "<small>" not in page
     assert (

@@ -14,7 +14,6 @@ import statistics
 import subprocess
 import sys
 import time
-from typing import NamedTuple
 
 from absl import logging
 from tokenizers import Tokenizer
@@ -23,18 +22,12 @@ from common import cli, files
 from common.cli import UserError, flag
 from data_prep.stages import manifest, shards
 from data_prep.vocab import tokenizer_source
+from tools.bench.side_by_side import Seconds
 
 _LINES_PER_CALL = 1_000
 
 
-class Cost(NamedTuple):
-    """Seconds on the clock and on the processor."""
-
-    wall: float
-    cpu: float
-
-
-def encode(paths: list[str], tokenizer_json: str) -> tuple[int, int, Cost]:
+def encode(paths: list[str], tokenizer_json: str) -> tuple[int, int, Seconds]:
     """Tokenizes shards on one thread; (number of lines, of tokens, cost)."""
     tokenizer = Tokenizer.from_str(tokenizer_json)
     documents = [document for path in paths for document in shards.read_shard(path)]
@@ -44,11 +37,11 @@ def encode(paths: list[str], tokenizer_json: str) -> tuple[int, int, Cost]:
         batch = lines[first : first + _LINES_PER_CALL]
         encodings = tokenizer.encode_batch_fast(batch, add_special_tokens=False)
         tokens += sum(map(len, encodings))
-    cost = Cost(time.perf_counter() - start[0], time.process_time() - start[1])
+    cost = Seconds(time.perf_counter() - start[0], time.process_time() - start[1])
     return len(lines), tokens, cost
 
 
-def _module(name: str, **options: object) -> tuple[Cost, int]:
+def _module(name: str, **options: object) -> tuple[Seconds, int]:
     """Runs a command; its cost and peak memory in bytes."""
     command = [sys.executable, "-m", name]
     command += [f"--{option}={value}" for option, value in options.items()]
@@ -59,7 +52,7 @@ def _module(name: str, **options: object) -> tuple[Cost, int]:
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise UserError(f"{' '.join(command)} failed:\n{log}")
-    cost = Cost(time.perf_counter() - start, usage.ru_utime + usage.ru_stime)
+    cost = Seconds(time.perf_counter() - start, usage.ru_utime + usage.ru_stime)
     return cost, usage.ru_maxrss * 1024
 
 
@@ -107,11 +100,11 @@ def compare(clean: str, vocab_dir: str, output_dir: str, rounds: int) -> str:
             peak = max(peak, memory)
     size = sum(entry["bytes"] for entry in entries)
     report = [f"{size / 1e6:.1f} MB, {lines} lines, {tokens} tokens, {rounds} rounds"]
-    for kind in Cost._fields:
+    for kind in Seconds._fields:
         alone = statistics.median(getattr(cost, kind) for cost in encoded)
         whole = statistics.median(getattr(cost, kind) for cost in built)
         report.append(
-            f"{kind:>4} seconds: encode_batch_fast {alone:.2f} "
+            f"{kind:>5} seconds: encode_batch_fast {alone:.2f} "
             f"({tokens / alone:,.0f} tokens/s), build_tfrecords {whole:.2f} "
             f"({tokens / whole:,.0f} tokens/s): ratio {alone / whole:.2f}"
         )

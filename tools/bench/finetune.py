@@ -69,10 +69,6 @@ def report(seconds: dict[str, Seconds], dtypes: list[str], batch_size: int) -> s
 
 def bench_finetune(network: Network, turns: Turns) -> None:
     config = config_files.load(network.config, network.hparams)
-    if turns.system:
-        side_by_side.limit_threads(turns.threads)
-        side_by_side.serve(_steps(turns.system, config))
-        return
     dtypes = ["float32", "bfloat16"] if network.bfloat16 else ["float32"]
     names = [
         f"{work} {dtype} {name}"
@@ -80,8 +76,9 @@ def bench_finetune(network: Network, turns: Turns) -> None:
         for dtype in dtypes
         for name in ("ours", "PyTorch")
     ]
-    command = side_by_side.command("tools.bench.finetune", network, turns)
-    seconds = side_by_side.measure(command, names, turns.steps, turns.rounds)
+    seconds = side_by_side.compare(
+        "tools.bench.finetune", network, turns, names, lambda name: _steps(name, config)
+    )
     print(report(seconds, dtypes, config.train_batch_size))
 
 

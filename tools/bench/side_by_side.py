@@ -36,10 +36,32 @@ class Seconds(NamedTuple):
     cpu: float  # of all cores together
 
 
-def limit_threads(count: int) -> None:
-    """Limits TensorFlow and PyTorch, before either computes (0: no limit)."""
-    if not count:
-        return
+def compare(
+    module: str,
+    network: Any,
+    turns: Turns,
+    systems: Sequence[str],
+    steps: Callable[[str], Steps],
+) -> dict[str, Seconds]:
+    """Measures the systems; with --system, serves that one and exits.
+
+    Args:
+      module: the benchmark's, which is run for each system with the same settings.
+      network: a dataclass of its other settings.
+      steps: sets up a system by its name.
+    """
+    if not turns.system:
+        given = dataclasses.asdict(network) | dataclasses.asdict(turns)
+        flags = [f"--{name}={given[name]}" for name in given if name != "system"]
+        return measure(["-m", module, *flags], systems, turns)
+    if turns.threads:
+        _limit_threads(turns.threads)
+    serve(steps(turns.system))
+    sys.exit()
+
+
+def _limit_threads(count: int) -> None:
+    """Limits TensorFlow and PyTorch, before either computes."""
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(count)
@@ -48,53 +70,40 @@ def limit_threads(count: int) -> None:
 
 
 def serve(run: Steps) -> None:
-    """Runs as many steps as each line of stdin says; answers with their seconds."""
+    """Runs as many steps as a line of stdin says; answers with the seconds of one."""
     run(2)  # compiles and warms up
     print("ready", flush=True)
     for line in sys.stdin:
-        begin, begin_cpu = time.perf_counter(), time.process_time()
-        run(int(line))
+        count, begin, begin_cpu = int(line), time.perf_counter(), time.process_time()
+        run(count)
         clock, cpu = time.perf_counter() - begin, time.process_time() - begin_cpu
-        print(json.dumps([clock, cpu]), flush=True)
-
-
-def command(module: str, *settings: Any) -> list[str]:
-    """Python's arguments that run a benchmark with these settings."""
-    return ["-m", module] + [
-        f"--{field.name}={getattr(values, field.name)}"
-        for values in settings
-        for field in dataclasses.fields(values)
-        if field.name != "system"
-    ]
+        print(json.dumps([clock / count, cpu / count]), flush=True)
 
 
 def measure(
-    command: Sequence[str], systems: Sequence[str], steps: int, rounds: int
+    command: Sequence[str], systems: Sequence[str], turns: Turns
 ) -> dict[str, Seconds]:
     """System -> medians of a step's seconds.
 
     Args:
       command: Python's arguments; with --system=NAME they `serve` a system.
-      steps: of each turn.
 
     Raises:
       UserError: a system ended; says how to see the reason.
     """
     processes = {system: _start(command, system) for system in systems}
     answers = {system: [] for system in systems}
-    for _ in range(rounds):
+    for _ in range(turns.rounds):
         for system, process in processes.items():
-            process.stdin.write(f"{steps}\n")
+            process.stdin.write(f"{turns.steps}\n")
             process.stdin.flush()
             answers[system].append(json.loads(_answer(command, system, process)))
     for process in processes.values():
         process.stdin.close()
         process.wait()
     return {
-        system: Seconds(
-            *(statistics.median(x) / steps for x in zip(*seconds, strict=True))
-        )
-        for system, seconds in answers.items()
+        system: Seconds(*map(statistics.median, zip(*of_steps, strict=True)))
+        for system, of_steps in answers.items()
     }
 
 

@@ -85,12 +85,9 @@ def report(seconds: dict[str, Seconds], config: PretrainingConfig) -> str:
 
 def bench_train(network: Network, turns: Turns) -> None:
     config = config_files.load(network.config, network.hparams)
-    if turns.system:
-        side_by_side.limit_threads(turns.threads)
-        side_by_side.serve(_steps(turns.system, config))
-        return
-    command = side_by_side.command("tools.bench.train", network, turns)
-    seconds = side_by_side.measure(command, _SYSTEMS, turns.steps, turns.rounds)
+    seconds = side_by_side.compare(
+        "tools.bench.train", network, turns, _SYSTEMS, lambda name: _steps(name, config)
+    )
     print(report(seconds, config))
 
 

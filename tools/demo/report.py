@@ -34,12 +34,10 @@ class Models:
             os.path.join(folder, kind) for kind in (GENERATOR, DISCRIMINATOR)
         )
         self.tokenizer = transformers.AutoTokenizer.from_pretrained(discriminator)
-        self.generator = transformers.ElectraForMaskedLM.from_pretrained(
-            generator
-        ).eval()
+        self.generator = transformers.ElectraForMaskedLM.from_pretrained(generator)
         self.discriminator = transformers.ElectraForPreTraining.from_pretrained(
             discriminator
-        ).eval()
+        )
 
     def is_token(self, word: str) -> bool:
         return len(self.tokenizer.tokenize(word)) == 1

@@ -8,7 +8,7 @@ by their places; tags are predicted one by one.
 """
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -51,13 +51,14 @@ _WINDOW = 3  # characters on either side of a unit
 _MAX_ITERATIONS = 100  # large C may stop short of the optimum
 
 Features = Callable[[list[Row]], sparse.csr_matrix]
+Predict = Callable[[list[Row]], list[Any]]  # as the kind's `scores` takes them
 
 
 class Candidate(NamedTuple):
     """A fitted model, and its C, which dev chooses."""
 
     c: float | None
-    predict: Callable[[list[Row]], list[Any]]  # as the kind's `scores` takes them
+    predict: Predict
 
 
 def names(kind: Kind, wanted: Sequence[str] = ()) -> Sequence[str]:
@@ -102,14 +103,20 @@ def candidates(name: str, data: Dataset) -> Iterator[Candidate]:
     if name == "majority":
         yield Candidate(None, _majority(data))
         return
-    features = _cached(_features(name, data))
-    train, targets = features(data.train), _targets(data)
+    features, targets = _features(name, data), _targets(data)
+    # Each C needs the features of the same rows.
+    known = {id(r): features(r) for r in (data.train, data.dev, data.test) if r}
+
+    def matrix(rows: list[Row]) -> sparse.csr_matrix:
+        return known[id(rows)] if id(rows) in known else features(rows)
+
+    train = matrix(data.train)
     for c in GRID:
         model = _linear(data.kind, c, train.shape[0]).fit(train, targets)
-        yield Candidate(c, _predictor(model, features, data))
+        yield Candidate(c, _predictor(model, matrix, data))
 
 
-def _majority(data: Dataset) -> Callable[[list[Row]], list[Any]]:
+def _majority(data: Dataset) -> Predict:
     """The most frequent label; the mean of numbers; each unit's most frequent tag."""
     labels = [row.label for row in data.train]
     if data.kind is TAGGING:
@@ -124,32 +131,18 @@ def _majority(data: Dataset) -> Callable[[list[Row]], list[Any]]:
     return lambda rows: [prediction] * len(rows)
 
 
-def _majority_tags(train: list[Row]) -> Callable[[list[Row]], list[list[str]]]:
-    counts: dict[str, Counter[str]] = {}
+def _majority_tags(train: list[Row]) -> Predict:
+    def text(row: Row, unit: Unit) -> str:
+        return row.text[unit.start : unit.end]
+
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for row in train:
         for unit in row.label:
-            counts.setdefault(_unit_text(row, unit), Counter())[unit.tag] += 1
-    best = {text: tags.most_common(1)[0][0] for text, tags in counts.items()}
+            counts[text(row, unit)][unit.tag] += 1
+    best = {word: tags.most_common(1)[0][0] for word, tags in counts.items()}
     return lambda rows: [
-        [best.get(_unit_text(row, unit), "O") for unit in row.label] for row in rows
+        [best.get(text(row, unit), "O") for unit in row.label] for row in rows
     ]
-
-
-def _unit_text(row: Row, unit: Unit) -> str:
-    return row.text[unit.start : unit.end]
-
-
-def _cached(features: Features) -> Features:
-    """Computes features once: each C needs those of the same rows."""
-    # Keeps the lists too, so that no other list can get their ids.
-    cache: dict[int, tuple[list[Row], sparse.csr_matrix]] = {}
-
-    def cached(rows: list[Row]) -> sparse.csr_matrix:
-        if id(rows) not in cache:
-            cache[id(rows)] = rows, features(rows)
-        return cache[id(rows)][1]
-
-    return cached
 
 
 def _features(name: str, data: Dataset) -> Features:
@@ -224,9 +217,7 @@ def _linear(kind: Kind, c: float, count: int) -> Any:
     return OneVsRestClassifier(model) if kind is MULTI_LABEL else model
 
 
-def _predictor(
-    model: Any, features: Features, data: Dataset
-) -> Callable[[list[Row]], list[Any]]:
+def _predictor(model: Any, features: Features, data: Dataset) -> Predict:
     def grouped(values: Any, sizes: list[int]) -> list[Any]:
         return np.split(np.asarray(values), np.cumsum(sizes)[:-1])
 

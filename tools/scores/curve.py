@@ -9,10 +9,8 @@ from common.cli import UserError
 from electra_tf.finetune import results
 from electra_tf.finetune.results import Results
 from electra_tf.run_folder import checkpoints, description
-from tools.scores import page as score_page
 from tools.scores import plots
 from tools.scores import table as score_table
-from tools.scores.plots import Curve
 
 
 def chosen_steps(model_dir: str, wanted: Sequence[int] = ()) -> list[int]:
@@ -42,13 +40,13 @@ def write(output_dir: str, by_step: dict[int, Results]) -> None:
     points = {step: results.summary(result) for step, result in by_step.items()}
     first = next(iter(by_step.values()))
     title = f"{first.task} {first.metric}, {first.train_rows:,} rows"
-    png = plots.curves([Curve(title, points)])
+    png = plots.curve(title, points)
     named = [
         (f"step-{step}", dataclasses.replace(result, model=f"step {step:,}"))
         for step, result in sorted(by_step.items())
     ]
     table = score_table.build(named, with_published=False)
-    page = score_page.page(title, table, png)
+    page = score_table.page(title, table, png)
     with files.atomic_writer(os.path.join(output_dir, "curve.png")) as handle:
         handle.write(png)
     files.write_text(os.path.join(output_dir, "curve.html"), page)

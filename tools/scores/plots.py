@@ -1,8 +1,9 @@
 """Plots of scores: models compared, and one model over its pretraining."""
 
-import math
 import textwrap
-from typing import Any, NamedTuple
+from typing import Any
+
+import numpy as np
 
 from electra_tf.finetune.results import INITS, Summary
 from tools import pictures
@@ -11,13 +12,6 @@ from tools.scores.table import Table
 
 _INCHES_PER_MODEL = 0.26
 _COLOURS = {init: f"C{i}" for i, init in enumerate(INITS)} | {"published": "gray"}
-
-
-class Curve(NamedTuple):
-    """A task's scores over the steps of pretraining."""
-
-    title: str
-    points: dict[int, Summary]  # by step
 
 
 def dots(table: Table) -> bytes:
@@ -46,29 +40,30 @@ def dots(table: Table) -> bytes:
 def _draw_column(axis: Any, table: Table, column: score_table.Column) -> None:
     for y, row in enumerate(table.rows):
         if column in row.cells:
-            summary, colour = row.cells[column].summary, _COLOURS[row.init]
-            values = [100 * value for value in summary.by_seed.values()]
+            values, mean, sd = _percent(row.cells[column].summary)
+            colour = _COLOURS[row.init]
             axis.plot(values, [y] * len(values), ".", color=colour, alpha=0.5, ms=5)
-            sd = 0.0 if math.isnan(summary.sd) else 100 * summary.sd
-            axis.errorbar(100 * summary.mean, y, xerr=sd, fmt="o", color=colour, ms=6)
+            axis.errorbar(mean, y, xerr=sd, fmt="o", color=colour, ms=6)
     axis.set_title(score_table.title(column, table.columns), fontsize=9)
     axis.set_yticks(range(len(table.rows)), [row.model for row in table.rows])
     axis.set_ylim(len(table.rows) - 0.5, -0.5)
 
 
-def curves(drawn: list[Curve]) -> bytes:
-    """A PNG with a panel for each task: seeds, their mean and standard deviation."""
-    figure, panels = pictures.panels(len(drawn), 5.0, 3.2)
-    for axis, curve in zip(panels, drawn, strict=True):
-        steps = sorted(curve.points)
-        means = [100 * curve.points[step].mean for step in steps]
-        sds = [100 * curve.points[step].sd for step in steps]
-        sds = [0.0 if math.isnan(sd) else sd for sd in sds]
-        for step in steps:
-            values = [100 * value for value in curve.points[step].by_seed.values()]
-            axis.plot([step] * len(values), values, ".", color="C0", alpha=0.5, ms=5)
-        axis.errorbar(steps, means, yerr=sds, fmt="o-", color="C0", capsize=3)
-        axis.set_title(curve.title, fontsize=10)
-        axis.set_xlabel("step of pretraining", fontsize=9)
-        axis.xaxis.set_major_formatter("{x:,.0f}")
+def curve(title: str, points: dict[int, Summary]) -> bytes:
+    """A PNG of scores by step: seeds, their mean and standard deviation."""
+    figure, (axis,) = pictures.panels(1, 5.0, 3.2)
+    scores = {step: _percent(points[step]) for step in sorted(points)}
+    for step, (values, _, _) in scores.items():
+        axis.plot([step] * len(values), values, ".", color="C0", alpha=0.5, ms=5)
+    means, sds = ([score[i] for score in scores.values()] for i in (1, 2))
+    axis.errorbar(list(scores), means, yerr=sds, fmt="o-", color="C0", capsize=3)
+    axis.set_title(title, fontsize=10)
+    axis.set_xlabel("step of pretraining", fontsize=9)
+    axis.xaxis.set_major_formatter("{x:,.0f}")
     return pictures.png(figure)
+
+
+def _percent(summary: Summary) -> tuple[list[float], float, float]:
+    """Seeds, their mean, and their standard deviation, 0 if there is none."""
+    values = [100 * value for value in summary.by_seed.values()]
+    return values, 100 * summary.mean, 100 * np.nan_to_num(summary.sd)

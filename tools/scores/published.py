@@ -20,20 +20,18 @@ class Published(NamedTuple):
     scores: dict[tuple[str, str], float]  # (task, metric) -> in [0, 1]
 
 
-def _read(source: str, line: str) -> Published:
-    model, *percents = line.split()
-    scores = {
+def _scores(percents: list[str]) -> dict[tuple[str, str], float]:
+    return {
         tuple(column.split()): float(percent) / 100
         for column, percent in zip(_DATA["columns"], percents, strict=True)
         if percent != "-"
     }
-    return Published(model, source, scores)
 
 
 SYSTEMS = tuple(
-    _read(source, line)
+    Published(model, source, _scores(percents))
     for source, table in _DATA["tables"].items()
-    for line in table.splitlines()
+    for model, *percents in map(str.split, table.splitlines())
 )
 
 

@@ -1,11 +1,14 @@
-"""Models x tasks from many results.json: the table, and notes on it."""
+"""Models x tasks from many results.json: a table with notes, as Markdown or HTML."""
 
 import collections
+import itertools
 import math
 import statistics
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from common import html_page
+from common.html_page import Heading, Number, Picture
 from electra_tf.finetune import results
 from electra_tf.finetune.results import Results, Summary
 from tools.scores import published as published_scores
@@ -69,11 +72,14 @@ def build(
     by_folder: Iterable[tuple[str, Results]], with_published: bool = True
 ) -> Table:
     """The table of (folder, results), in their order."""
-    runs = _labelled(list(by_folder))
+    runs = _labelled(by_folder)
     columns = sorted({run.column for run in runs})
     different, notes = _different_data(runs, columns)
     rows: dict[tuple[str, str], dict[Column, Cell]] = {}
-    best = _best(runs)
+    best: dict[Column, float] = {}
+    for run in runs:
+        if math.isfinite(run.summary.mean):
+            best[run.column] = max(best.get(run.column, -math.inf), run.summary.mean)
     for run in sorted(runs, key=lambda run: _ORDER.index(run.results.init)):
         mark = DIFFERENT_DATA if run in different else ""
         is_best = run.summary.mean == best.get(run.column)
@@ -87,29 +93,20 @@ def build(
     return Table(columns, shown, _deltas(runs), notes)
 
 
-def _labelled(by_folder: list[tuple[str, Results]]) -> list[_Run]:
+def _labelled(by_folder: Iterable[tuple[str, Results]]) -> list[_Run]:
     """Runs named by their models; with the folder where two would share a cell."""
     runs = []
     for folder, result in by_folder:
         summary = results.summary(result)
         column = Column(result.task, result.train_rows, result.metric, summary.split)
-        runs.append((folder, result, column, summary))
-    cells = collections.Counter((r.model, r.init, column) for _, r, column, _ in runs)
+        runs.append((folder, _Run(result.model, column, result, summary)))
+    cells = collections.Counter((r.label, r.results.init, r.column) for _, r in runs)
     return [
-        _Run(
-            r.model if cells[r.model, r.init, column] == 1 else f"{r.model} [{folder}]",
-            *(column, r, summary),
-        )
-        for folder, r, column, summary in runs
+        run._replace(label=f"{run.label} [{folder}]")
+        if cells[run.label, run.results.init, run.column] > 1
+        else run
+        for folder, run in runs
     ]
-
-
-def _best(runs: list[_Run]) -> dict[Column, float]:
-    best: dict[Column, float] = {}
-    for run in runs:
-        if math.isfinite(run.summary.mean):
-            best[run.column] = max(best.get(run.column, -math.inf), run.summary.mean)
-    return best
 
 
 def _different_data(
@@ -133,8 +130,7 @@ def _different_data(
             f"{DIFFERENT_DATA} {title(column, columns)}: not comparable, the rows "
             f"differ ({'; '.join(who)}, by data_sha256)"
         )
-        different += [run for run in runs if run.column == column]
-        different = [r for r in different if r not in by_data[usual]]
+        different += [run for data in by_data if data != usual for run in by_data[data]]
     return different, notes
 
 
@@ -151,21 +147,16 @@ def _failures(runs: list[_Run]) -> list[str]:
 def _published(columns: list[Column]) -> list[Row]:
     rows = []
     for system in published_scores.SYSTEMS:
-        cells = {
-            column: Cell(
-                Summary(
-                    "test",
-                    system.scores[column.task, column.metric],
-                    math.nan,
-                    1,
-                    0,
-                    {},
-                )
-            )
+        scores = {
+            column: system.scores[column.task, column.metric]
             for column in columns
             if (column.task, column.metric) in system.scores
             and column.split == "test"
             and published_scores.belongs(column.task, column.train_rows)
+        }
+        cells = {
+            column: Cell(Summary("test", score, math.nan, 1, 0, {}))
+            for column, score in scores.items()
         }
         if cells:
             rows.append(Row(system.model, "published", cells))
@@ -174,13 +165,7 @@ def _published(columns: list[Column]) -> list[Row]:
 
 def _deltas(runs: list[_Run]) -> list[Delta]:
     """Pretrained minus random, in each column, for runs that had the same rows."""
-    by_init = {
-        init: sorted(
-            (run for run in runs if run.results.init == init),
-            key=lambda run: (run.column, run.label),
-        )
-        for init in ("pretrained", "random")
-    }
+    runs = sorted(runs, key=lambda run: (run.column, run.label))
     return [
         Delta(
             a.column,
@@ -193,9 +178,9 @@ def _deltas(runs: list[_Run]) -> list[Delta]:
                 if math.isfinite(value - b.summary.by_seed.get(seed, math.nan))
             },
         )
-        for a in by_init["pretrained"]
-        for b in by_init["random"]
-        if a.column == b.column and a.results.data_sha256 == b.results.data_sha256
+        for a, b in itertools.permutations(runs, 2)
+        if (a.results.init, b.results.init) == ("pretrained", "random")
+        and (a.column, a.results.data_sha256) == (b.column, b.results.data_sha256)
     ]
 
 
@@ -237,40 +222,59 @@ def delta_text(delta: Delta) -> str:
     return f"{text} (better with {above} of {len(values)} seeds)"
 
 
-HEADINGS = ("model", "weights")
-DELTA_HEADINGS = ("task", "pretrained", "random", "pretrained - random")
-EXPLANATION = (
+_EXPLANATION = (
     "Mean ± sample standard deviation in percent (number of seeds). Bold: the best "
     "measured here. Dev chooses the epoch; the test rows are scored once."
 )
 
 
+def _scores(table: Table) -> html_page.Table:
+    """A line for each model, with a number for each column."""
+    rows = [
+        (row.model, row.init, *(_number(row, column) for column in table.columns))
+        for row in table.rows
+    ]
+    titles = (title(column, table.columns) for column in table.columns)
+    return html_page.Table(("model", "weights", *titles), rows)
+
+
+def _number(row: Row, column: Column) -> Number:
+    is_best = column in row.cells and row.cells[column].is_best
+    return Number(cell_text(row, column), is_best=is_best)
+
+
+def _differences(table: Table) -> html_page.Table:
+    headings = ("task", "pretrained", "random", "pretrained - random")
+    rows = [
+        (title(d.column, table.columns), *d[1:3], Number(delta_text(d)))
+        for d in table.deltas
+    ]
+    return html_page.Table(headings, rows)
+
+
+def page(heading: str, table: Table, png: bytes) -> str:
+    """An HTML page: the table, the differences, the notes and a picture."""
+    parts = [_scores(table), _EXPLANATION]
+    if table.deltas:
+        parts += [Heading("Pretrained and random weights"), _differences(table)]
+    return html_page.page(heading, [*parts, *table.notes, Picture(png, "scores")])
+
+
 def markdown(table: Table) -> str:
     """The table, the differences and the notes."""
-    headings = [*HEADINGS, *(title(column, table.columns) for column in table.columns)]
-    rows = []
-    for row in table.rows:
-        texts = [row.model, row.init]
-        for column in table.columns:
-            text, cell = cell_text(row, column), row.cells.get(column)
-            texts.append(f"**{text}**" if cell and cell.is_best else text)
-        rows.append(texts)
-    parts = [_grid(headings, rows), EXPLANATION]
+    parts = [_in_markdown(_scores(table)), _EXPLANATION]
     if table.deltas:
-        parts.append(_grid([*DELTA_HEADINGS], delta_rows(table)))
+        parts.append(_in_markdown(_differences(table)))
     parts += [f"- {note}" for note in table.notes]
     return "\n\n".join(parts) + "\n"
 
 
-def delta_rows(table: Table) -> list[list[str]]:
-    return [
-        [title(d.column, table.columns), d.pretrained, d.random, delta_text(d)]
-        for d in table.deltas
-    ]
+def _in_markdown(table: html_page.Table) -> str:
+    def text(cell: str | Number) -> str:
+        if isinstance(cell, str):
+            return cell.replace("|", "\\|")
+        return f"**{cell.text}**" if cell.is_best else cell.text
 
-
-def _grid(headings: list[str], rows: list[list[str]]) -> str:
-    rule = ["---" if i < len(HEADINGS) else "---:" for i in range(len(headings))]
-    lines = [headings, rule, *rows]
-    cells = [[text.replace("|", "\\|") for text in line] for line in lines]
-    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
+    rule = ["---:" if isinstance(cell, Number) else "---" for cell in table.rows[0]]
+    lines = [map(text, line) for line in (table.columns, rule, *table.rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -72,17 +72,13 @@ def compile_module(
         command = [*module, path, str(replicas), topology, chip_config]
         environment = {**os.environ, **_ENVIRONMENT}
         run = subprocess.run(command, env=environment, capture_output=True, text=True)
+        too_much = _TOO_MUCH.search(run.stderr)
+        if run.returncode and too_much:
+            raise DoesNotFitError(float(too_much[1]) * _UNITS[too_much[2]])
         if run.returncode:
-            raise _error(run.stderr, topology)
+            raise UserError(f"the compiler for {topology} failed: {run.stderr[-2000:]}")
         with open(path + ".json", encoding="utf-8") as file:
             return Compiled(**json.load(file))
-
-
-def _error(stderr: str, topology: str) -> Exception:
-    too_much = _TOO_MUCH.search(stderr)
-    if too_much:
-        return DoesNotFitError(float(too_much[1]) * _UNITS[too_much[2]])
-    return UserError(f"the compiler for {topology} failed: {stderr[-2000:]}")
 
 
 def _compile(path: str, replicas: int, topology: str, chip_config: str) -> None:
@@ -137,7 +133,8 @@ def _as_for_a_tpu(module: Any) -> None:
     default = hlo.RngAlgorithmAttr.get("DEFAULT")
     for philox in by_name["stablehlo.rng_bit_generator"]:
         with ir.InsertionPoint(philox), philox.location:
-            state = hlo.slice(philox.operands[0], *(_indices(i) for i in (0, 2, 1)))
+            indices = (ir.DenseI64ArrayAttr.get([i]) for i in (0, 2, 1))
+            state = hlo.slice(philox.operands[0], *indices)
             state_after, bits = philox.results
             drawn = hlo.RngBitGeneratorOp(state.type, bits.type, default, state)
         bits.replace_all_uses_with(drawn.results[1])
@@ -145,17 +142,9 @@ def _as_for_a_tpu(module: Any) -> None:
         philox.erase()
 
 
-def _indices(i: int) -> Any:
-    from jax._src.lib.mlir import ir
-
-    return ir.DenseI64ArrayAttr.get([i])
-
-
 def _numbers(executable: Any) -> Compiled:
-    memory, analysis = (
-        executable.get_compiled_memory_stats(),
-        executable.cost_analysis(),
-    )
+    memory = executable.get_compiled_memory_stats()
+    analysis = executable.cost_analysis()
     hbm_bytes = (
         memory.argument_size_in_bytes
         + memory.output_size_in_bytes

@@ -16,6 +16,20 @@ from tools.tpu.topology import Topology
 # Weights and the optimizer's two slots, float32.
 _STATE_BYTES = 3 * 4
 
+_SPEED = {
+    "arithmetic": "{tflop_per_core:.3g} TFLOP per core, of which the model needs "
+    "{model_tflop_per_core:.3g}",
+    "memory traffic": "{gb_moved_per_core:.4g} GB per core",
+    "estimated step": "{estimated_seconds:.3g} s ({estimated_cycles:,} cycles)",
+    "share of peak": "{mfu:.1%} of {peak_tflops:.1f} TFLOP/s",
+    "steps per day": "{steps_per_day:,.0f}",
+    "whole run": "{days:.3g} days for {num_train_steps:,} steps",
+    "all-reduces": "{all_reduces}, not estimated; at the links' bandwidth at least "
+    "{all_reduce_seconds:.3g} s more",
+    "not estimated": "{unestimated}; at least {unestimated_seconds:.3g} s more",
+}
+_LOOPS = {"counted once": "{loops} loops, so a step takes longer"}
+
 
 class StepCosts:
     """A config's step on one topology; each number of rows is compiled once."""
@@ -33,9 +47,6 @@ class StepCosts:
             self._known[rows] = self._setting(rows) | self._needs(rows)
         return self._known[rows]
 
-    def fits(self, rows: int) -> bool:
-        return self.at(rows)["fits"]
-
     def _setting(self, rows: int) -> dict[str, Any]:
         topology = self._topology
         return {
@@ -49,17 +60,15 @@ class StepCosts:
         }
 
     def _needs(self, rows: int) -> dict[str, Any]:
-        state = _STATE_BYTES * self._parameters
-        if state > self._topology.chip.hbm_gib * 2**30:
-            return _does_not_fit(state)
-        start = time.monotonic()
+        state, start = _STATE_BYTES * self._parameters, time.monotonic()
         try:
-            compiled = self._compiled(rows)
+            if state > self._topology.chip.hbm_gib * 2**30:
+                raise compiler.DoesNotFitError(state)
+            return self._values(rows, self._compiled(rows))
         except compiler.DoesNotFitError as error:
-            return _does_not_fit(error.hbm_bytes)
+            return {"fits": False, "hbm_gib_per_core": error.hbm_bytes / 2**30}
         finally:
             logging.info("%d rows: %.0f s", rows, time.monotonic() - start)
-        return self._values(rows, compiled)
 
     def _compiled(self, rows: int) -> compiler.Compiled:
         device = self._topology.chip.compiled_for
@@ -103,10 +112,6 @@ class StepCosts:
         }
 
 
-def _does_not_fit(hbm_bytes: float) -> dict[str, Any]:
-    return {"fits": False, "hbm_gib_per_core": hbm_bytes / 2**30}
-
-
 def largest_multiple_of_8(fits: Callable[[int], bool], start: int) -> int:
     """The largest number that fits, 0 if none does; `start` is a multiple of 8 too."""
     low, high = 0, start
@@ -137,27 +142,9 @@ def _speed(values: dict[str, Any]) -> list[str]:
         f"{kind} writes {size:.3g} GB"
         for kind, size in values["unestimated_gb"].items()
     )
-    lines = [
-        f"  arithmetic        {values['tflop_per_core']:.3g} TFLOP per core, of which "
-        f"the model needs {values['model_tflop_per_core']:.3g}",
-        f"  memory traffic    {values['gb_moved_per_core']:.4g} GB per core",
-        f"  estimated step    {values['estimated_seconds']:.3g} s "
-        f"({values['estimated_cycles']:,} cycles)",
-        f"  share of peak     {values['mfu']:.1%} of "
-        f"{values['peak_tflops']:.1f} TFLOP/s",
-        f"  steps per day     {values['steps_per_day']:,.0f}",
-        f"  whole run         {values['days']:.3g} days for "
-        f"{values['num_train_steps']:,} steps",
-        f"  all-reduces       {values['all_reduces']}, not estimated; at the links' "
-        f"bandwidth at least {values['all_reduce_seconds']:.3g} s more",
-        f"  not estimated     {unestimated or 'nothing'}; at least "
-        f"{values['unestimated_seconds']:.3g} s more",
-    ]
-    if values["loops"]:
-        lines.append(
-            f"  counted once      {values['loops']} loops, so a step takes longer"
-        )
-    return lines
+    shown = values | {"unestimated": unestimated or "nothing"}
+    forms = _SPEED | (_LOOPS if values["loops"] else {})
+    return [f"  {name:<18}{form.format_map(shown)}" for name, form in forms.items()]
 
 
 def _shares(values: dict[str, Any]) -> list[str]:

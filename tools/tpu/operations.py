@@ -122,11 +122,8 @@ def costliest(operations: list[Operation], count: int) -> list[dict[str, Any]]:
         key = (operation.part, operation.kind, name, operation.shape)
         alike[key].append(operation.cycles or 0)
     largest = sorted(alike.items(), key=lambda item: -sum(item[1]))[:count]
+    names = ("part", "kind", "name", "shape", "count", "cycles")
     return [
-        {
-            **dict(zip(("part", "kind", "name", "shape"), key, strict=True)),
-            "count": len(cycles),
-            "cycles": sum(cycles),
-        }
+        dict(zip(names, (*key, len(cycles), sum(cycles)), strict=True))
         for key, cycles in largest
     ]

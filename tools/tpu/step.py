@@ -20,8 +20,8 @@ from electra_tf.pretrain import step as train_step
 from electra_tf.pretrain.compiled_steps import Trainer
 from electra_tf.pretrain.step import ReplicaStep
 
-# Calls that open a scope of this name. Scopes nest, and gradients inherit them, so an
-# operation is named by all calls that led to it.
+# Calls that open a scope of this name ("": the layer's own). Scopes nest, and gradients
+# inherit them, so an operation is named by all calls that led to it.
 _SCOPES = (
     (masking, "mask", "masking"),
     (masking, "corrupt", "masking"),
@@ -38,6 +38,7 @@ _SCOPES = (
     (encoder.Embeddings, "__call__", "embeddings"),
     (attention.SelfAttention, "__call__", "attention"),
     (encoder.Layer, "__call__", "layer"),
+    (layers.Dense, "__call__", ""),
     (layers.LayerNorm, "__call__", "layer_norm"),
     (layers.LayerNorm, "after_residual", "layer_norm"),
     (encoder, "dropout", "dropout"),
@@ -52,7 +53,7 @@ def named_parts() -> Iterator[None]:
     def scoped(function, name):
         @functools.wraps(function)
         def call(*args, **kwargs):
-            with tf.name_scope(name):
+            with tf.name_scope(name or args[0].kernel.name.split("/kernel")[0]):
                 return function(*args, **kwargs)
 
         return call
@@ -63,27 +64,11 @@ def named_parts() -> Iterator[None]:
         backward = scoped(backward_function, scope)
         record_operation(op_type, results, tensors, backward, **kwargs)
 
-    def dense(function):
-        # Several layers have these; the variable's name tells them apart.
-        @functools.wraps(function)
-        def call(self, x, *args, **kwargs):
-            with tf.name_scope(self.kernel.name.split("/kernel")[0]):
-                return function(self, x, *args, **kwargs)
-
-        return call
-
+    record_operation = record.record_operation
+    patched = [(o, method, scoped(getattr(o, method), n)) for o, method, n in _SCOPES]
     with contextlib.ExitStack() as stack:
-        for owner, method, name in _SCOPES:
-            wrapped = scoped(getattr(owner, method), name)
-            patch = unittest.mock.patch.object(owner, method, wrapped)
-            stack.enter_context(patch)
-        wrapped = dense(layers.Dense.__call__)
-        patch = unittest.mock.patch.object(layers.Dense, "__call__", wrapped)
-        stack.enter_context(patch)
-        record_operation = record.record_operation
-        stack.enter_context(
-            unittest.mock.patch.object(record, "record_operation", recorded)
-        )
+        for patch in (*patched, (record, "record_operation", recorded)):
+            stack.enter_context(unittest.mock.patch.object(*patch))
         yield
 
 

@@ -3,27 +3,12 @@
 import json
 
 import pytest
+from helpers import tiny
 
-from electra_tf import config as config_lib
 from tools.bench import finetune, systems
 from tools.bench.side_by_side import Seconds
 
-CONFIG = config_lib.from_dict(
-    {
-        "model_hparam_overrides": {
-            "hidden_size": 32,
-            "num_hidden_layers": 1,
-            "num_attention_heads": 2,
-            "max_position_embeddings": 32,
-        },
-        "embedding_size": 16,
-        "generator_hidden_size": 1.0,
-        "vocab_size": 40,
-        "max_seq_length": 16,
-        "train_batch_size": 4,
-    },
-    "bench",
-)
+CONFIG = tiny.config(train_batch_size=4)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

@@ -15,7 +15,8 @@ side_by_side.serve(lambda count: time.sleep(count * pause))
 
 
 def test_seconds_are_of_a_step():
-    found = side_by_side.measure(["-c", SCRIPT], ["quick", "slow"], steps=2, rounds=3)
+    turns = side_by_side.Turns(steps=2, rounds=3)
+    found = side_by_side.measure(["-c", SCRIPT], ["quick", "slow"], turns)
     assert list(found) == ["quick", "slow"]
     assert found["quick"].clock < 0.1 <= found["slow"].clock
     assert found["slow"].cpu < 0.1
@@ -23,4 +24,4 @@ def test_seconds_are_of_a_step():
 
 def test_a_system_that_ends_is_named():
     with pytest.raises(UserError, match="strange ended"):
-        side_by_side.measure(["-c", SCRIPT], ["strange"], steps=1, rounds=1)
+        side_by_side.measure(["-c", SCRIPT], ["strange"], side_by_side.Turns())

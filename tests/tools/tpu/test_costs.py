@@ -51,7 +51,7 @@ def test_variables_alone_are_too_much(monkeypatch):
     config = _demo(vocab_size=40_000_000)
     costs = step_costs.StepCosts(config, tpu_topology.parse("v3-8"))
     values = costs.at(8)
-    assert not values["fits"] and not costs.fits(16)
+    assert not values["fits"] and not costs.at(16)["fits"]
     assert values["hbm_gib_per_core"] > 12 * 64 * 40_000_000 / 2**30
 
 
