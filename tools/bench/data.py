@@ -64,13 +64,13 @@ def make_corpus(work_dir: str, num_threads: int) -> tuple[str, str]:
     if not files.exists(os.path.join(vocab_dir, manifest.NAME)):
         logging.info("making a corpus under %s", work_dir)
         _module("tools.demo.corpus", output=raw, num_threads=num_threads)
-        fields = {"text_field": "text", "group_field": "thread_id"}
         _module(
             "data_prep.clean_corpus",
             input=raw,
             output_dir=clean,
+            text_field="text",
+            group_field="thread_id",
             overwrite=True,
-            **fields,
         )
         _module(
             "data_prep.train_vocab",

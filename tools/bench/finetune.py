@@ -9,6 +9,7 @@ and by CPU seconds.
 """
 
 import dataclasses
+import itertools
 import json
 
 from common import cli
@@ -70,12 +71,8 @@ def report(seconds: dict[str, Seconds], dtypes: list[str], batch_size: int) -> s
 def bench_finetune(network: Network, turns: Turns) -> None:
     config = config_files.load(network.config, network.hparams)
     dtypes = ["float32", "bfloat16"] if network.bfloat16 else ["float32"]
-    names = [
-        f"{work} {dtype} {name}"
-        for work in _WORK
-        for dtype in dtypes
-        for name in ("ours", "PyTorch")
-    ]
+    whose = ("ours", "PyTorch")
+    names = [" ".join(parts) for parts in itertools.product(_WORK, dtypes, whose)]
     seconds = side_by_side.compare(
         "tools.bench.finetune", network, turns, names, lambda name: _steps(name, config)
     )

@@ -5,6 +5,7 @@ reads the config's train_batch_size and max_seq_length, and its discriminator's 
 """
 
 import dataclasses
+import functools
 import os
 import tempfile
 from collections.abc import Callable
@@ -56,7 +57,7 @@ def our_pretraining(config: PretrainingConfig, compute_dtype: str) -> Steps:
     def batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
         read = tf.data.TFRecordDataset(path).repeat()
         whole = read.batch(config.train_batch_size, drop_remainder=True)
-        parse = lambda serialized: example.parse_batch(serialized, length)  # noqa: E731
+        parse = functools.partial(example.parse_batch, max_seq_length=length)
         return whole.map(parse).prefetch(4)
 
     iterator = iter(running.distribute(batches))

@@ -18,8 +18,6 @@ from common.cli import UserError, flag
 from electra_tf.weights.parameter_names import DISCRIMINATOR, GENERATOR
 from tools.demo import corpus
 
-Run = dict[str, list[dict[str, Any]]]  # as in tools.run_page, which is slow to import
-
 _NUM_HELD = 10
 _EXPECTED = 8
 
@@ -94,18 +92,14 @@ def _shown(pairs: list[tuple[str, float]]) -> str:
     return "  ".join(f"{token} {value:.2f}" for token, value in pairs)
 
 
-def evaluations(model_dir: str, run: Run) -> list[dict[str, Any]]:
-    """The evaluations of a run's log.
+def print_evaluations(model_dir: str, evaluations: list[dict[str, Any]]) -> None:
+    """Prints the values of a run's first and last evaluation.
 
     Raises:
-      UserError: those of the start and the end are missing.
+      UserError: there are fewer than two.
     """
-    if len(run["eval"]) < 2:
+    if len(evaluations) < 2:
         raise UserError(f"{model_dir} has no evaluation of the start and the end")
-    return run["eval"]
-
-
-def print_evaluation(evaluations: list[dict[str, Any]]) -> None:
     first, last = evaluations[0], evaluations[-1]
     steps = [f"step {record['step']}" for record in (first, last)]
     print(f"\n{'held-out records':28} {steps[0]:>10} {steps[1]:>10}")
@@ -127,7 +121,7 @@ def report(settings: Settings) -> None:
     work_dir = settings.work_dir
     model_dir = os.path.join(work_dir, "model")
     run = run_page.read_run(model_dir)
-    evaluated = evaluations(model_dir, run)
+    print_evaluations(model_dir, run["eval"])
     models = Models(os.path.join(work_dir, "hf"))
     held = corpus.held_sentences(
         seed=0,
@@ -135,17 +129,15 @@ def report(settings: Settings) -> None:
         predicate=lambda s: models.is_token(s.text.split()[s.word_index]),
     )
     counts = examine(models, held)
-    print_evaluation(evaluated)
     curves = os.path.join(work_dir, "curves.png")
     with files.atomic_writer(curves) as handle:
         handle.write(run_page.plot({"demo": run}))
     print(f"\ncurves: {curves}")
-    print(f"generator's first filler is grammatical: {counts['filler']} of {len(held)}")
-    print(
-        f"replaced word has the highest score:     {counts['replaced']} of {len(held)}"
-    )
-    if min(counts.values()) < _EXPECTED:
-        logging.warning("expected at least %d of %d of each", _EXPECTED, len(held))
+    filler, replaced, total = counts["filler"], counts["replaced"], len(held)
+    print(f"generator's first filler is grammatical: {filler} of {total}")
+    print(f"replaced word has the highest score:     {replaced} of {total}")
+    if min(filler, replaced) < _EXPECTED:
+        logging.warning("expected at least %d of %d of each", _EXPECTED, total)
 
 
 if __name__ == "__main__":

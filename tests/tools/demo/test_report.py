@@ -7,37 +7,23 @@ from tools.demo import report
 from tools.demo.corpus import HeldSentence
 
 
-def _record(kind: str, step: int, **values: float) -> dict:
+def _record(step: int, **values: float) -> dict:
     names = ("loss", "masked_lm_loss", "disc_loss", "disc_auc")
-    return {"kind": kind, "step": step, **dict.fromkeys(names, 0.5), **values}
+    return {"kind": "eval", "step": step, **dict.fromkeys(names, 0.5), **values}
 
 
-RECORDS = [
-    _record("eval", 0, loss=41.5),
-    _record("train", 5),
-    _record("train", 10),
-    _record("eval", 10, loss=30.25),
-]
+EVALUATIONS = [_record(0, loss=41.5), _record(5), _record(10, loss=30.25)]
 
 
-def _run(records: list[dict]) -> dict[str, list[dict]]:
-    return {k: [r for r in records if r["kind"] == k] for k in ("train", "eval")}
-
-
-def test_evaluations_are_in_order():
-    evaluations = report.evaluations("model", _run(RECORDS))
-    assert [record["loss"] for record in evaluations] == [41.5, 30.25]
-
-
-@pytest.mark.parametrize("records", [[], RECORDS[:3]], ids=["empty", "no last eval"])
-def test_metrics_of_an_unfinished_run_are_refused(records):
+@pytest.mark.parametrize("records", [[], EVALUATIONS[:1]], ids=["none", "no last"])
+def test_evaluations_of_an_unfinished_run_are_refused(records):
     message = "some/model has no evaluation of the start and the end"
     with pytest.raises(UserError, match=message):
-        report.evaluations("some/model", _run(records))
+        report.print_evaluations("some/model", records)
 
 
 def test_evaluation_table_shows_first_and_last(capsys):
-    report.print_evaluation([RECORDS[0], RECORDS[3]])
+    report.print_evaluations("model", EVALUATIONS)
     lines = capsys.readouterr().out.strip().splitlines()
     assert lines[0].split()[-4:] == ["step", "0", "step", "10"]
     assert ["loss", "41.5000", "30.2500"] in [line.split() for line in lines]
