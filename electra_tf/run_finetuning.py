@@ -101,7 +101,7 @@ def train(run: Run, custom: CustomTask, settings: Settings, devices: Devices) ->
     from electra_tf.finetune import pretrained, protocol
 
     begun_with = pretrained.read(run.init_from, run.init_vocab, run.init_step)
-    strategy = strategies.from_flags(devices)
+    strategy = strategies.make_strategy(devices)
     if strategies.is_chief(strategy):
         _prepare_output_dir(run, custom)
     scored = protocol.score(
@@ -161,7 +161,7 @@ def predict(
     rows = readers.unlabelled(task, prediction.input)
     begin = time.monotonic()
     predictor = predictions.Predictor(
-        model_dir, strategies.from_flags(devices), settings.predict_batch_size
+        model_dir, strategies.make_strategy(devices), settings.predict_batch_size
     )
     with files.atomic_writer(prediction.output) as handle:
         for line in predictor.lines(prediction.output, rows):

@@ -18,6 +18,7 @@ from helpers import GOLDEN
 from electra_tf import config as config_lib
 from electra_tf import optimizer
 from electra_tf.devices import strategies
+from electra_tf.devices.flags import Devices
 from electra_tf.model.batch import Inputs
 from electra_tf.pretrain import compiled_steps, objective
 from electra_tf.pretrain.masking import Masked
@@ -76,7 +77,7 @@ def test_recording(path: pathlib.Path):
         max_predictions_per_seq=meta["max_predictions_per_seq"],
     )
     config = config_lib.from_dict(hparams, path.name)
-    run = compiled_steps.Trainer(config, strategies.make_strategy("cpu"))
+    run = compiled_steps.Trainer(config, strategies.make_strategy(Devices("cpu")))
     variables = run.model.named_variables
     shapes = {name: variable.shape.as_list() for name, variable in variables.items()}
     assert shapes == {name: list(shape) for name, shape in meta["variables"]}

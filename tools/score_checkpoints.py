@@ -48,7 +48,7 @@ def score_checkpoints(given: Scored, settings: Settings, devices: Devices) -> No
     from tools.scores import curve
 
     steps = curve.chosen_steps(given.model_dir, wanted)
-    strategy = strategies.from_flags(devices)
+    strategy = strategies.make_strategy(devices)
     settings = protocol.resolved(settings, task, strategy)
     dataset = splits.load(task, given.data_dir, given.train_rows)
     name = os.path.basename(given.model_dir.rstrip("/"))

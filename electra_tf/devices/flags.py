@@ -4,15 +4,15 @@ import dataclasses
 
 from common.cli import flag
 
-STRATEGIES = ("auto", "cpu", "gpu", "mirrored", "multiworker", "tpu")
-
 
 @dataclasses.dataclass(frozen=True)
 class Devices:
     """Devices."""
 
     strategy: str = flag(
-        "auto", "Devices to run on; auto takes the best there are.", choices=STRATEGIES
+        "auto",
+        "Devices to run on; auto takes the best there are.",
+        choices=("auto", "cpu", "gpu", "mirrored", "multiworker", "tpu"),
     )
     tpu: str = flag("", "A TPU's name or address; 'local' on a TPU VM.")
     tpu_zone: str = flag("", "Zone of a TPU given by name.")

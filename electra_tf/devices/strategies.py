@@ -1,6 +1,5 @@
-"""Which devices train: one value, `--strategy`, names the tf.distribute strategy."""
+"""Which devices train, as a tf.distribute strategy, and what their replicas share."""
 
-import dataclasses
 import functools
 import json
 import os
@@ -11,44 +10,27 @@ from absl import logging
 
 from common.cli import UserError
 from electra_tf.devices import tpu as tpu_strategy
-from electra_tf.devices.flags import STRATEGIES, Devices
+from electra_tf.devices.flags import Devices
 
 # What a host reads: its batches, an element a replica in turn.
 HostBatches = Callable[[tf.distribute.InputContext], tf.data.Dataset]
 
 
-def from_flags(devices: Devices) -> tf.distribute.Strategy:
-    """As `make_strategy`."""
-    return make_strategy(*dataclasses.astuple(devices))
-
-
-def make_strategy(
-    name: str, tpu: str = "", tpu_zone: str = "", gcp_project: str = ""
-) -> tf.distribute.Strategy:
-    """The strategy of this name; call it before TensorFlow computes anything.
-
-    Args:
-      name: "cpu"; "gpu" (the first one); "mirrored" (all of this machine's);
-        "multiworker" (every process that the environment's TF_CONFIG names); "tpu"
-        (all cores of `tpu`, a pod's too); "auto" takes what there is: several workers
-        if TF_CONFIG names them, else a TPU, else GPUs, else the CPU.
-      tpu: name or address of a TPU, "local" on a TPU VM.
-      tpu_zone, gcp_project: where a TPU of that name is, if not here.
+def make_strategy(devices: Devices) -> tf.distribute.Strategy:
+    """The strategy of these flags; call it before TensorFlow computes anything.
 
     Raises:
       UserError: there is no such device.
     """
-    name = best_strategy(tpu) if name == "auto" else name
+    name = devices.strategy
+    name = best_strategy(devices.tpu) if name == "auto" else name
     if name == "multiworker":
         return _multi_worker_strategy()
     if name == "tpu":
-        return tpu_strategy.make_strategy(
-            tpu or tpu_strategy.LOCAL, tpu_zone, gcp_project
-        )
+        tpu = devices.tpu or tpu_strategy.LOCAL
+        return tpu_strategy.make_strategy(tpu, devices.tpu_zone, devices.gcp_project)
     if name == "cpu":
         return tf.distribute.OneDeviceStrategy("/cpu:0")
-    if name not in STRATEGIES:
-        raise UserError(f"--strategy={name}: choose {', '.join(STRATEGIES)}")
     if not tf.config.list_physical_devices("GPU"):
         raise UserError(
             f"--strategy={name}, but TensorFlow sees no GPU: check that nvidia-smi "
@@ -60,7 +42,7 @@ def make_strategy(
 
 
 def best_strategy(tpu: str) -> str:
-    """The strategy that "auto" stands for on this machine."""
+    """What "auto" is: several workers, else a TPU, else GPUs, else the CPU."""
     if len(_workers()) > 1:
         return "multiworker"
     if tpu or tpu_strategy.is_here():
@@ -108,13 +90,7 @@ def distribute(strategy: tf.distribute.Strategy, batches: HostBatches) -> Iterab
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Whether this process writes the files."""
-    resolver = strategy.cluster_resolver
-    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-        return True
-    return (resolver.task_type, resolver.task_id) in (
-        ("chief", 0),
-        *([] if "chief" in resolver.cluster_spec().jobs else [("worker", 0)]),
-    )
+    return strategy.extended.should_checkpoint
 
 
 def over_workers(strategy: tf.distribute.Strategy, value: int) -> list[int]:
@@ -210,3 +186,20 @@ def check_batch_size(
             f"must be a multiple of {replicas} replicas{times}: use "
             f"{' or '.join(map(str, sorted(nearest)))}"
         )
+
+
+def num_replicas() -> int:
+    """Of the strategy in whose scope, or replica, this is called."""
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def all_reduce(tensors: Iterable[tf.Tensor]) -> list[tf.Tensor]:
+    """Sums each tensor over the replicas; call it in a replica."""
+
+    def reduce(strategy: tf.distribute.Strategy, *tensors: tf.Tensor) -> tuple:
+        pairs = [(tensor, tensor) for tensor in tensors]
+        total = tf.distribute.ReduceOp.SUM
+        return tuple(strategy.extended.batch_reduce_to(total, pairs))
+
+    context = tf.distribute.get_replica_context()
+    return list(context.merge_call(reduce, args=tuple(tensors)))

@@ -1,5 +1,6 @@
 """TPUs: the one this machine has, or one given by name or address."""
 
+import concurrent.futures
 import contextlib
 import glob
 import os
@@ -11,6 +12,7 @@ import tensorflow as tf
 from absl import logging
 
 from electra_tf.devices import tpu_node
+from electra_tf.devices.tpu_node import NotWell
 
 LOCAL = "local"
 # A pod takes minutes to start; a broken one hangs without an error.
@@ -33,11 +35,7 @@ def is_here() -> bool:
 def make_strategy(
     tpu: str, zone: str = "", project: str = ""
 ) -> tf.distribute.TPUStrategy:
-    """Connects to a TPU, starts it, and trains on all of its cores.
-
-    Args:
-      tpu: "local" on a TPU VM; else a name, or the addresses grpc://host:port.
-      zone, project: where a TPU of that name is, if not here.
+    """Connects to a TPU, starts it, and trains on all of its cores, a pod's too.
 
     Raises:
       NotWell: the TPU is missing, unhealthy, of another version, or silent.
@@ -53,14 +51,14 @@ def make_strategy(
         fix = f"for details: python -m tools.tpu_doctor --tpu={tpu}; a TPU that hangs "
         fix += "or whose last process was killed often needs: sudo reboot"
         reason = f"does not start ({type(error).__name__}: {error})"
-        raise _not_well(tpu, reason, fix) from error
+        raise NotWell(f"TPU {tpu}", reason, fix) from error
     return tf.distribute.TPUStrategy(resolver)
 
 
 def _check_local() -> None:
     if not chips():
-        raise _not_well(
-            LOCAL,
+        raise NotWell(
+            f"TPU {LOCAL}",
             "this machine has none (no /dev/accel*, no /dev/vfio/N)",
             "run this on a TPU VM, or pass --tpu=NAME --tpu_zone=ZONE "
             "--gcp_project=PROJECT",
@@ -68,8 +66,8 @@ def _check_local() -> None:
     if tf.config.list_physical_devices("TPU_SYSTEM"):
         return
     kill = f"kill {' '.join(_holders())}" if _holders() else "sudo lsof -w /dev/accel*"
-    raise _not_well(
-        LOCAL,
+    raise NotWell(
+        f"TPU {LOCAL}",
         f"TensorFlow {tf.__version__} does not see {', '.join(chips())}: the package "
         "is not tensorflow-tpu, or another process holds the chips",
         f"make setup-tpu; or {kill}",
@@ -97,33 +95,24 @@ def _started(tpu: str, zone: str, project: str):
     return resolver
 
 
-def _not_well(tpu: str, status: str, fix: str) -> tpu_node.NotWell:
-    return tpu_node.NotWell(tpu_node.Finding(f"TPU {tpu}", status, fix))
-
-
 def within(seconds: float, call: Callable[[], Result]) -> Result:
     """The call's result; a call that hangs is left running in a thread.
 
     Raises:
       TimeoutError: it took longer. Also raises what the call raises.
     """
-    results: list[Result] = []
-    errors: list[BaseException] = []
+    answer: concurrent.futures.Future = concurrent.futures.Future()
 
     def run() -> None:
         try:
-            results.append(call())
+            answer.set_result(call())
         except BaseException as error:
-            errors.append(error)
+            answer.set_exception(error)
 
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if errors:
-        raise errors[0]
-    if not results:
+    threading.Thread(target=run, daemon=True).start()
+    if not concurrent.futures.wait([answer], seconds).done:
         raise TimeoutError(f"no answer in {seconds:.0f} s")
-    return results[0]
+    return answer.result()
 
 
 def accelerator_type() -> str:

@@ -39,9 +39,9 @@ class Finding(NamedTuple):
 class NotWell(UserError):
     """A TPU cannot be used; `finding` says why and how to fix it."""
 
-    def __init__(self, finding: Finding):
-        self.finding = finding
-        super().__init__(f"{finding.subject}: {finding.status}. Fix: {finding.fix}")
+    def __init__(self, subject: str, status: str, fix: str):
+        self.finding = Finding(subject, status, fix)
+        super().__init__(f"{subject}: {status}. Fix: {fix}")
 
 
 class Node:
@@ -58,7 +58,7 @@ class Node:
         except ImportError as error:
             fix = "pip install 'korean-electra-tf[tpu]' && pip install --no-deps "
             fix += "cloud-tpu-client==0.10"
-            raise NotWell(Finding("cloud-tpu-client", f"{error}", fix)) from error
+            raise NotWell("cloud-tpu-client", f"{error}", fix) from error
         self.name = name
         self._options = f" --zone={zone}" * bool(zone)
         self._options += f" --project={project}" * bool(project)
@@ -77,15 +77,14 @@ class Node:
                 findings = [self._state(), self._health()]
             if not any(finding.fix for finding in findings):
                 findings.append(self._version(tensorflow_version))
-                findings += self._endpoints()
+                findings += map(_reachable, self._client.network_endpoints())
         return findings
 
     def check(self, tensorflow_version: str) -> None:
         """Raises NotWell for the first of `findings` that needs a fix."""
-        for finding in self.findings(tensorflow_version):
-            if finding.fix:
-                subject = self._qualified(finding.subject)
-                raise NotWell(finding._replace(subject=subject))
+        for subject, status, fix in self.findings(tensorflow_version):
+            if fix:
+                raise NotWell(f"TPU {self.name}, {subject}", status, fix)
 
     def set_version(self, tensorflow_version: str) -> None:
         """Has every worker run this TensorFlow; waits for those that restart.
@@ -104,16 +103,15 @@ class Node:
             return self._client.accelerator_type() or ""
 
     def _state(self) -> Finding:
-        state = self._client.state() or "STATE_UNSPECIFIED"
-        if state == "READY":
-            return Finding("state", state)
+        state, fix = self._client.state() or "STATE_UNSPECIFIED", ""
         if state in ("PREEMPTED", "TERMINATED"):
             fix = f"{self._gcloud('delete')}; create it again (docs/tpu-vm.md), then "
-            return Finding("state", state, fix + "run the same command: it resumes")
-        if state == "STOPPED":
-            return Finding("state", state, self._gcloud("start"))
-        describe = self._gcloud("describe") + " --format='value(state)'"
-        return Finding("state", state, f"wait until it is READY: {describe}")
+            fix += "run the same command: it resumes"
+        elif state == "STOPPED":
+            fix = self._gcloud("start")
+        elif state != "READY":
+            fix = f"wait until it is READY: {self._describe('state')}"
+        return Finding("state", state, fix)
 
     def _health(self) -> Finding:
         health = self._client.health() or "HEALTH_UNSPECIFIED"
@@ -121,11 +119,10 @@ class Node:
             return Finding("health", health)
         symptoms = [s.get("symptomType", "?") for s in self._client.symptoms() or []]
         status = ", ".join([health, *symptoms])
+        fix = f"{self._gcloud('stop')} && {self._gcloud('start')}"
         if health == "UNHEALTHY_MAINTENANCE":
-            describe = self._gcloud("describe") + " --format='value(health)'"
-            return Finding("health", status, f"wait until it is HEALTHY: {describe}")
-        restart = f"{self._gcloud('stop')} && {self._gcloud('start')}"
-        return Finding("health", status, restart)
+            fix = f"wait until it is HEALTHY: {self._describe('health')}"
+        return Finding("health", status, fix)
 
     def _version(self, tensorflow_version: str) -> Finding:
         """Compares TensorFlow's minor version with the node's.
@@ -153,14 +150,11 @@ class Node:
                 raise
             return ""  # an address need not serve its version
 
-    def _endpoints(self) -> list[Finding]:
-        return [_reachable(e) for e in self._client.network_endpoints()]
-
-    def _qualified(self, subject: str) -> str:
-        return f"TPU {self.name}, {subject}"
-
     def _gcloud(self, verb: str) -> str:
         return f"gcloud compute tpus tpu-vm {verb} {self.name}{self._options}"
+
+    def _describe(self, field: str) -> str:
+        return self._gcloud("describe") + f" --format='value({field})'"
 
     @contextlib.contextmanager
     def _asking(self) -> Iterator[None]:
@@ -175,7 +169,7 @@ class Node:
             text = " ".join(f"{type(error).__name__}: {error}".split())[:500]
             hints = [hint for words, hint in _HINTS.items() if words in text]
             fix = hints[0] if hints else f"for details: {self._gcloud('describe')}"
-            raise NotWell(Finding(self._qualified("API"), text, fix)) from error
+            raise NotWell(f"TPU {self.name}, API", text, fix) from error
         finally:
             socket.setdefaulttimeout(before)
 
@@ -197,11 +191,7 @@ def _reachable(endpoint: dict[str, str]) -> Finding:
 
 
 def metadata(path: str) -> str:
-    """An entry of this machine's metadata server; empty if there is no server.
-
-    Args:
-      path: such as "instance/attributes/accelerator-type".
-    """
+    """What this machine's metadata server says, such as of "instance/zone", or ""."""
     host = os.environ.get("GCE_METADATA_HOST", "metadata.google.internal")
     request = urllib.request.Request(
         f"http://{host}/computeMetadata/v1/{path}",

@@ -11,7 +11,7 @@ import tensorflow as tf
 from common.cli import UserError
 from common.progress import Progress
 from electra_tf.devices import strategies
-from electra_tf.devices.in_replica import all_reduce, num_replicas
+from electra_tf.devices.strategies import all_reduce, num_replicas
 from electra_tf.finetune import batches as batches_lib
 from electra_tf.finetune.batches import Batch, Batches
 from electra_tf.finetune.networks import FinetuningModel

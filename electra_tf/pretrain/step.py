@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from electra_tf.config import PretrainingConfig
-from electra_tf.devices.in_replica import all_reduce, num_replicas
+from electra_tf.devices.strategies import all_reduce, num_replicas
 from electra_tf.model.batch import Inputs
 from electra_tf.model.dropout import RandomStream
 from electra_tf.optimizer import AdamWeightDecay, learning_rate

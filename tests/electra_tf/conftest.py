@@ -6,6 +6,7 @@ import pytest
 from helpers import tiny
 
 from electra_tf.devices import strategies
+from electra_tf.devices.flags import Devices
 from electra_tf.pretrain import compiled_steps
 from electra_tf.pretrain.model import PretrainingModel
 
@@ -31,7 +32,7 @@ def model() -> PretrainingModel:
 
 @pytest.fixture(scope="session")
 def cpu():
-    return strategies.make_strategy("cpu")
+    return strategies.make_strategy(Devices("cpu"))
 
 
 @pytest.fixture(scope="module")

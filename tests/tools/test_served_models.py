@@ -14,6 +14,7 @@ from data_prep.rules.recipes import RECIPES
 from data_prep.vocab import tokenizer_source, vocabulary
 from electra_tf.config import PretrainingConfig
 from electra_tf.devices import strategies
+from electra_tf.devices.flags import Devices
 from electra_tf.finetune import model_folder, predict
 from electra_tf.finetune.kinds import rows
 from electra_tf.finetune.kinds import table as kinds
@@ -118,7 +119,7 @@ def test_a_finetuned_model_says_what_predict_says(kind, tmp_path):
     found = {n: v.numpy() for n, v in score(text=tf.constant(TEXTS)).items()}
     no_units = () if kind is kinds.TAGGING else None
     unlabelled = [rows.Row(text, text, label=no_units) for text in TEXTS]
-    cpu = strategies.make_strategy("cpu")
+    cpu = strategies.make_strategy(Devices("cpu"))
     predictor = predict.Predictor(model_dir, cpu, batch_size=2)
     _, logits = predictor.logits(unlabelled)
     assert found["labels"].tolist() == [[label.encode() for label in labels]] * 3

@@ -20,6 +20,7 @@ from data_prep.records.ragged import Ragged
 from data_prep.vocab.vocabulary import CLS_ID, MASK_ID, SEP_ID, SPECIAL_TOKENS
 from electra_tf.config import PretrainingConfig, TransformerConfig
 from electra_tf.devices import strategies
+from electra_tf.devices.flags import Devices
 from electra_tf.finetune.batches import Batches
 from electra_tf.finetune.kinds.classification import CLASSIFICATION
 from electra_tf.finetune.kinds.encoding import Features
@@ -45,7 +46,7 @@ def _random_ids(config: PretrainingConfig, rows: int) -> np.ndarray:
 def our_pretraining(config: PretrainingConfig, compute_dtype: str) -> Steps:
     """The trainer's compiled steps, which read records from a file."""
     config = dataclasses.replace(config, compute_dtype=compute_dtype)
-    running = Trainer(config, strategies.make_strategy("cpu"))
+    running = Trainer(config, strategies.make_strategy(Devices("cpu")))
     path = os.path.join(tempfile.mkdtemp(), example.file_name(0, 1))
     length = config.max_seq_length
     with tf.io.TFRecordWriter(path) as writer:
@@ -60,7 +61,7 @@ def our_pretraining(config: PretrainingConfig, compute_dtype: str) -> Steps:
         parse = functools.partial(example.parse_batch, max_seq_length=length)
         return whole.map(parse).prefetch(4)
 
-    iterator = iter(running.distribute(batches))
+    iterator = iter(strategies.distribute(running.strategy, batches))
 
     def run(count: int) -> None:
         if not running.train_steps(iterator, 1, count).finite:
@@ -140,7 +141,7 @@ def _finetuner(config: PretrainingConfig, compute_dtype: str) -> Finetuner:
         sizes = config.discriminator(), config.resolved_embedding_size
         return FinetuningModel(CLASSIFICATION, *sizes, _LABELS, 0, dtype)
 
-    strategy = strategies.make_strategy("cpu")
+    strategy = strategies.make_strategy(Devices("cpu"))
     return Finetuner.create(make_model, strategy, Settings(), 1_000_000, seed=0)
 
 
