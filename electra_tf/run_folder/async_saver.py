@@ -19,17 +19,6 @@ def snapshot(variables: dict[str, tf.Variable]) -> dict[str, tf.Tensor]:
         return {name: tf.identity(value) for name, value in variables.items()}
 
 
-def check_finite(tensors: dict[str, tf.Tensor]) -> None:
-    """Refuses values that no run could resume from.
-
-    Raises:
-      ValueError: names the variables.
-    """
-    bad = [n for n, t in tensors.items() if not tf.reduce_all(tf.math.is_finite(t))]
-    if bad:
-        raise ValueError(f"{len(bad)} variables are not finite, the first is {bad[0]}")
-
-
 class AsyncSaver:
     """Takes the variables' values and writes them in a thread, one save at a time."""
 
@@ -55,7 +44,10 @@ class AsyncSaver:
         self._stall_seconds += time.monotonic() - begin
 
     def _write(self, step: int, tensors: dict[str, tf.Tensor]) -> None:
-        check_finite(tensors)
+        bad = [n for n, t in tensors.items() if not tf.reduce_all(tf.math.is_finite(t))]
+        if bad:  # no run could resume from these
+            first = f"the first is {bad[0]}"
+            raise ValueError(f"{len(bad)} variables are not finite, {first}")
         checkpoints.save(
             self._model_dir, step, tensors, self._keep_max, self._keep_every
         )

@@ -43,11 +43,9 @@ def save(
     try:
         values = {**variables, tf1_format.GLOBAL_STEP: np.int64(step)}
         tf1_format.write(prefix(model_dir, step), values)
-        kept = steps(model_dir)
-        milestones = {
-            s for s in kept if keep_every_n_steps and s % keep_every_n_steps == 0
-        }
-        newest = [s for s in kept if s not in milestones]
+        every, present = keep_every_n_steps, steps(model_dir)
+        milestones = {s for s in present if every and s % every == 0}
+        newest = [s for s in present if s not in milestones]
         _remove_all_but(model_dir, milestones | set(newest[-keep_max:]))
         write_state(model_dir)
     except (OSError, tf.errors.OpError):
@@ -71,16 +69,6 @@ def write_state(model_dir: str) -> None:
     files.write_text(os.path.join(model_dir, "checkpoint"), "\n".join(lines) + "\n")
 
 
-def load(path: str, variables: dict[str, tf.Variable]) -> int:
-    """Fills the variables from a checkpoint; returns its step.
-
-    Raises:
-      UserError: a variable is missing, or has another shape.
-    """
-    tf1_format.fill(path, variables)
-    return tf1_format.read_step(path)
-
-
 def restore_or_initialise(model_dir: str, variables: dict[str, tf.Variable]) -> int:
     """Resumes from the newest readable checkpoint; without one, starts at step 0.
 
@@ -88,18 +76,15 @@ def restore_or_initialise(model_dir: str, variables: dict[str, tf.Variable]) -> 
     """
     present = steps(model_dir)
     for step in reversed(present):
+        path = prefix(model_dir, step)
         try:
-            load(prefix(model_dir, step), variables)
-            logging.info("resuming from %s", prefix(model_dir, step))
+            tf1_format.fill(path, variables)
+            logging.info("resuming from %s", path)
             return step
         except tf1_format.UNREACHABLE:
             raise
         except tf1_format.UNREADABLE as error:
-            logging.error(
-                "%s cannot be read (%s), trying the one before",
-                prefix(model_dir, step),
-                error,
-            )
+            logging.error("%s cannot be read (%s), trying the one before", path, error)
     if present:
         raise UserError(
             f"none of the {len(present)} checkpoints in {model_dir} can be read: name "
@@ -129,7 +114,8 @@ def restore(model_dir: str, variables: dict[str, tf.Variable], step: int | None)
     """
     step = find(model_dir, step)
     with tf1_format.reading(prefix(model_dir, step)):
-        return load(prefix(model_dir, step), variables)
+        tf1_format.fill(prefix(model_dir, step), variables)
+    return step
 
 
 def find(model_dir: str, step: int | None) -> int:

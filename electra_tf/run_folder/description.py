@@ -13,6 +13,7 @@ A run's folder (model_dir) holds
 """
 
 import os
+from collections.abc import Iterable
 from typing import Any
 
 from absl import logging
@@ -39,7 +40,7 @@ def open_run(
     """Writes a new run's config, vocabulary and samples, or checks an old run's.
 
     Args:
-      init_from: as for `check_same_start`.
+      init_from: what is known of the initial weights; None: they are random.
 
     Returns:
       The config of the run that is resumed; None for a new run.
@@ -51,7 +52,7 @@ def open_run(
     present = [name for name in files.listdir(model_dir) if not name.endswith(".tmp")]
     resumed = None
     if (before := read_description(model_dir)) is not None:
-        check_same_start(model_dir, before.get("init_from"), init_from)
+        _check_same_start(model_dir, before.get("init_from"), init_from)
         resumed = check_same_run(model_dir, config, data)
         init_from = before.get("init_from")
     elif present:
@@ -77,11 +78,10 @@ def read_description(model_dir: str) -> dict[str, Any] | None:
         return None
     try:
         content = files.read_json(path)
-        return (
-            content if isinstance(content["config"] | content["data"], dict) else None
-        )
+        is_a_runs = isinstance(content["config"] | content["data"], dict)
     except (ValueError, KeyError, TypeError):
         return None
+    return content if is_a_runs else None
 
 
 def _describe(config: PretrainingConfig, data: dict[str, Any]) -> dict[str, Any]:
@@ -103,26 +103,32 @@ def check_same_run(
     Raises:
       UserError: names what differs.
     """
-    before, refused = read_description(model_dir), []
+    before, now = read_description(model_dir), _describe(config, data)
+    changes = _changes(before["config"], now["config"], now["config"])
     may_change = hparams.names(PretrainingConfig, may_change=True)
-    for part, values in _describe(config, data).items():
-        for name, value in values.items():
-            if before[part].get(name) == value:
-                continue
-            change = f"{name}: {before[part].get(name)!r} there, {value!r} now"
-            if part == "config" and name in may_change:
-                logging.info("changed since the run was last trained: %s", change)
-            else:
-                refused.append(change)
-    if refused:
+    for name in sorted(may_change & changes.keys()):
+        logging.info("changed since the run was last trained: %s", changes.pop(name))
+    changes |= _changes(before["data"], now["data"], now["data"])
+    if changes:
         raise UserError(
             f"--model_dir={model_dir} holds a run of another config or data: "
-            f"{'; '.join(refused)}. To begin a new run, {_OVERWRITE}"
+            f"{'; '.join(changes.values())}. To begin a new run, {_OVERWRITE}"
         )
     return read_run(model_dir)[0]
 
 
-def check_same_start(
+def _changes(
+    before: dict[str, Any], now: dict[str, Any], names: Iterable[str]
+) -> dict[str, str]:
+    """Those of the names whose values differ, and how."""
+    return {
+        name: f"{name}: {before.get(name)!r} there, {now.get(name)!r} now"
+        for name in names
+        if before.get(name) != now.get(name)
+    }
+
+
+def _check_same_start(
     model_dir: str, recorded: dict[str, Any] | None, given: dict[str, Any] | None
 ) -> None:
     """Refuses to resume a run that began from other weights.
@@ -130,30 +136,19 @@ def check_same_start(
     Args:
       recorded: what config.json says of the weights; None: random ones.
       given: what is known of those that --init_from names now.
-
-    Raises:
-      UserError: they differ.
     """
-    if given is None and recorded is None:
+    there, now = recorded or {}, given or {}
+    changes = _changes(there, now, now or there)
+    if not changes:
         return
-    holds = f"--model_dir={model_dir} holds a run that began from"
-    if given is None:
-        raise UserError(
-            f"{holds} the weights of {recorded['path']}: to resume it pass "
-            f"--init_from={recorded['path']} again. To begin a new run, {_OVERWRITE}"
-        )
-    if recorded is None:
-        raise UserError(
-            f"{holds} random weights: to resume it leave out "
-            f"--init_from={given['path']}. To begin a new run, {_OVERWRITE}"
-        )
-    for name, value in given.items():
-        if recorded.get(name) != value:
-            raise UserError(
-                f"{holds} other weights than those of --init_from: {name} "
-                f"{recorded.get(name)!r} there, {value!r} now. To begin a new run, "
-                f"{_OVERWRITE}"
-            )
+    began, fix = "random weights", "leave out --init_from"
+    if there:
+        began, fix = there["path"], f"pass --init_from={there['path']}"
+    raise UserError(
+        f"--model_dir={model_dir} holds a run that began from {began}: "
+        f"{'; '.join(changes.values())}. To resume it, {fix}. To begin a new run, "
+        f"{_OVERWRITE}"
+    )
 
 
 def read_run(model_dir: str) -> tuple[PretrainingConfig, dict[str, Any]]:

@@ -4,7 +4,7 @@ A checkpoint is named by its prefix: PREFIX.index and PREFIX.data-00000-of-00001
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,16 +52,24 @@ def fill(prefix: str, variables: dict[str, tf.Variable]) -> None:
       UserError: a variable is missing, or has another shape.
     """
     reader = tf.train.load_checkpoint(prefix)
-    shapes = reader.get_variable_to_shape_map()
-    for name, variable in variables.items():
-        shape = shapes.get(name)
-        if shape != variable.shape.as_list():
-            state = "is missing" if shape is None else f"has shape {shape}"
-            raise UserError(
-                f"{prefix}: {name} {state}, the config says {variable.shape.as_list()}"
-            )
+    check_shapes(variables, prefix, reader.get_variable_to_shape_map())
     for name, variable in variables.items():
         variable.assign(reader.get_tensor(name))
+
+
+def check_shapes(
+    variables: dict[str, tf.Variable], path: str, shapes: Mapping[str, Sequence[int]]
+) -> None:
+    """Compares variables with the shapes, by name, of the tensors at a path.
+
+    Raises:
+      UserError: names the first variable that has no tensor of its shape.
+    """
+    for name, variable in variables.items():
+        shape, wanted = shapes.get(name), variable.shape.as_list()
+        if shape is None or list(shape) != wanted:
+            state = "is missing" if shape is None else f"has shape {list(shape)}"
+            raise UserError(f"{path}: {name} {state}, the config says {wanted}")
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from absl import logging
 
 from common.cli import UserError
 from electra_tf.config import PretrainingConfig
+from electra_tf.run_folder import tf1_format
 from electra_tf.weights import sizes, vocabulary_match
 from electra_tf.weights.read import Weights
 
@@ -93,13 +94,8 @@ def fill(
     Raises:
       UserError: a variable has no value, or one of another shape.
     """
-    for name, variable in variables.items():
-        shape = list(tensors[name].shape) if name in tensors else None
-        if shape != variable.shape.as_list():
-            state = "is missing" if shape is None else f"has shape {shape}"
-            raise UserError(
-                f"{path}: {name} {state}, the config says {variable.shape.as_list()}"
-            )
+    shapes = {name: tensor.shape for name, tensor in tensors.items()}
+    tf1_format.check_shapes(variables, path, shapes)
     for name, variable in variables.items():
         variable.assign(tensors[name])
 

@@ -125,11 +125,11 @@ def test_a_run_resumes_with_the_same_initial_weights(given, open_run, tmp_path):
 @pytest.mark.parametrize(
     "recorded, given, message",
     [
-        (None, {"path": "a"}, "began from random weights: .*leave out --init_from=a"),
-        (WEIGHTS, None, "began from the weights of a: .*pass --init_from=a again"),
-        (WEIGHTS, {"path": "b"}, "path 'a' there, 'b' now"),
-        (WEIGHTS, {"path": "a", "step": 8}, "step 7 there, 8 now"),
-        (WEIGHTS, WEIGHTS | {"sha256": "5b"}, "sha256 '5a' there, '5b' now"),
+        (None, {"path": "a"}, "began from random weights: .*leave out --init_from"),
+        (WEIGHTS, None, "began from a: .*pass --init_from=a"),
+        (WEIGHTS, {"path": "b"}, "path: 'a' there, 'b' now"),
+        (WEIGHTS, {"path": "a", "step": 8}, "a: step: 7 there, 8 now"),
+        (WEIGHTS, WEIGHTS | {"sha256": "5b"}, "a: sha256: '5a' there, '5b' now"),
     ],
 )
 def test_a_run_that_began_otherwise_is_refused(recorded, given, message, open_run):
