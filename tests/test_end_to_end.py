@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from helpers import processes
 from helpers.processes import check, run
+from helpers.run_folders import METRICS, lines, steps
 
 from tools.demo import corpus as demo_corpus
 
@@ -41,29 +42,6 @@ HPARAMS = {
     "num_warmup_steps": 10,
     "iterations_per_loop": 3,
     "save_checkpoints_steps": SAVE_STEPS,
-}
-# What google-research/electra calls its evaluation results.
-METRICS = {
-    "masked_lm_accuracy",
-    "masked_lm_loss",
-    "sampled_masked_lm_accuracy",
-    "disc_loss",
-    "disc_auc",
-    "disc_accuracy",
-    "disc_precision",
-    "disc_recall",
-    "loss",
-}
-# The lines of two runs differ in how long the steps took.
-TIMINGS = {
-    "steps_per_second",
-    "examples_per_second",
-    "tokens_per_second",
-    "flops_per_second",
-    "input_wait_share",
-    "interval_seconds",
-    "checkpoint_stall_seconds",
-    "eta_seconds",
 }
 ARCHITECTURES = {
     "discriminator": "ElectraForPreTraining",
@@ -124,11 +102,6 @@ def _prepare(work: pathlib.Path) -> None:
     )
 
 
-def _steps(model_dir: pathlib.Path) -> list[int]:
-    names = [path.name for path in model_dir.glob("model.ckpt-*.index")]
-    return sorted(int(re.findall(r"\d+", name)[0]) for name in names)
-
-
 @pytest.fixture(scope="module")
 def work(tmp_path_factory) -> pathlib.Path:
     """What the commands left, in folders called by the stage."""
@@ -145,15 +118,6 @@ def _json(path: pathlib.Path) -> Any:
 
 def _json_lines(path: pathlib.Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-
-
-def _metrics(model_dir: pathlib.Path, kind: str) -> list[dict[str, Any]]:
-    """The lines of one kind, without how long anything took."""
-    return [
-        {name: value for name, value in line.items() if name not in TIMINGS}
-        for line in _json_lines(model_dir / "metrics.jsonl")
-        if line["kind"] == kind
-    ]
 
 
 def test_one_vocabulary_goes_from_text_to_exported_folders(work):
@@ -185,11 +149,11 @@ def test_resolved_config_lies_beside_the_checkpoints(work):
     assert {name: found[name] for name in HPARAMS} == HPARAMS
     assert found["learning_rate"] == 2e-3  # of the preset
     assert found["disc_weight"] == 50.0  # a default
-    assert _steps(work / "model") == [NUM_STEPS - 4 * k for k in (4, 3, 2, 1, 0)]
+    assert steps(work / "model") == [NUM_STEPS - 4 * k for k in (4, 3, 2, 1, 0)]
 
 
 def test_evaluation_at_the_start_and_the_end_has_the_originals_metrics(work):
-    first, last = _metrics(work / "model", "eval")
+    first, last = lines(work / "model", "eval")
     assert (first["step"], last["step"]) == (0, NUM_STEPS)
     for record in (first, last):
         assert METRICS <= set(record)
@@ -200,14 +164,14 @@ def test_evaluation_at_the_start_and_the_end_has_the_originals_metrics(work):
 
 
 def test_training_is_logged_at_each_loop_and_checkpoint(work):
-    steps = [record["step"] for record in _metrics(work / "model", "train")]
+    steps = [record["step"] for record in lines(work / "model", "train")]
     loop = HPARAMS["iterations_per_loop"]
     ends = range(1, NUM_STEPS + 1)
     assert steps == [end for end in ends if not end % loop or not end % SAVE_STEPS]
 
 
 def test_rows_of_packed_documents_are_nearly_full(work):
-    shares = [line["nonpad_share"] for line in _metrics(work / "model", "train")]
+    shares = [line["nonpad_share"] for line in lines(work / "model", "train")]
     assert sum(shares) / len(shares) > 0.95
 
 
@@ -217,7 +181,7 @@ def test_one_checkpoint_is_evaluated_as_it_was_while_training(work):
     argv = ["-m", "electra_tf.run_pretraining", "--mode=eval", f"--step={NUM_STEPS}"]
     argv += [f"--data_dir={work}", f"--model_dir={model_dir}"]
     check(*argv, warm=True)
-    last = _metrics(model_dir, "eval")[-1]
+    last = lines(model_dir, "eval")[-1]
     found = _json(model_dir / f"eval-{NUM_STEPS}.json")
     assert found == {k: v for k, v in last.items() if k not in ("kind", "step")}
     assert (model_dir / "metrics.jsonl").read_bytes() == before

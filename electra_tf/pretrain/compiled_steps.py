@@ -1,6 +1,7 @@
 """Trains a model on the devices of a strategy, many steps per call."""
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ class Interval(NamedTuple):
     """The results of consecutive steps."""
 
     steps: int
+    seconds: float
     sums: dict[str, np.ndarray]  # metrics of all replicas, to be finalized
     input_wait_seconds: float  # between the end of a step and the next one's batch
     finite: bool  # False: losses or gradients of the last step are not
@@ -46,16 +48,10 @@ class Trainer:
         self.replica_step = ReplicaStep(
             config, self.model, self.optimizer, is_continuation
         )
-        self._train_steps = tf.function(self._train_steps_impl)
-        self._eval_step = tf.function(self._eval_step_impl, autograph=False)
 
     @property
     def checkpoint_variables(self) -> dict[str, tf.Variable]:
         return self.model.named_variables | self.optimizer.named_slots
-
-    def distribute(self, batches: HostBatches) -> Iterable:
-        """Batches for the strategy's replicas."""
-        return strategies.distribute(self.strategy, batches)
 
     def train_steps(self, iterator: Iterator, first_step: int, count: int) -> Interval:
         """Up to `count` updates in one call: it stops at a step that is not finite.
@@ -63,13 +59,16 @@ class Trainer:
         Args:
           iterator: over distributed batches, beginning with that of `first_step`.
         """
+        begin = time.monotonic()
         steps, sums, waited, finite = self._train_steps(
             iterator, tf.constant(first_step, tf.int64), tf.constant(count)
         )
         sums = {name: value.numpy() for name, value in sums.items()}
-        return Interval(int(steps), sums, float(waited), bool(finite))
+        seconds = time.monotonic() - begin
+        return Interval(int(steps), seconds, sums, float(waited), bool(finite))
 
-    def _train_steps_impl(self, iterator, first_step, count):
+    @tf.function
+    def _train_steps(self, iterator, first_step, count):
         sums = zero_sums(self.config)
         steps, waited, finite = tf.constant(0), tf.zeros([], tf.float64), True
         while steps < count and finite:
@@ -99,7 +98,8 @@ class Trainer:
     def _sum(self, per_replica: Any) -> tf.Tensor:
         return self.strategy.reduce(tf.distribute.ReduceOp.SUM, per_replica, axis=None)
 
-    def _eval_step_impl(self, batch, index):
+    @tf.function(autograph=False)
+    def _eval_step(self, batch, index):
         step = tf.cast(index, tf.int64) + _EVAL_STREAM
         sums = self.strategy.run(self.replica_step.evaluate, (batch, step))
         return {name: self._sum(value) for name, value in sums.items()}
@@ -107,7 +107,7 @@ class Trainer:
     def evaluate(self, batches: HostBatches) -> dict[str, float]:
         """The original's metrics over some batches, with the same masks every time."""
         total: dict[str, np.ndarray] = {}
-        for index, batch in enumerate(self.distribute(batches)):
+        for index, batch in enumerate(strategies.distribute(self.strategy, batches)):
             sums = self._eval_step(batch, tf.constant(index))
             for name, value in sums.items():
                 total[name] = total.get(name, 0.0) + value.numpy().astype(np.float64)

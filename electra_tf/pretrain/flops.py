@@ -27,11 +27,7 @@ _PEAKS = {
 
 
 def peak(device_kind: str, compute_dtype: str) -> float | None:
-    """FLOP/s of one device, or None if unknown.
-
-    Args:
-      device_kind: a GPU's name, or a TPU's accelerator type such as "v3-8".
-    """
+    """FLOP/s of a GPU of this name, or of a TPU such as "v3-8"; None if unknown."""
     words = device_kind.replace("-", " ").split()
     for name, (bfloat16, float32) in _PEAKS.items():
         if all(part in words for part in name.split()):

@@ -1,16 +1,15 @@
 """Rules that warn about an unhealthy run, judged by the numbers of its log.
 
-Each rule is a function of one interval's metrics, those of the intervals before it and
-the config; it returns a warning, or None while the run is healthy.
+Each rule is a function of one interval's metrics and of those of the intervals before
+it, oldest first; it returns a warning, or None while the run is healthy.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from electra_tf.config import PretrainingConfig
 
 Metrics = dict[str, float]
-Rule = Callable[[Metrics, Sequence[Metrics], PretrainingConfig], str | None]
 
 # How many intervals back a rule may look.
 HISTORY = 10
@@ -25,27 +24,18 @@ def binary_entropy(p: float) -> float:
 
 def first_losses(values: Metrics, config: PretrainingConfig) -> str:
     """The losses before training, and the values that chance gives."""
-    vocab_size = config.discriminator().vocab_size
-    parts = [
-        f"generator loss {values['masked_lm_loss']:.2f} (ln V = "
-        f"{math.log(vocab_size):.2f})"
-    ]
+    chance, weight = math.log(config.discriminator().vocab_size), config.disc_weight
+    text = "losses before training (and by chance): generator loss "
+    text += f"{values['masked_lm_loss']:.2f} (ln V = {chance:.2f})"
     if "disc_loss" in values:
-        weight = config.disc_weight
-        parts.append(
-            f"discriminator {weight:g} x {values['disc_loss']:.3f} = "
-            f"{weight * values['disc_loss']:.2f} ({weight:g} ln 2 = "
-            f"{weight * math.log(2):.2f})"
-        )
-    return "losses before training (and by chance): " + ", ".join(parts)
+        loss = values["disc_loss"]
+        text += f", discriminator {weight:g} x {loss:.3f} = {weight * loss:.2f} "
+        text += f"({weight:g} ln 2 = {weight * math.log(2):.2f})"
+    return text
 
 
-def discriminator_collapse(
-    values: Metrics, history: Sequence[Metrics], config: PretrainingConfig
-) -> str | None:
+def discriminator_collapse(values: Metrics, history: Sequence[Metrics]) -> str | None:
     """The discriminator calls every token real; its loss is that of guessing."""
-    if "disc_recall" not in values or values["step"] <= config.num_warmup_steps:
-        return None
     guessing = binary_entropy(values["replaced_rate"])
     if values["disc_recall"] >= 0.01 or values["disc_loss"] < 0.98 * guessing:
         return None
@@ -58,12 +48,8 @@ def discriminator_collapse(
     )
 
 
-def generator_too_strong(
-    values: Metrics, history: Sequence[Metrics], config: PretrainingConfig
-) -> str | None:
+def generator_too_strong(values: Metrics, history: Sequence[Metrics]) -> str | None:
     """Most samples are the original token: there is little left to detect."""
-    if "disc_auc" not in values or values["step"] <= config.num_warmup_steps:
-        return None
     right = values["sampled_masked_lm_accuracy"]
     if right < 0.6 or values["disc_auc"] > 0.75:
         return None
@@ -75,9 +61,7 @@ def generator_too_strong(
     )
 
 
-def loss_spike(
-    values: Metrics, history: Sequence[Metrics], config: PretrainingConfig
-) -> str | None:
+def loss_spike(values: Metrics, history: Sequence[Metrics]) -> str | None:
     """The loss is far above that of the last intervals."""
     losses = [before["loss"] for before in history[-HISTORY:]]
     if len(losses) < HISTORY // 2:
@@ -93,9 +77,7 @@ def loss_spike(
     )
 
 
-def data_bound(
-    values: Metrics, history: Sequence[Metrics], config: PretrainingConfig
-) -> str | None:
+def data_bound(values: Metrics, history: Sequence[Metrics]) -> str | None:
     """The devices wait for records. A run's first line includes the first window."""
     if not history or values["input_wait_share"] < 0.05:
         return None
@@ -106,9 +88,7 @@ def data_bound(
     )
 
 
-def saving_stalls(
-    values: Metrics, history: Sequence[Metrics], config: PretrainingConfig
-) -> str | None:
+def saving_stalls(values: Metrics, history: Sequence[Metrics]) -> str | None:
     """Training waits for checkpoints."""
     stall = values["checkpoint_stall_seconds"]
     share = stall / (stall + values["interval_seconds"])
@@ -120,25 +100,14 @@ def saving_stalls(
     )
 
 
-RULES: tuple[Rule, ...] = (
-    discriminator_collapse,
-    generator_too_strong,
-    loss_spike,
-    data_bound,
-    saving_stalls,
-)
-
-
 def warnings(
     values: Metrics, history: Sequence[Metrics], config: PretrainingConfig
 ) -> dict[str, str]:
-    """The warnings of one interval, by the rule's name.
-
-    Args:
-      values: one line of the log, with its step.
-      history: the lines before it, oldest first.
-    """
-    answers = {rule.__name__: rule(values, history, config) for rule in RULES}
+    """The warnings of one interval, by the rule's name; values include the step."""
+    rules = [loss_spike, data_bound, saving_stalls]
+    if "disc_loss" in values and values["step"] > config.num_warmup_steps:
+        rules = [discriminator_collapse, generator_too_strong, *rules]
+    answers = {rule.__name__: rule(values, history) for rule in rules}
     return {name: warning for name, warning in answers.items() if warning}
 
 

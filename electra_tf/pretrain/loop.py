@@ -1,6 +1,7 @@
 """The outer loop: some steps on the devices, then log, evaluate and save if due."""
 
 import contextlib
+import functools
 import os
 import signal
 import time
@@ -35,17 +36,6 @@ class Data(NamedTuple):
     evaluation: HostBatches | None
     # Describes the first unreadable record from a step on, if there is one.
     damage: Callable[[int], str | None]
-
-
-class Boundary(NamedTuple):
-    """The step at which the devices stopped, and what they did since the last stop."""
-
-    step: int
-    interval: Interval
-    seconds: float
-
-
-Action = Callable[[Boundary], None]
 
 
 def is_due(step: int, period: int) -> bool:
@@ -91,23 +81,49 @@ class StopRequest:
         return any(strategies.over_workers(self._strategy, int(self._received)))
 
 
-class Log:
-    """Writes a line per boundary, and the warnings of the health rules."""
+class Report:
+    """What a run writes where the devices stop: log, evaluation, checkpoint."""
 
-    def __init__(self, trainer: Trainer, log: MetricsLog, saver: AsyncSaver):
-        self._config, self._log, self._saver = trainer.config, log, saver
-        strategy = trainer.strategy
-        kind = strategies.device_kind(strategy)
-        peak = flops.peak(kind, trainer.config.compute_dtype)
-        self._peak = peak and peak * strategy.num_replicas_in_sync
+    def __init__(self, trainer: Trainer, model_dir: str, data: Data, step: int):
+        self._trainer, self._evaluation = trainer, data.evaluation
+        self._config = config = trainer.config
+        self._is_chief = strategies.is_chief(trainer.strategy)
+        self._claim = Claim(model_dir) if self._is_chief else None
+        self._log = MetricsLog(model_dir, step, writes=self._is_chief)
+        self._saver = AsyncSaver(
+            model_dir, config.keep_checkpoint_max, config.keep_checkpoint_every_n_steps
+        )
+        self._saved_at = time.monotonic()
+        kind = strategies.device_kind(trainer.strategy)
+        peak = flops.peak(kind, config.compute_dtype)
+        self._peak = peak and peak * trainer.strategy.num_replicas_in_sync
         self._history: list[health_rules.Metrics] = []
         self._warned: set[str] = set()
 
-    def __call__(self, boundary: Boundary) -> None:
-        step = boundary.step
-        values = interval_metrics(
-            self._config, step, boundary.interval, boundary.seconds
-        )
+    def at(self, step: int, interval: Interval) -> None:
+        """After the interval that ends at a step.
+
+        The save comes last, so every checkpoint has its lines of the log.
+        """
+        if self._claim:
+            self._claim.check()
+        self._write_log(step, interval)
+        config = self._config
+        is_end = step == config.num_train_steps
+        if is_end or is_due(step, config.eval_every_n_steps):
+            self.evaluate(step)
+        self._saver.check()
+        minutes = (time.monotonic() - self._saved_at) / 60
+        if (
+            is_end
+            or is_due(step, config.save_checkpoints_steps)
+            or is_due(step, config.keep_checkpoint_every_n_steps)
+            or 0 < config.save_checkpoints_minutes <= minutes
+        ):
+            self.save(step)
+
+    def _write_log(self, step: int, interval: Interval) -> None:
+        values = interval_metrics(self._config, step, interval)
         values["checkpoint_stall_seconds"] = self._saver.take_stall_seconds()
         if self._peak:
             values["mfu"] = values["flops_per_second"] / self._peak
@@ -119,49 +135,23 @@ class Log:
         self._warned = set(warnings)
         self._history = [*self._history, values][-health_rules.HISTORY :]
 
-
-class Save:
-    """Starts a checkpoint at the steps, or after the minutes, given in the config."""
-
-    def __init__(self, trainer: Trainer, saver: AsyncSaver):
-        self._config, self._saver = trainer.config, saver
-        self._variables = trainer.checkpoint_variables
-        self._is_chief = strategies.is_chief(trainer.strategy)
-        self._saved_at = time.monotonic()
-
-    def __call__(self, boundary: Boundary) -> None:
-        self._saver.check()
-        config, step = self._config, boundary.step
-        minutes = (time.monotonic() - self._saved_at) / 60
-        if (
-            is_due(step, config.save_checkpoints_steps)
-            or is_due(step, config.keep_checkpoint_every_n_steps)
-            or 0 < config.save_checkpoints_minutes <= minutes
-            or step == config.num_train_steps
-        ):
-            self.now(step)
-
-    def now(self, step: int) -> None:
-        if self._is_chief:
-            self._saver.save(step, self._variables)
-        self._saved_at = time.monotonic()
-
-
-class Evaluate:
-    """Evaluates every eval_every_n_steps, and at the end."""
-
-    def __init__(self, trainer: Trainer, log: MetricsLog, batches: HostBatches):
-        self._trainer, self._log, self._batches = trainer, log, batches
-
-    def __call__(self, boundary: Boundary) -> None:
-        config, step = self._trainer.config, boundary.step
-        if is_due(step, config.eval_every_n_steps) or step == config.num_train_steps:
-            self.now(step)
-
-    def now(self, step: int) -> dict[str, float]:
-        values = self._trainer.evaluate(self._batches)
+    def evaluate(self, step: int) -> None:
+        """At step 0 the log also says what chance gives."""
+        if self._evaluation is None:
+            return
+        values = self._trainer.evaluate(self._evaluation)
         self._log.write("eval", step, values)
-        return values
+        if step == 0:
+            logging.info("%s", health_rules.first_losses(values, self._config))
+
+    def save(self, step: int) -> None:
+        if self._is_chief:
+            self._saver.save(step, self._trainer.checkpoint_variables)
+        self._saved_at = time.monotonic()
+
+    def finish(self) -> None:
+        """Waits until the last checkpoint is written."""
+        self._saver.wait()
 
 
 def train(trainer: Trainer, model_dir: str, data: Data, start_step: int) -> bool:
@@ -180,53 +170,23 @@ def train(trainer: Trainer, model_dir: str, data: Data, start_step: int) -> bool
     if step >= config.num_train_steps:
         return True
     with _noticing_lost_devices(), StopRequest(trainer.strategy).listening() as stop:
-        saver = AsyncSaver(
-            model_dir, config.keep_checkpoint_max, config.keep_checkpoint_every_n_steps
-        )
-        save = Save(trainer, saver)
-        claims = _claims(trainer, model_dir)
-        actions = [*claims, *_reports(trainer, model_dir, data, step, saver), save]
-        batches = trainer.distribute(lambda context: data.train(start_step, context))
-        iterator = iter(batches)
+        report = Report(trainer, model_dir, data, step)
+        if step == 0:
+            report.evaluate(0)
+        batches = functools.partial(data.train, start_step)
+        iterator = iter(strategies.distribute(trainer.strategy, batches))
         trainer.train_steps(iterator, step, 0)  # traced before the clock starts
         while step < config.num_train_steps:
-            boundary = _run_to_boundary(trainer, model_dir, data, iterator, step)
-            step = boundary.step
-            for action in actions:
-                action(boundary)
+            interval = _run_to_boundary(trainer, model_dir, data, iterator, step)
+            step += interval.steps
+            report.at(step, interval)
             if stop.agreed() and step < config.num_train_steps:
-                save.now(step)
-                saver.wait()
+                report.save(step)
+                report.finish()
                 logging.warning("stopped at step %d, which is saved", step)
                 return False
-        saver.wait()
+        report.finish()
     return True
-
-
-def _claims(trainer: Trainer, model_dir: str) -> list[Action]:
-    """Checks that the folder is still this run's, before anything writes to it."""
-    if not strategies.is_chief(trainer.strategy):
-        return []
-    claim = Claim(model_dir)
-    return [lambda boundary: claim.check()]
-
-
-def _reports(
-    trainer: Trainer, model_dir: str, data: Data, step: int, saver: AsyncSaver
-) -> list[Action]:
-    """Log and evaluation; at step 0 logs the losses before training.
-
-    They run before the save of their step, so every checkpoint has its log lines.
-    """
-    log = MetricsLog(model_dir, step, writes=strategies.is_chief(trainer.strategy))
-    reports: list[Action] = [Log(trainer, log, saver)]
-    if data.evaluation is not None:
-        evaluate = Evaluate(trainer, log, data.evaluation)
-        reports.append(evaluate)
-        if step == 0:
-            values = evaluate.now(0)
-            logging.info("%s", health_rules.first_losses(values, trainer.config))
-    return reports
 
 
 @contextlib.contextmanager
@@ -242,9 +202,8 @@ def _noticing_lost_devices() -> Iterator[None]:
 
 def _run_to_boundary(
     trainer: Trainer, model_dir: str, data: Data, iterator: Iterator, step: int
-) -> Boundary:
+) -> Interval:
     count = next_boundary(trainer.config, step) - step
-    begin = time.monotonic()
     try:
         interval = trainer.train_steps(iterator, step, count)
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
@@ -255,10 +214,9 @@ def _run_to_boundary(
             f"a record read after step {step} is damaged: {damage}. Restore the file "
             "(its size and SHA-256 are in the manifest) and run the same command again"
         ) from error
-    seconds = time.monotonic() - begin
     if not interval.finite:
         raise _non_finite(trainer, model_dir, data, step, interval)
-    return Boundary(step + interval.steps, interval, seconds)
+    return interval
 
 
 def _non_finite(

@@ -38,11 +38,6 @@ def train(
 
     Call it before TensorFlow computes anything.
 
-    Args:
-      data_dir: holds tfrecords/, and vocab/ if it was trained here.
-      initial: weights of a new run; without any it begins from random ones.
-      overwrite: removes what `model_dir` holds.
-
     Returns:
       Whether num_train_steps was reached. False: SIGTERM came and all is saved, or the
       devices were lost; the same call resumes the run.
@@ -113,7 +108,7 @@ def _prepare(
     """The networks on their devices, and the records."""
     records = Records(data_dir, config)
     logging.info("TensorFlow %s", tf.__version__)
-    strategy = strategies.from_flags(devices)
+    strategy = strategies.make_strategy(devices)
     strategies.check_data_dir(strategy, data_dir)
     replicas = strategy.num_replicas_in_sync
     logging.info("%s, %d replicas", type(strategy).__name__, replicas)

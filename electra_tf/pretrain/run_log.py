@@ -25,23 +25,19 @@ _ON_CONSOLE = """
 
 
 def interval_metrics(
-    config: PretrainingConfig, step: int, interval: Interval, seconds: float
+    config: PretrainingConfig, step: int, interval: Interval
 ) -> dict[str, float]:
-    """One line of the training log: means over the steps of the interval before `step`.
-
-    Args:
-      seconds: the interval's duration.
-    """
-    values = metrics.finalize(interval.sums, config.gen_weight, config.disc_weight)
-    count = interval.steps
+    """A line of the training log, of the interval that ends at `step`."""
+    count, seconds, sums = interval.steps, interval.seconds, interval.sums
+    values = metrics.finalize(sums, config.gen_weight, config.disc_weight)
     per_second = count / seconds
     return values | {
-        "grad_norm": float(interval.sums["grad_norm"]) / count,
-        "clipped_share": float(interval.sums["clipped"]) / count,
+        "grad_norm": float(sums["grad_norm"]) / count,
+        "clipped_share": float(sums["clipped"]) / count,
         "learning_rate": float(learning_rate(tf.constant(step - 1), config)),
         "steps_per_second": per_second,
         "examples_per_second": config.train_batch_size * per_second,
-        "tokens_per_second": float(interval.sums["tokens"]) / seconds,
+        "tokens_per_second": float(sums["tokens"]) / seconds,
         "flops_per_second": flops.train_step_flops(config) * per_second,
         "input_wait_share": interval.input_wait_seconds / seconds,
         "interval_seconds": seconds,
@@ -91,10 +87,8 @@ class MetricsLog:
         self._writes, self._writers = writes, {}
         self._path = os.path.join(model_dir, METRICS_FILE)
         self._tensorboard = os.path.join(model_dir, TENSORBOARD_DIR)
-        if writes:
-            self._begin_after(step)
-
-    def _begin_after(self, step: int) -> None:
+        if not writes:
+            return
         records = read_log(self._path) if step else []
         records = [record for record in records if record["step"] <= step]
         files.write_text(self._path, "".join(json.dumps(r) + "\n" for r in records))
@@ -104,11 +98,7 @@ class MetricsLog:
             files.remove(self._tensorboard)
 
     def write(self, kind: str, step: int, values: dict[str, float]) -> None:
-        """Metrics, to both files and the console.
-
-        Args:
-          kind: "train" or "eval".
-        """
+        """Metrics of the kind "train" or "eval", to both files and the console."""
         if not self._writes:
             return
         self._append({"kind": kind, "step": step, **values})

@@ -1,6 +1,7 @@
 """Small configs, batches and data folders the tests of electra_tf share."""
 
 import pathlib
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -14,9 +15,11 @@ from data_prep.vocab import vocabulary
 from data_prep.vocab.vocabulary import CLS_ID, SEP_ID
 from electra_tf import config as config_lib
 from electra_tf.config import PretrainingConfig
+from electra_tf.devices import strategies
+from electra_tf.devices.strategies import HostBatches
 from electra_tf.model.batch import Inputs
 from electra_tf.pretrain import masking
-from electra_tf.pretrain.compiled_steps import HostBatches, Trainer
+from electra_tf.pretrain.compiled_steps import Trainer
 from electra_tf.pretrain.masking import Masked
 
 VOCAB_SIZE = 40
@@ -82,6 +85,11 @@ def values(running: Trainer) -> dict[str, np.ndarray]:
 def assign(running: Trainer, values: dict[str, np.ndarray]) -> None:
     for name, variable in running.checkpoint_variables.items():
         variable.assign(values[name])
+
+
+def iterator(running: Trainer, batches: HostBatches) -> Iterator:
+    """Over the batches, as the trainer's steps take them."""
+    return iter(strategies.distribute(running.strategy, batches))
 
 
 def assert_bit_equal(first: dict, second: dict) -> None:

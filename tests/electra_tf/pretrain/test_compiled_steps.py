@@ -36,7 +36,7 @@ def running(compiled) -> Trainer:
 
 def train(running: Trainer, first_step: int, count: int):
     batches = tiny.varied_batches(first_step)
-    return running.train_steps(iter(running.distribute(batches)), first_step, count)
+    return running.train_steps(tiny.iterator(running, batches), first_step, count)
 
 
 def test_losses_begin_at_chance(running):
@@ -62,7 +62,7 @@ def test_step_decides_masks_samples_and_dropout(running):
 
     def sums(first_step: int) -> dict[str, np.ndarray]:
         tiny.assign(running, start)
-        batches = iter(running.distribute(tiny.varied_batches(0)))
+        batches = tiny.iterator(running, tiny.varied_batches(0))
         return running.train_steps(batches, first_step, 1).sums
 
     tiny.assert_bit_equal(sums(10), sums(10))
@@ -88,7 +88,7 @@ def test_steps_in_one_call_or_many_are_the_same(running):
     together = train(running, 0, 4)
     after = tiny.values(running)
     tiny.assign(running, start)
-    batches = iter(running.distribute(tiny.varied_batches(0)))
+    batches = tiny.iterator(running, tiny.varied_batches(0))
     apart = [running.train_steps(batches, step, 1) for step in range(4)]
     tiny.assert_bit_equal(tiny.values(running), after)
     assert together.steps == 4 and together.finite
@@ -99,7 +99,7 @@ def test_steps_in_one_call_or_many_are_the_same(running):
 
 def test_no_steps_change_nothing_and_take_no_batch(running):
     before = tiny.values(running)
-    batches = iter(running.distribute(tiny.varied_batches(0)))
+    batches = tiny.iterator(running, tiny.varied_batches(0))
     assert running.train_steps(batches, 0, 0).steps == 0
     tiny.assert_bit_equal(tiny.values(running), before)
     running.train_steps(batches, 0, 2)
@@ -174,7 +174,7 @@ def test_only_waiting_for_a_batch_counts_as_waiting(config, cpu, monkeypatch):
     monkeypatch.setattr(tf, "timestamp", timestamp)
     running = Trainer(config, cpu)
     running.replica_step = slow_step
-    interval = running.train_steps(iter(running.distribute(slow_input)), 0, 5)
+    interval = running.train_steps(tiny.iterator(running, slow_input), 0, 5)
     assert (interval.steps, interval.input_wait_seconds) == (5, 5.0)
     assert time == [505.0]
     # Whatever the threads: the last step, the clock, the batch, the clock, this step.

@@ -17,8 +17,9 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import processes, tiny
+from helpers import processes, run_folders, tiny
 from helpers.processes import Ended, Process
+from helpers.run_folders import steps
 
 from common.claim import Claim
 
@@ -28,38 +29,15 @@ KILLS = int(os.environ.get("ELECTRA_KILLS", "1"))
 MOST_LINES = max(1, 60 // (KILLS + 2))
 TRAIN_SHARDS = [list(range(100)), list(range(100, 300)), list(range(300, 477))]
 EVAL_SHARDS = [[500, 501, 502], [503, 504, 505]]
-# Networks of equal sizes share their compiled parts.
-SETTINGS = {
-    "model_hparam_overrides": {
-        "hidden_size": 32,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "max_position_embeddings": 32,
-    },
-    "embedding_size": 32,
-    "generator_hidden_size": 1.0,
+SETTINGS = run_folders.SMALL | {
     "vocab_size": tiny.VOCAB_SIZE,
-    "max_seq_length": tiny.LENGTH,
-    "train_batch_size": 8,
     "gradient_accumulation_steps": 2,
-    "eval_batch_size": 4,
     "num_warmup_steps": 5,
     "num_train_steps": 300,
-    "iterations_per_loop": 5,
     "save_checkpoints_steps": 4,
     "keep_checkpoint_max": 3,
     "keep_checkpoint_every_n_steps": 90,
     "eval_every_n_steps": 50,
-}
-TIMINGS = {
-    "steps_per_second",
-    "examples_per_second",
-    "tokens_per_second",
-    "flops_per_second",
-    "input_wait_share",
-    "interval_seconds",
-    "checkpoint_stall_seconds",
-    "eta_seconds",
 }
 
 
@@ -100,11 +78,6 @@ def finish(data_dir: pathlib.Path, model_dir: pathlib.Path) -> Ended:
     return ended
 
 
-def steps(model_dir: pathlib.Path) -> list[int]:
-    names = [path.name for path in model_dir.glob("model.ckpt-*.index")]
-    return sorted(int(name.split("-")[1].split(".")[0]) for name in names)
-
-
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory) -> Runs:
     """Interruptions come at random lines, the same ones each time."""
@@ -137,14 +110,7 @@ def read_checkpoint(model_dir: pathlib.Path, step: int) -> dict[str, np.ndarray]
 
 
 def lines(model_dir: pathlib.Path) -> list[dict]:
-    """The log without what depends on the clock."""
-    path = model_dir / "metrics.jsonl"
-    records = map(json.loads, path.read_text().splitlines()) if path.exists() else []
-    return [
-        {name: value for name, value in record.items() if name not in TIMINGS}
-        for record in records
-        if record["kind"] != "warning"
-    ]
+    return run_folders.lines(model_dir, "train", "eval")
 
 
 def test_interrupted_run_has_the_same_weights_and_slots_bit_by_bit(runs):

@@ -4,21 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from helpers import tiny
+from helpers.run_folders import METRICS
 
 from electra_tf.model.batch import Inputs
 from electra_tf.pretrain import masking, metrics, objective
-
-NAMES = {
-    "loss",
-    "masked_lm_loss",
-    "masked_lm_accuracy",
-    "sampled_masked_lm_accuracy",
-    "disc_loss",
-    "disc_auc",
-    "disc_accuracy",
-    "disc_precision",
-    "disc_recall",
-}
 
 
 def answers(model, lengths: list[int], seed: int):
@@ -110,7 +99,7 @@ def test_metrics_against_numpy(batches, count):
     sums = add(*(metrics.batch_sums(*batch) for batch in batches[:count]))
     ours = metrics.finalize(sums, 2.0, 30.0)
     expected = restated(batches[:count], 2.0, 30.0)
-    assert ours.keys() >= NAMES
+    assert ours.keys() >= METRICS
     for name, value in expected.items():
         # the AUC comes from a histogram
         bound = 5e-3 if name == "disc_auc" else 1e-5
@@ -166,7 +155,7 @@ def test_nothing_to_count_gives_zeros():
     sums["positions"] = np.array(16.0)
     result = metrics.finalize(sums, 1.0, 50.0)
     assert set(result.values()) == {0.0}
-    assert result.keys() >= NAMES
+    assert result.keys() >= METRICS
 
 
 def test_masked_lm_alone_has_no_discriminator_metrics():

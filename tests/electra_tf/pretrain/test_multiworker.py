@@ -9,23 +9,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
-from helpers import processes, tiny
+from helpers import processes, run_folders, tiny
 from helpers.processes import Ended, Process
 
-SETTINGS = {
-    "model_hparam_overrides": {
-        "hidden_size": 32,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "max_position_embeddings": 32,
-    },
-    "embedding_size": 32,  # with one size for all, compiled parts are shared
-    "generator_hidden_size": 1.0,
-    "max_seq_length": tiny.LENGTH,
-    "train_batch_size": 8,
-    "eval_batch_size": 4,
+SETTINGS = run_folders.SMALL | {
     "num_train_steps": 1_000_000,
-    "iterations_per_loop": 5,
     "save_checkpoints_steps": 10,
     "keep_checkpoint_max": 2,
     "eval_every_n_steps": 0,
@@ -60,11 +48,6 @@ def running(folder: pathlib.Path) -> Iterator[list[Process]]:
         yield started
 
 
-def steps(folder: pathlib.Path) -> list[int]:
-    names = (path.name for path in (folder / "model").glob("model.ckpt-*.index"))
-    return sorted(int(name.split("-")[1].split(".")[0]) for name in names)
-
-
 class Phase(NamedTuple):
     """How both workers ended, and which checkpoints they left."""
 
@@ -94,7 +77,10 @@ def phases(tmp_path_factory) -> Phases:
         with running(folder) as workers:
             workers[0].wait_for("train step", lines)
             workers[1].send(number)
-            return Phase([worker.wait() for worker in workers], steps(folder))
+            return Phase(
+                [worker.wait() for worker in workers],
+                run_folders.steps(folder / "model"),
+            )
 
     return Phases(folder, phase(6, signal.SIGKILL), phase(3, signal.SIGTERM))
 

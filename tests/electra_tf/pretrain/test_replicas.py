@@ -117,14 +117,15 @@ def rows():
 def update(trainer) -> tuple[float, list[np.ndarray]]:
     """The loss of `rows`, and the variables after one update from them."""
     import tensorflow as tf
+    from helpers import tiny
 
     from electra_tf.pretrain import input_pipeline
 
     dataset = tf.data.Dataset.from_tensors(rows()._asdict()).repeat()
-    batches = trainer.distribute(
-        lambda context: input_pipeline.share(dataset, BATCH, context)
+    iterator = tiny.iterator(
+        trainer, lambda context: input_pipeline.share(dataset, BATCH, context)
     )
-    ITERATORS.append(iter(batches))
+    ITERATORS.append(iterator)
     loss = train(trainer, ITERATORS[-1], 0)
     return loss, [v.numpy() for v in trainer.model.named_variables.values()]
 
@@ -176,7 +177,7 @@ def compare_runs(one, eight, data_dir: str) -> dict:
         records = Records(data_dir, trainer.config)
         batches = functools.partial(records.train_batches, 0)
 
-        shown, trained = (iter(trainer.distribute(batches)) for _ in range(2))
+        shown, trained = (tiny.iterator(trainer, batches) for _ in range(2))
         ITERATORS.extend([shown, trained])
         local = trainer.strategy.experimental_local_results
         ids = [local(next(shown)["input_ids"]) for _ in range(8)]  # 3 are an epoch

@@ -98,8 +98,8 @@ def test_rates_and_shares_of_an_interval():
     sums = {n: np.ones(v.shape) for n, v in metrics.zero_sums(True).items()}
     sums |= {"tokens": np.array(600.0), "positions": np.array(1280.0)}
     sums |= {"grad_norm": np.array(25.0), "clipped": np.array(4.0)}
-    interval = Interval(10, sums, input_wait_seconds=0.25, finite=True)
-    values = run_log.interval_metrics(config, 500, interval, 5.0)
+    interval = Interval(10, 5.0, sums, input_wait_seconds=0.25, finite=True)
+    values = run_log.interval_metrics(config, 500, interval)
     expected = {
         "grad_norm": 2.5,
         "clipped_share": 0.4,
