@@ -16,18 +16,6 @@ Sums = dict[str, tf.Tensor]
 _SCALARS = "mlm_weight mlm_loss mlm_correct sampled_correct positions tokens"
 _DISCRIMINATOR_SCALARS = "disc_loss disc_correct disc_fake disc_predicted disc_hit"
 _HISTOGRAMS = "disc_fake_bins disc_real_bins"
-# A metric is the ratio of two sums; 0 / 0 is 0, as in the original.
-_RATIOS = {
-    "masked_lm_loss": ("mlm_loss", "mlm_weight"),
-    "masked_lm_accuracy": ("mlm_correct", "mlm_weight"),
-    "sampled_masked_lm_accuracy": ("sampled_correct", "mlm_weight"),
-    "nonpad_share": ("tokens", "positions"),
-    "disc_loss": ("disc_loss", "tokens"),
-    "disc_accuracy": ("disc_correct", "tokens"),
-    "disc_precision": ("disc_hit", "disc_predicted"),
-    "disc_recall": ("disc_hit", "disc_fake"),
-    "replaced_rate": ("disc_fake", "tokens"),
-}
 
 
 def zero_sums(has_discriminator: bool) -> Sums:
@@ -109,22 +97,38 @@ def finalize(
     counts it as an easy true negative); replaced_rate is the share of real tokens that
     are fake; nonpad_share is the share of positions that are not padding.
     """
-    ratios = {
-        name: float(sums[part]) / float(sums[whole]) if sums[whole] else 0.0
-        for name, (part, whole) in _RATIOS.items()
-        if part in sums
+    mlm_weight = max(float(sums["mlm_weight"]), 1e-6)
+    result = {
+        "masked_lm_loss": float(sums["mlm_loss"]) / mlm_weight,
+        "masked_lm_accuracy": float(sums["mlm_correct"]) / mlm_weight,
+        "sampled_masked_lm_accuracy": float(sums["sampled_correct"]) / mlm_weight,
+        "nonpad_share": float(sums["tokens"] / sums["positions"]),
     }
-    loss = gen_weight * ratios["masked_lm_loss"]
+    loss = gen_weight * result["masked_lm_loss"]
     if "disc_loss" in sums:
-        ratios["disc_auc"] = auc(sums["disc_real_bins"], sums["disc_fake_bins"])
-        loss += disc_weight * ratios["disc_loss"]
-    return {"loss": loss, **ratios}
+        total = max(float(sums["tokens"]), 1e-6)
+        result |= {
+            "disc_loss": float(sums["disc_loss"]) / total,
+            "disc_auc": auc(sums["disc_real_bins"], sums["disc_fake_bins"]),
+            "disc_accuracy": float(sums["disc_correct"]) / total,
+            "disc_precision": _ratio(sums["disc_hit"], sums["disc_predicted"]),
+            "disc_recall": _ratio(sums["disc_hit"], sums["disc_fake"]),
+            "replaced_rate": float(sums["disc_fake"]) / total,
+        }
+        loss += disc_weight * result["disc_loss"]
+    return {"loss": loss, **result}
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> float:
+    """part / whole, and 0 for 0 / 0, as the original reports it."""
+    return float(part / whole) if whole else 0.0
 
 
 def auc(real_bins: np.ndarray, fake_bins: np.ndarray) -> float:
     """P(score of a fake token > score of a real one), ties counting half.
 
-    From how many tokens [bins] scored in each bin, ascending.
+    Args:
+      real_bins, fake_bins: [bins], how many tokens scored in each bin, ascending.
     """
     real = np.asarray(real_bins, np.float64)
     fake = np.asarray(fake_bins, np.float64)
