@@ -86,8 +86,8 @@ def _vocab(work: pathlib.Path, name: str, size: int) -> list[Any]:
 
 def _prepare(work: pathlib.Path) -> None:
     """Raw text -> records."""
-    corpus = demo_corpus.generate(seed=1, num_threads=300)
-    demo_corpus.write_jsonl(corpus, str(work / "raw.jsonl"))
+    raw = str(work / "raw.jsonl")
+    demo_corpus.make_corpus(demo_corpus.Settings(raw, seed=1, num_threads=300))
     check(
         *("-m", "data_prep.clean_corpus", f"--input={work / 'raw.jsonl'}"),
         *("--text_field=text", "--group_field=thread_id"),

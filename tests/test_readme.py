@@ -64,8 +64,8 @@ def checkout(tmp_path_factory) -> pathlib.Path:
     for name in ("configs", "raw", "nsmc"):
         (folder / name).mkdir()
     (folder / "configs" / "kr_electra_base.toml").write_text(PRESET)
-    records = list(corpus.generate(seed=1, num_threads=600))
-    corpus.write_jsonl(records, str(folder / "raw" / "a.jsonl"))
+    raw = str(folder / "raw" / "a.jsonl")
+    corpus.make_corpus(corpus.Settings(raw, seed=1, num_threads=600))
     subprocess.run(["gzip", folder / "raw" / "a.jsonl"], check=True)
     for split in ("train", "test"):
         rows = [f"{i}\t영화 {i}번 {'좋아요' * (i % 2)}\t{i % 2}" for i in range(60)]
