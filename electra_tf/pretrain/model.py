@@ -42,50 +42,45 @@ class PretrainingModel(tf.Module):
     def __init__(self, config: PretrainingConfig):
         super().__init__()
         self.config = config
-        full = config.discriminator()
-        init = Initializer(full.initializer_range, config.seed)
-        size = config.resolved_embedding_size
+        full, size = config.discriminator(), config.resolved_embedding_size
+        self._init = init = Initializer(full.initializer_range, config.seed)
         embeddings = Embeddings("electra", full, size, init, self._compute_dtype)
-        self.electra = self._encoder("electra", full, embeddings, init)
-        self.generator = self._build_generator(init)
+        self.electra = self._encoder("electra", full, embeddings)
+        self.generator = self._build_generator()
         self.discriminator_head = (
             ReplacedTokenHead(full, init) if config.has_discriminator else None
         )
 
     def _encoder(
-        self,
-        scope: str,
-        network: TransformerConfig,
-        embeddings: Embeddings,
-        init: Initializer,
+        self, scope: str, network: TransformerConfig, embeddings: Embeddings
     ) -> Encoder:
         checkpointing = self.config.gradient_checkpointing
-        return Encoder(scope, network, embeddings, init, checkpointing)
+        return Encoder(scope, network, embeddings, self._init, checkpointing)
 
-    def _build_generator(self, init: Initializer) -> tf.Module:
-        config = self.config
+    def _build_generator(self) -> tf.Module:
+        config, init = self.config, self._init
         if config.uniform_generator:
             return UniformGenerator(config.discriminator().vocab_size)
         if config.electric_objective:
-            towers = [self._small(f"generator_{side}", init) for side in ("ltr", "rtl")]
+            towers = [self._small(f"generator_{side}") for side in ("ltr", "rtl")]
             in_size, table = 2 * config.generator().hidden_size, towers[0].embeddings
             head = VocabularyHead("cloze_predictions", in_size, table, init)
             return TwoTowerGenerator(*towers, head)
         encoder, network = self.electra, config.discriminator()
         if config.uses_small_generator:
-            encoder, network = self._small("generator", init), config.generator()
+            encoder, network = self._small("generator"), config.generator()
         head = VocabularyHead(
             "generator_predictions", network.hidden_size, encoder.embeddings, init
         )
         return MaskedLMGenerator(encoder, head)
 
-    def _small(self, scope: str, init: Initializer) -> Encoder:
+    def _small(self, scope: str) -> Encoder:
         """The generator's encoder, on the discriminator's embeddings or its own."""
         small, embeddings = self.config.generator(), self.electra.embeddings
         if self.config.untied_generator_embeddings:
-            size = self.config.generator_embedding_size
-            embeddings = Embeddings(scope, small, size, init, self._compute_dtype)
-        return self._encoder(scope, small, embeddings, init)
+            size, dtype = self.config.generator_embedding_size, self._compute_dtype
+            embeddings = Embeddings(scope, small, size, self._init, dtype)
+        return self._encoder(scope, small, embeddings)
 
     @property
     def _compute_dtype(self) -> tf.DType:
