@@ -155,8 +155,9 @@ class Records:
         readable.
         """
         start = self._order.start(step * self._config.train_batch_size)
-        paths = self._paths(TRAIN)
-        for path in [paths[i] for i in start.files] + paths:
+        paths = self._order.shuffled_files(self._paths(TRAIN), start.epoch)
+        paths = [path.decode() for path in paths.numpy()]
+        for path in paths[start.file :] + paths[: start.file]:
             read, good = tf.data.TFRecordDataset(path, self._compression), 0
             try:
                 for serialized in read.batch(1_000):

@@ -6,7 +6,6 @@ sequence, so one may span two epochs. To start at any step, its epoch, window an
 are computed from the files' record counts; no earlier file is read.
 """
 
-import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -30,10 +29,10 @@ class Start(NamedTuple):
     """Where reading starts."""
 
     epoch: int
+    file: int  # in the epoch's order: the window's first one
+    skipped: int  # records of this file that precede the window
     window: int  # within the epoch
     offset: int  # records of the shuffled window that are already used
-    files: list[int]  # the epoch's files from the window's first one on
-    skipped: int  # records of the first file that precede the window
 
 
 class DataOrder:
@@ -54,47 +53,35 @@ class DataOrder:
         """Where the record of this number is; the first step's first record is 0."""
         epoch, within = divmod(record, self.epoch_size)
         window, offset = divmod(within, self.window_size)
-        order = self.shuffled_files(np.arange(len(self._counts)), epoch).numpy()
-        ends = list(itertools.accumulate(self._counts[i] for i in order))
+        counts = self.shuffled_files(np.array(self._counts), epoch).numpy()
         before = window * self.window_size
-        first = next(i for i, end in enumerate(ends) if end > before)
-        skipped = before - (ends[first] - self._counts[order[first]])
-        return Start(epoch, window, offset, order[first:].tolist(), skipped)
+        file = int(np.argmax(np.cumsum(counts) > before))
+        skipped = before - int(counts[:file].sum())
+        return Start(epoch, file, skipped, window, offset)
 
     def shuffled_files(self, files: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
+        """The files, or a value of each, in the epoch's order."""
         return shuffled(files, self._seed, _FILE_STREAM, epoch)
-
-    def shuffled_window(
-        self, records: tf.Tensor, epoch: tf.Tensor, window: tf.Tensor
-    ) -> tf.Tensor:
-        return shuffled(records, self._seed, _WINDOW_STREAM, epoch, window)
 
     def windows(
         self, paths: list[str], start: Start, compression: str
     ) -> tf.data.Dataset:
         """Endless shuffled windows, each a string tensor [records], from `start` on."""
 
-        def epoch_windows(epoch, files, skipped, first):
+        def epoch_windows(epoch: tf.Tensor) -> tf.data.Dataset:
+            at = tf.cast(epoch == start.epoch, tf.int64)  # else from the beginning
+            files = self.shuffled_files(tf.constant(paths), epoch)[at * start.file :]
             read = tf.data.TFRecordDataset(files, compression_type=compression)
-            windows = read.skip(skipped).batch(self.window_size).enumerate(first)
-            return windows.map(
-                lambda index, records: self.shuffled_window(records, epoch, index)
+            read = read.skip(at * start.skipped).batch(self.window_size)
+            return read.enumerate(at * start.window).map(
+                lambda window, records: shuffled(
+                    records, self._seed, _WINDOW_STREAM, epoch, window
+                )
             )
 
-        begun = epoch_windows(
-            tf.constant(start.epoch, tf.int64),
-            [paths[i] for i in start.files],
-            start.skipped,
-            start.window,
-        )
-        later = tf.data.Dataset.range(start.epoch + 1, np.iinfo(np.int64).max)
-        later = later.flat_map(
-            lambda epoch: epoch_windows(
-                epoch, self.shuffled_files(tf.constant(paths), epoch), 0, 0
-            )
-        )
+        epochs = tf.data.Dataset.range(start.epoch, np.iinfo(np.int64).max)
         # The next window is read while this one is used.
-        windows = begun.concatenate(later).prefetch(1)
+        windows = epochs.flat_map(epoch_windows).prefetch(1)
         return windows.enumerate().map(
             lambda i, records: records[tf.where(i == 0, start.offset, 0) :]
         )

@@ -205,6 +205,19 @@ def test_records_that_can_be_read_are_not_blamed(data_dir):
     assert records_of(data_dir).first_damage(0) is None
 
 
+def test_damage_is_looked_for_once_in_each_file(data_dir, monkeypatch):
+    read, real = [], tf.data.TFRecordDataset
+
+    def recorded(path, compression):
+        read.append(os.path.basename(path))
+        return real(path, compression)
+
+    records = records_of(data_dir)
+    monkeypatch.setattr(tf.data, "TFRecordDataset", recorded)
+    assert records.first_damage(4) is None
+    assert sorted(read) == [f"pretrain_data.tfrecord-{i}-of-3" for i in range(3)]
+
+
 def test_records_without_counts_are_refused(copied):
     path = copied / "tfrecords" / "manifest.json"
     written = json.loads(path.read_text())
