@@ -5,9 +5,9 @@ import gzip
 import io
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-import zstandard
+from backports import zstd
 
 from common import files
 from common.cli import UserError
@@ -49,35 +49,7 @@ def open_stream(path: str) -> Iterator[tuple[BinaryIO, BinaryIO]]:
         if path.endswith(".gz"):
             stream = io.BufferedReader(gzip.GzipFile(fileobj=raw), _BLOCK)
         elif path.endswith(".zst"):
-            stream = io.BufferedReader(_ZstdFile(raw), _BLOCK)
+            stream = io.BufferedReader(zstd.ZstdFile(raw), _BLOCK)
         else:
             stream = raw
         yield stream, raw
-
-
-class _ZstdFile(io.RawIOBase):
-    """All frames of a .zst; zstandard's own reader takes a truncated one for whole."""
-
-    def __init__(self, raw: BinaryIO):
-        self._raw = raw
-        self._frame: Any = None
-        self._compressed = self._text = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._text:
-            self._compressed = self._compressed or self._raw.read(1 << 17)
-            if not self._compressed:
-                if self._frame:
-                    raise EOFError("the last frame has no end")
-                return 0
-            self._frame = self._frame or zstandard.ZstdDecompressor().decompressobj()
-            self._text = self._frame.decompress(self._compressed)
-            self._compressed = self._frame.unused_data
-            if self._frame.eof:
-                self._frame = None
-        size = min(len(buffer), len(self._text))
-        buffer[:size], self._text = self._text[:size], self._text[size:]
-        return size

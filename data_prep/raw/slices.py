@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
-import zstandard
+from backports import zstd
 
 from common.cli import UserError
 from data_prep.raw import inputs
@@ -105,7 +105,7 @@ class Source:
     def _read(self) -> bytes:
         try:
             data = self._stream.read(self._slice_bytes)
-        except (EOFError, OSError, zlib.error, zstandard.ZstdError) as error:
+        except (EOFError, OSError, zlib.error, zstd.ZstdError) as error:
             raise UserError(
                 f"{self.path}: cannot be read past byte {self._read_bytes} of its text "
                 f"({error}): the file is damaged or truncated; copy it again"

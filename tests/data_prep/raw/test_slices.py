@@ -1,10 +1,13 @@
 """Raw files cut into slices and parts."""
 
+import functools
 import gzip
 import random
+import struct
+import tracemalloc
 
 import pytest
-import zstandard
+from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,7 +28,7 @@ def joined(parts: list[Part]) -> bytes:
 
 @pytest.mark.parametrize("extension", ["", ".gz", ".zst"])
 def test_compressed_files_read_alike(write, extension):
-    compress = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.compress}[extension]
+    compress = {"": bytes, ".gz": gzip.compress, ".zst": zstd.compress}[extension]
     two_frames = compress("가나\n".encode()) + compress("다라\n".encode())
     path = write("a.txt" + extension, two_frames)
     whole = Reader(ReadSettings())
@@ -37,15 +40,39 @@ def test_compressed_files_read_alike(write, extension):
 
 def test_large_zst_reads_whole(write):
     text = ("가나다라 마바사\n" * 200_000).encode()
-    path = write("a.txt.zst", zstandard.compress(text))
+    path = write("a.txt.zst", zstd.compress(text))
     assert joined(parts_of(path)) == text
+
+
+def test_skippable_frames_of_a_zst_are_skipped(write):
+    skipped = struct.pack("<II", 0x184D2A50, 5) + b"hello"
+    frames = map(zstd.compress, ("가나\n".encode(), "다라\n".encode()))
+    path = write("a.txt.zst", skipped + skipped.join(frames) + skipped)
+    assert joined(parts_of(path)).decode() == "가나\n다라\n"
+
+
+@pytest.mark.parametrize("compression", ["gz", "zst"])
+def test_memory_does_not_grow_with_what_a_small_file_inflates_to(write, compression):
+    compress = {"gz": gzip.compress, "zst": zstd.compress}[compression]
+    text = ("가나다라 마바사\n" * 4_000_000).encode()
+    path = write(f"a.txt.{compression}", compress(text))
+    tracemalloc.start()
+    reader = Reader(ReadSettings(txt_documents="line"), slice_bytes=1 << 20)
+    read = sum(len(piece.data) for piece in reader.slices(path))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert read == len(text) > 80 << 20
+    assert peak < 16 << 20
+
+
+CHECKSUM = {zstd.CompressionParameter.checksum_flag: 1}
 
 
 @pytest.mark.parametrize(
     ("extension", "compress"),
     [
         (".gz", gzip.compress),
-        (".zst", zstandard.ZstdCompressor(write_checksum=True).compress),
+        (".zst", functools.partial(zstd.compress, options=CHECKSUM)),
     ],
 )
 def test_damaged_compressed_file_is_an_error(write, extension, compress):
