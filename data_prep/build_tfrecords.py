@@ -14,7 +14,7 @@ import dataclasses
 from common import cli
 from common.cli import flag
 from data_prep.records import pipeline
-from data_prep.records.pipeline import RecordSettings
+from data_prep.records.shard import RecordSettings
 from data_prep.stages import execution
 from data_prep.stages.execution import Execution
 from data_prep.stages.resume import Output

@@ -102,16 +102,6 @@ def _sample_lines(given: Input) -> list[str]:
     return [line for _, line in sorted(drawn)]
 
 
-def _probe(
-    probed: Probe, seed: int, tokenizer: Any, train: Any, dev: Any
-) -> dict[str, Any]:
-    runs = [
-        probe.accuracy(tokenizer, train, dev, probed.probe_epochs, seed + run)
-        for run in range(probed.probe_runs)
-    ]
-    return {"probe_accuracy": float(np.mean(runs)), "probe_runs": runs}
-
-
 def _measure(
     given: Input, probed: Probe, tokenizers: dict[str, Any], lines: list[str]
 ) -> dict[str, dict[str, Any]]:
@@ -131,7 +121,12 @@ def _measure(
             spans = measures.span_boundaries(tokenizer, given.korquad)
             figures["span_boundaries"] = spans
         if probed.probe:
-            figures |= _probe(probed, given.seed, tokenizer, *labelled)
+            seeds = range(given.seed, given.seed + probed.probe_runs)
+            runs = [
+                probe.accuracy(tokenizer, *labelled, probed.probe_epochs, seed)
+                for seed in seeds
+            ]
+            figures |= {"probe_accuracy": float(np.mean(runs)), "probe_runs": runs}
         measured[name] = figures
     return measured
 

@@ -30,7 +30,10 @@ class Input:
 
 def train_vocab(made: Input, output: Output, settings: VocabSettings) -> None:
     clean = manifest.read(made.input_dir, "clean_corpus")
-    settings = settings.with_special_tokens(clean.get("special_tokens", ()))
+    special = dict.fromkeys(
+        [*clean.get("special_tokens", ()), *settings.special_tokens]
+    )
+    settings = dataclasses.replace(settings, special_tokens=tuple(special))
     settings.check()
     config = {**settings.config(), "clean_sha256": manifest.content_hash(clean)}
     inputs = [made.input_dir, *filter(None, [settings.merge_vocab])]

@@ -132,10 +132,8 @@ def move(keys: KeyFiles, index: int) -> None:
     work, part = keys.work, keys.parts[index]
     if work.log.done(f"moved-{part}"):
         return
-    documents = shards.from_text(work.text("clean", part))
-    sort_keys = _sort_keys(work, part, len(documents))
-    path, leaving = _moved_path(work, part), keys.read_repeats("part", index)
-    write_moved(path, index, keys.num_parts, documents, sort_keys, leaving)
+    path, leaving = work.path("moved", part), keys.read_repeats("part", index)
+    write_moved(path, index, keys.num_parts, *_records(work, part), leaving)
     work.finish(f"moved-{part}", [path + ".rows", path + ".json"])
 
 
@@ -144,25 +142,22 @@ def join(keys: KeyFiles, index: int) -> None:
     work, part = keys.work, keys.parts[index]
     if work.log.done(f"group-{part}"):
         return
-    documents = shards.from_text(work.text("clean", part))
     documents = regroup(
         index,
-        documents,
-        _sort_keys(work, part, len(documents)),
+        *_records(work, part),
         leaving=keys.read_repeats("part", index),
         arriving=keys.read_repeats("first_part", index),
-        moved_paths=[_moved_path(work, name) for name in keys.parts],
+        moved_paths=[work.path("moved", name) for name in keys.parts],
     )
     path = work.path("group", part + ".txt")
     files.write_text(path, shards.to_text(documents))
     work.finish(f"group-{part}", [path])
 
 
-def _sort_keys(work: Work, part: str, count: int) -> list[tuple]:
+def _records(work: Work, part: str) -> tuple[list[Document], list[tuple]]:
+    """The documents of a part's records, and their sort keys."""
+    documents = shards.from_text(work.text("clean", part))
     if not work.settings.sort_field:
-        return [()] * count
-    return list(map(tuple, files.read_json(work.path("group", part + ".sort"))))
-
-
-def _moved_path(work: Work, part: str) -> str:
-    return work.path("moved", part)
+        return documents, [()] * len(documents)
+    sort_keys = files.read_json(work.path("group", part + ".sort"))
+    return documents, list(map(tuple, sort_keys))

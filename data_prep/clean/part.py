@@ -14,7 +14,7 @@ import numpy as np
 
 from common import files
 from common.cli import UserError
-from data_prep.clean import exclusion, groups, repeats, sentences
+from data_prep.clean import exclusion, groups, repeats
 from data_prep.clean.account import LENGTH_BINS, PartAccount
 from data_prep.clean.settings import CleanSettings
 from data_prep.clean.work import Work
@@ -38,6 +38,19 @@ def _cleaner(settings: CleanSettings) -> cleaner.Cleaner:
 @functools.lru_cache(1)
 def _excluder(path: str, min_characters: int) -> exclusion.Excluder:
     return exclusion.Excluder(files.read_text(path).splitlines(), min_characters)
+
+
+@functools.cache
+def _kiwi() -> Any:
+    """kiwipiepy; KoELECTRA's kss pins emoji 1.2 and cannot be installed with this."""
+    try:
+        from kiwipiepy import Kiwi
+    except ImportError as error:
+        raise UserError(
+            "--split_sentences needs kiwipiepy: "
+            "pip install 'korean-electra-tf[morphemes]'"
+        ) from error
+    return Kiwi(num_workers=1)  # the workers are processes
 
 
 def clean_part(work: Work, part: Part) -> str:
@@ -173,8 +186,10 @@ def _clean_lines(
     clean = _cleaner(work.settings).clean_lines(raw, account.rules)
     if not work.settings.split_sentences:
         return clean, range(len(raw))
+    split = _kiwi().split_into_sents(clean)
+    pieces = [[s.text.strip() for s in found if s.text.strip()] for found in split]
     # An empty line stays one line, to be dropped with its reason.
-    pieces = [texts or [""] for texts in sentences.split(clean)]
+    pieces = [texts or [""] for texts in pieces]
     flat = list(itertools.chain.from_iterable(pieces))
     account.split["lines"] += len(flat) - len(clean)
     account.split["bytes"] += num_bytes("".join(flat)) - num_bytes("".join(clean))

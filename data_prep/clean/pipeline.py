@@ -32,17 +32,10 @@ from data_prep.stages.resume import Output
 MEBIBYTE = 1 << 20
 
 
-def begin(
+def _begin(
     settings: CleanSettings, patterns: Sequence[str], output: Output
 ) -> tuple[Work, list[str]]:
-    """Checks everything that can be checked early, and prepares the output folder.
-
-    Returns:
-      The work, and the input files in order.
-
-    Raises:
-      UserError: unusable input or settings, or an output folder in other use.
-    """
+    """Checks all that can be checked early; returns the work, and the input files."""
     paths = inputs.find(patterns)
     reader.check(paths, settings)
     if settings.sort_field and not settings.group_field:
@@ -80,13 +73,14 @@ def run(
     """Makes the output a complete folder of clean shards.
 
     Raises:
-      UserError: as `begin`; bad input; or an empty result.
+      UserError: unusable input or settings, an output folder in other use, or an
+        empty result.
     """
-    work, paths = begin(settings, patterns, output)
+    work, paths = _begin(settings, patterns, output)
     if not work.log.is_complete:
         values = _run_phases(work, executor, paths)
         report.write(work, values)
-        work.complete(values)
+        work.log.complete(values)
     work.remove_intermediate()
     report.log_summary(work)
 

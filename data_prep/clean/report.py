@@ -41,39 +41,38 @@ def log_summary(work: Work) -> None:
 
 
 def _page(values: dict[str, Any]) -> str:
-    sections = [
-        ("Read and written", _read_and_written(values)),
-        ("Changed by rule", _rules(values["rules"])),
-        ("Dropped", _dropped(values["dropped"])),
-        ("Samples of dropped lines", _samples(values["samples"])),
-        ("Lengths of lines", _lengths(values["lengths"])),
-        ("Characters", _characters(values["characters"])),
-        (
-            "Most repeated lines, before deduplication",
-            _repeated(values["most_frequent"]),
-        ),
-        ("Sources", _sources(values["sources"])),
+    read, written = values["read"], values["written"]
+    both = [
+        ("read", read["lines"], read["records"], read["text_bytes"]),
+        ("written", written["lines"], written["documents"], written["text_bytes"]),
+    ]
+    rules = [
+        (rule, counts["lines"], counts["bytes_in"], counts["bytes_out"])
+        for rule, counts in values["rules"].items()
+    ]
+    samples = [
+        (why, text) for why, texts in values["samples"].items() for text in texts
+    ]
+    parts = [
+        Heading("Read and written"),
+        Table(("", "lines", "documents", "bytes of text"), both),
+        Heading("Changed by rule"),
+        Table(("rule", "lines", "bytes before", "bytes after"), rules),
+        Heading("Dropped"),
+        _dropped(values["dropped"]),
+        Heading("Samples of dropped lines"),
+        Table(("reason", "line as it was read"), samples),
+        Heading("Lengths of lines"),
+        _lengths(values["lengths"]),
+        Heading("Characters"),
+        _with_bars(("class", "count"), values["characters"]),
+        Heading("Most repeated lines, before deduplication"),
+        Table(("times", "text"), values["most_frequent"]),
+        Heading("Sources"),
+        _sources(values["sources"]),
     ]
     title = f"Clean corpus, recipe {values['recipe']} ({values['recipe_hash']})"
-    parts = [part for name, table in sections for part in (Heading(name), table)]
     return html_page.page(title, parts)
-
-
-def _read_and_written(values: dict[str, Any]) -> Table:
-    read, written = values["read"], values["written"]
-    rows = [
-        ("read", read["lines"], read["records"], read["text_bytes"]),
-        ("written", *(written[k] for k in ("lines", "documents", "text_bytes"))),
-    ]
-    return Table(("", "lines", "documents", "bytes of text"), rows)
-
-
-def _rules(rules: dict[str, dict[str, int]]) -> Table:
-    rows = [
-        (rule, counts["lines"], counts["bytes_in"], counts["bytes_out"])
-        for rule, counts in rules.items()
-    ]
-    return Table(("rule", "lines", "bytes before", "bytes after"), rows)
 
 
 def _dropped(dropped: dict[str, dict[str, int]]) -> Table:
@@ -86,26 +85,16 @@ def _dropped(dropped: dict[str, dict[str, int]]) -> Table:
     return Table(("reason", "lines", "bytes"), rows)
 
 
-def _samples(samples: dict[str, list[str]]) -> Table:
-    rows = [(reason, text) for reason, texts in samples.items() for text in texts]
-    return Table(("reason", "line as it was read"), rows)
-
-
 def _lengths(counts: Sequence[int]) -> Table:
     lows = (0, *LENGTH_BINS)
     names = [f"{a} to {b - 1}" for a, b in zip(lows, LENGTH_BINS, strict=False)]
     names.append(f"{LENGTH_BINS[-1]} and more")
-    rows = list(zip(names, html_page.bars(counts), strict=True))
-    return Table(("characters", "lines"), rows)
+    return _with_bars(("characters", "lines"), dict(zip(names, counts, strict=True)))
 
 
-def _characters(counts: dict[str, int]) -> Table:
-    rows = list(zip(counts, html_page.bars(list(counts.values())), strict=True))
-    return Table(("class", "count"), rows)
-
-
-def _repeated(rows: Sequence[Sequence[Any]]) -> Table:
-    return Table(("times", "text"), rows)
+def _with_bars(columns: tuple[str, str], counts: dict[str, int]) -> Table:
+    bars = html_page.bars(list(counts.values()))
+    return Table(columns, list(zip(counts, bars, strict=True)))
 
 
 def _sources(sources: dict[str, dict[str, int]]) -> Table:

@@ -1,7 +1,6 @@
 """What decides the clean text: the flags of clean_corpus, and the recipe they make."""
 
 import dataclasses
-from typing import Any
 
 from common.cli import UserError, flag
 from data_prep.raw.records import ReadSettings
@@ -63,9 +62,8 @@ class CleanSettings(ReadSettings):
         Raises:
           UserError: an unknown recipe or kind of personal data.
         """
-        changes: dict[str, Any] = {}
-        if self.min_characters:
-            changes["min_characters"] = self.min_characters
+        shortest = self.min_characters
+        changes = {"min_characters": shortest} if shortest else {}
         tokens = _pii_tokens(self.mask_pii)
         return with_options(get_recipe(self.recipe), mask_pii=tokens, **changes)
 
@@ -78,6 +76,5 @@ def _pii_tokens(kinds: tuple[str, ...]) -> dict[str, str]:
             raise UserError(
                 f"--mask_pii={item}: choose all, or some of {', '.join(PII_TOKENS)}"
             )
-        named = PII_TOKENS if kind == "all" else {kind: token or PII_TOKENS[kind]}
-        tokens |= named
+        tokens |= PII_TOKENS if kind == "all" else {kind: token or PII_TOKENS[kind]}
     return tokens

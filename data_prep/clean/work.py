@@ -59,11 +59,6 @@ class Work:
             handle.write("".join(rows).encode("utf-8", "backslashreplace"))
         return path
 
-    def complete(self, values: dict[str, Any]) -> None:
-        """Writes the manifest and removes the intermediate files."""
-        self.log.complete(values)
-        self.remove_intermediate()
-
     def remove_intermediate(self) -> None:
         folder = os.path.join(self.log.output_dir, WORK_FOLDER)
         if files.exists(folder):

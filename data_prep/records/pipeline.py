@@ -10,38 +10,13 @@ from typing import Any
 from absl import logging
 
 from common import files
-from common.cli import UserError, flag
+from common.cli import UserError
 from data_prep.records.example import EVAL, SAMPLES_FILE, TRAIN
-from data_prep.records.shard import NUM_SAMPLES, Job, build_shard
+from data_prep.records.shard import NUM_SAMPLES, Job, RecordSettings, build_shard
 from data_prep.stages import manifest, resume
 from data_prep.stages.executors import Executor
 from data_prep.stages.resume import Output
 from data_prep.vocab import tokenizer_source, vocabulary
-
-
-@dataclasses.dataclass(frozen=True)
-class RecordSettings:
-    """What decides the records, besides text and vocabulary."""
-
-    max_seq_length: int = flag(
-        128, "Tokens in a record, including [CLS] and [SEP].", at_least=8
-    )
-    eval_fraction: float = flag(
-        0.005,
-        "Share of the documents held out for evaluation, chosen by a hash of their "
-        "text.",
-        at_least=0.0,
-        at_most=0.5,
-    )
-    pack_documents: bool = flag(
-        False,
-        "Let short documents share a record, each with its own [CLS] and [SEP]. This "
-        "trainer keeps them apart; google-research/electra does not.",
-    )
-    seed: int = flag(0, "Seed of the random choices when packing examples.")
-    compression: str = flag(
-        "none", "Compression of the TFRecord files.", choices=("none", "gzip")
-    )
 
 
 def run(
@@ -72,7 +47,10 @@ def run(
     if log.is_complete:
         return
     output_dir = output.output_dir
-    entries = _write_tokenizer(source, output_dir)
+    # The records' own copy, which the trainer and the export use.
+    entries = vocabulary.write_files(
+        output_dir, source.vocab_text, source.tokenizer_json
+    )
     made = _build_shards(settings, input_dir, clean["files"], log, executor)
     entries += [entry for shard in made for entry in shard["entries"]]
     entries.append(_write_samples([s for m in made for s in m["samples"]], output_dir))
@@ -105,19 +83,6 @@ def _corpus(clean: dict[str, Any]) -> dict[str, Any]:
     return {"recipe_rules": rules, **counts, "dropped": dropped}
 
 
-def _write_tokenizer(
-    source: tokenizer_source.TokenizerFiles, output_dir: str
-) -> list[dict[str, Any]]:
-    """The records' own copy, which the trainer and the export use."""
-    contents = {
-        vocabulary.VOCAB_FILE: source.vocab_text,
-        vocabulary.TOKENIZER_FILE: source.tokenizer_json,
-    }
-    for name, text in contents.items():
-        files.write_text(os.path.join(output_dir, name), text)
-    return [manifest.file_entry(output_dir, name) for name in contents]
-
-
 def _build_shards(
     settings: RecordSettings,
     input_dir: str,
@@ -127,20 +92,9 @@ def _build_shards(
 ) -> list[dict[str, Any]]:
     for split in (TRAIN, EVAL):
         files.makedirs(os.path.join(log.output_dir, split))
+    paths = [os.path.join(input_dir, entry["name"]) for entry in shards]
     jobs = [
-        Job(
-            input_path=os.path.join(input_dir, entry["name"]),
-            index=index,
-            num_shards=len(shards),
-            tokenizer_file=os.path.join(log.output_dir, vocabulary.TOKENIZER_FILE),
-            max_seq_length=settings.max_seq_length,
-            eval_fraction=settings.eval_fraction,
-            pack_documents=settings.pack_documents,
-            seed=settings.seed,
-            compression=log.config["compression"],
-            work_log=log,
-        )
-        for index, entry in enumerate(shards)
+        Job(settings, log, index, path, len(paths)) for index, path in enumerate(paths)
     ]
     return executor.map("building records", build_shard, jobs)
 

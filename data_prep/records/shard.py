@@ -11,35 +11,53 @@ from collections.abc import Iterator
 from typing import Any
 
 from common import files
+from common.cli import flag
 from data_prep.records import example, packing, tfrecord
 from data_prep.records.example import EVAL, TRAIN
 from data_prep.records.ragged import Ragged
 from data_prep.records.tokenizer import LineTokenizer
 from data_prep.stages import resume, shards
 from data_prep.stages.shards import Document
+from data_prep.vocab.vocabulary import TOKENIZER_FILE
 
 NUM_SAMPLES = 200
 _BATCH_CHARACTERS = 1_000_000
 
 
 @dataclasses.dataclass(frozen=True)
+class RecordSettings:
+    """What decides the records, besides text and vocabulary."""
+
+    max_seq_length: int = flag(
+        128, "Tokens in a record, including [CLS] and [SEP].", at_least=8
+    )
+    eval_fraction: float = flag(
+        0.005,
+        "Share of the documents held out for evaluation, chosen by a hash of their "
+        "text.",
+        at_least=0.0,
+        at_most=0.5,
+    )
+    pack_documents: bool = flag(
+        False,
+        "Let short documents share a record, each with its own [CLS] and [SEP]. This "
+        "trainer keeps them apart; google-research/electra does not.",
+    )
+    seed: int = flag(0, "Seed of the random choices when packing examples.")
+    compression: str = flag(
+        "none", "Compression of the TFRecord files.", choices=("none", "gzip")
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class Job:
-    """What a worker needs for one clean shard."""
+    """One clean shard of several, for a worker."""
 
-    input_path: str
+    settings: RecordSettings
+    log: resume.WorkLog
     index: int
+    input_path: str
     num_shards: int
-    tokenizer_file: str
-    max_seq_length: int
-    eval_fraction: float
-    pack_documents: bool
-    seed: int
-    compression: str
-    work_log: resume.WorkLog
-
-    @property
-    def name(self) -> str:
-        return f"shard-{self.index:05d}"
 
 
 def is_held_out(document: Document, eval_fraction: float) -> bool:
@@ -54,14 +72,13 @@ class _SplitWriter:
     """Packs the documents of one split of a shard and writes its TFRecord file."""
 
     def __init__(self, job: Job, split: str, stack: contextlib.ExitStack):
-        self._max_seq_length = job.max_seq_length
-        self._pack_documents = job.pack_documents
-        rng = random.Random(f"{job.seed}/{split}/{job.index}")
-        self._packer = packing.ExamplePacker(job.max_seq_length, rng)
+        self._settings = job.settings
+        rng = random.Random(f"{job.settings.seed}/{split}/{job.index}")
+        self._packer = packing.ExamplePacker(job.settings.max_seq_length, rng)
         self._waiting: list[packing.Segments] = []
         self._name = f"{split}/{example.file_name(job.index, job.num_shards)}"
-        path = os.path.join(job.work_log.output_dir, self._name)
-        opened = tfrecord.open_writer(path, job.compression)
+        path = os.path.join(job.log.output_dir, self._name)
+        opened = tfrecord.open_writer(path, job.log.config["compression"])
         self._writer = stack.enter_context(opened)
         counted = ("documents", "examples", "tokens", "unk_tokens", "truncated_tokens")
         self._counts = Counter(dict.fromkeys(counted, 0))
@@ -73,11 +90,12 @@ class _SplitWriter:
 
     def write(self, lines: Ragged) -> None:
         """Writes the examples packed from a batch, given the batch's lines."""
-        examples = packing.build(self._waiting, lines, self._max_seq_length)
+        length = self._settings.max_seq_length
+        examples = packing.build(self._waiting, lines, length)
         self._waiting = []
-        if self._pack_documents:
-            examples = packing.share_rows(examples, self._max_seq_length)
-        self._writer.write(example.encode(examples, self._max_seq_length))
+        if self._settings.pack_documents:
+            examples = packing.share_rows(examples, length)
+        self._writer.write(example.encode(examples, length))
         self._counts["examples"] += len(examples.input_ids)
         self._counts["tokens"] += len(examples.input_ids.values)
         self._counts["unk_tokens"] += examples.unk_tokens
@@ -108,10 +126,11 @@ def _batches(path: str) -> Iterator[list[Document]]:
 
 def build_shard(job: Job) -> dict[str, Any]:
     """Builds one shard's two files; returns manifest entries and sample lines."""
-    if (done := job.work_log.done(job.name)) is not None:
+    name, eval_fraction = f"shard-{job.index:05d}", job.settings.eval_fraction
+    if (done := job.log.done(name)) is not None:
         return done
-    sha256 = job.work_log.config["tokenizer_sha256"]
-    tokenize = _tokenizer(job.tokenizer_file, sha256)
+    tokenizer_file = os.path.join(job.log.output_dir, TOKENIZER_FILE)
+    tokenize = _tokenizer(tokenizer_file, job.log.config["tokenizer_sha256"])
     samples: list[dict[str, Any]] = []
     with contextlib.ExitStack() as stack:
         splits = {name: _SplitWriter(job, name, stack) for name in (TRAIN, EVAL)}
@@ -120,9 +139,9 @@ def build_shard(job: Job) -> dict[str, Any]:
             lengths = lines.lengths.tolist()
             start = 0
             for document in documents:
-                split = EVAL if is_held_out(document, job.eval_fraction) else TRAIN
+                split = EVAL if is_held_out(document, eval_fraction) else TRAIN
                 splits[split].add(lengths[start : start + len(document)], start)
-                sampled = split == EVAL or not job.eval_fraction
+                sampled = split == EVAL or not eval_fraction
                 if sampled and len(samples) < NUM_SAMPLES:
                     samples += _samples(document, lines, start)
                 start += len(document)
@@ -130,7 +149,7 @@ def build_shard(job: Job) -> dict[str, Any]:
                 writer.write(lines)
     entries = [writer.entry() for writer in splits.values()]
     made = {"entries": entries, "samples": samples[:NUM_SAMPLES]}
-    job.work_log.finish(job.name, made)
+    job.log.finish(name, made)
     return made
 
 

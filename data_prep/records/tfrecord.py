@@ -11,7 +11,7 @@ import gzip
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import google_crc32c
 
@@ -88,35 +88,21 @@ def read(path: str, compression: str = "") -> Iterator[Record]:
     """
     with files.open_binary(path) as handle:
         source = gzip.GzipFile(fileobj=handle) if compression == "GZIP" else handle
-        offset = 0
-        while (head := _read(source, _HEAD.size)) != b"":
-            record = _read_record(source, head, offset)
-            yield record
-            if record.problem and record.problem != _WRONG_DATA:
-                return
-            offset += _HEAD.size + len(record.data) + _CRC.size
-
-
-def _read(source: BinaryIO, size: int) -> bytes | None:
-    """None if the compressed data are damaged."""
-    try:
-        return source.read(size)
-    except (EOFError, gzip.BadGzipFile, zlib.error):
-        return None
-
-
-def _read_record(source: BinaryIO, head: bytes | None, offset: int) -> Record:
-    if head is None:
-        return Record(b"", offset, _NOT_GZIP)
-    if len(head) < _HEAD.size:
-        return Record(b"", offset, _EARLY_END)
-    length, crc = _HEAD.unpack(head)
-    if masked_crc(head[:8]) != crc:
-        return Record(b"", offset, _WRONG_LENGTH)
-    data, end = _read(source, length), _read(source, _CRC.size)
-    if data is None or end is None:
-        return Record(b"", offset, _NOT_GZIP)
-    if len(data) < length or len(end) < _CRC.size:
-        return Record(data, offset, _EARLY_END)
-    is_right = _CRC.unpack(end)[0] == masked_crc(data)
-    return Record(data, offset, "" if is_right else _WRONG_DATA)
+        offset, problem = 0, ""
+        while problem in ("", _WRONG_DATA):
+            data = b""
+            try:
+                if not (head := source.read(_HEAD.size)):
+                    return
+                length, crc = _HEAD.unpack(head)
+                problem = _WRONG_LENGTH
+                if masked_crc(head[:8]) == crc:
+                    data = source.read(length)
+                    (crc,) = _CRC.unpack(source.read(_CRC.size))
+                    problem = "" if masked_crc(data) == crc else _WRONG_DATA
+            except struct.error:
+                problem = _EARLY_END
+            except (EOFError, gzip.BadGzipFile, zlib.error):
+                problem = _NOT_GZIP
+            yield Record(data, offset, problem)
+            offset += _HEAD.size + len(data) + _CRC.size

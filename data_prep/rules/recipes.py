@@ -157,17 +157,9 @@ _HWAHAE = dataclasses.replace(
     ),
 )
 
-RECIPES = {
-    recipe.name: recipe
-    for recipe in (
-        _DEFAULT,
-        _KCBERT,
-        _KCELECTRA_V2021,
-        _KCELECTRA_V2022,
-        _KOELECTRA_V1,
-        _HWAHAE,
-    )
-}
+_KCELECTRA = (_KCELECTRA_V2021, _KCELECTRA_V2022)
+_ALL = (_DEFAULT, _KCBERT, *_KCELECTRA, _KOELECTRA_V1, _HWAHAE)
+RECIPES = {recipe.name: recipe for recipe in _ALL}
 
 
 def get_recipe(name: str) -> Recipe:

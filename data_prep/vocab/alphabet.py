@@ -48,9 +48,8 @@ class Alphabet:
             tokenizer changes, such as a capital when lower-casing, is left out.
         """
         required = [c for c in REQUIRED if c in "".join(split(f"a{c}a"))]
-        others = set(self.counts).difference(required)
-        ranked = sorted(others, key=lambda c: (-self.counts[c], c))
-        return required + ranked[: max(limit - len(required), 0)]
+        others = self._ranked_without(required)
+        return required + others[: max(limit - len(required), 0)]
 
     def tokens(self, kept: list[str], split: Callable[[str], list[str]]) -> list[str]:
         """Single-character tokens: `kept`, and continuations of those inside words."""
@@ -60,11 +59,11 @@ class Alphabet:
 
     def dropped(self, kept: list[str]) -> dict[str, int]:
         """Counts of the characters not kept, most frequent first."""
-        left = set(self.counts).difference(kept)
-        return {c: self.counts[c] for c in sorted(left, key=self._rank)}
+        return {c: self.counts[c] for c in self._ranked_without(kept)}
 
-    def _rank(self, character: str) -> tuple[int, str]:
-        return -self.counts[character], character
+    def _ranked_without(self, characters: list[str]) -> list[str]:
+        others = set(self.counts).difference(characters)
+        return sorted(others, key=lambda c: (-self.counts[c], c))
 
 
 def _is_hangul(c: str) -> bool:

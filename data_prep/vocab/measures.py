@@ -3,10 +3,9 @@
 Words are separated by spaces (eojeol) unless stated otherwise.
 """
 
-import dataclasses
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,37 +24,27 @@ _KS_X_1001 = [c for c in _SYLLABLES if len(c.encode("euc_kr")) == 2]
 _LONG_WORD = f"longer than {vocabulary.MAX_WORD_LENGTH} characters"
 
 
-@dataclasses.dataclass
-class _Tally:
-    """Sums over the words of a text."""
+def _counts(word: str, encoding: Encoding) -> dict[str, int]:
+    """What one occurrence of a word adds to the sums over a text."""
+    sizes = Counter(encoding.word_ids)
+    tokens, unk = len(encoding.ids), encoding.ids.count(vocabulary.UNK_ID)
+    is_hangul = all("가" <= c <= "힣" for c in word)
+    return {
+        "words": 1,
+        "tokens": tokens,
+        "unk_words": int(unk > 0),
+        "unk_tokens": unk,
+        "cut_words": len(sizes),  # split at punctuation too, as by the tokenizer
+        "whole_words": sum(size == 1 for size in sizes.values()) - unk,
+        "syllables": len(word) * is_hangul,
+        "syllable_tokens": tokens * is_hangul,
+    }
 
-    words: int = 0
-    tokens: int = 0
-    unk_words: int = 0
-    unk_tokens: int = 0
-    cut_words: int = 0  # Split at punctuation too, as by the tokenizer.
-    whole_words: int = 0
-    syllables: int = 0
-    syllable_tokens: int = 0
-    causes: Counter[str] = dataclasses.field(default_factory=Counter)
 
-    def add(self, word: str, encoding: Encoding, count: int, known: set[str]) -> None:
-        ids, word_ids = encoding.ids, encoding.word_ids
-        sizes = Counter(word_ids)
-        unk = [i for i, token in enumerate(ids) if token == vocabulary.UNK_ID]
-        self.words += count
-        self.tokens += count * len(ids)
-        self.unk_words += count * bool(unk)
-        self.unk_tokens += count * len(unk)
-        self.cut_words += count * len(sizes)
-        single = sum(size == 1 for size in sizes.values())
-        self.whole_words += count * (single - len(unk))
-        if all("가" <= c <= "힣" for c in word):
-            self.syllables += count * len(word)
-            self.syllable_tokens += count * len(ids)
-        for i in unk:
-            begin, end = encoding.offsets[i]
-            self.causes.update(dict.fromkeys(_causes(word[begin:end], known), count))
+def _unk_causes(word: str, encoding: Encoding, known: set[str]) -> Iterator[str]:
+    for token, (begin, end) in zip(encoding.ids, encoding.offsets, strict=True):
+        if token == vocabulary.UNK_ID:
+            yield from _causes(word[begin:end], known)
 
 
 def _causes(word: str, known: set[str]) -> list[str]:
@@ -83,22 +72,27 @@ def measure(
     if not words:
         raise UserError("--input contains no word: pass held-out text")
     known = set(tokenizer.get_vocab())
-    tally, lengths = _Tally(), {}
+    tally: Counter[str] = Counter()
+    causes: Counter[str] = Counter()
+    lengths = {}
     distinct = list(words)
     for begin in range(0, len(distinct), _BATCH):
         batch = distinct[begin : begin + _BATCH]
         encodings = tokenizer.encode_batch(batch, add_special_tokens=False)
         for word, encoding in zip(batch, encodings, strict=True):
             lengths[word] = len(encoding.ids)
-            tally.add(word, encoding, words[word], known)
+            count = words[word]
+            tally.update({k: count * v for k, v in _counts(word, encoding).items()})
+            for cause in _unk_causes(word, encoding, known):
+                causes[cause] += count
     line_lengths = [2 + sum(map(lengths.__getitem__, x.split())) for x in lines]
     return {
         "vocab_size": len(known),
-        "unk_tokens": tally.unk_tokens / tally.tokens,
-        "unk_words": tally.unk_words / tally.words,
-        "tokens_per_word": tally.tokens / tally.words,
-        "tokens_per_syllable": tally.syllable_tokens / max(tally.syllables, 1),
-        "whole_words": tally.whole_words / tally.cut_words,
+        "unk_tokens": tally["unk_tokens"] / tally["tokens"],
+        "unk_words": tally["unk_words"] / tally["words"],
+        "tokens_per_word": tally["tokens"] / tally["words"],
+        "tokens_per_syllable": tally["syllable_tokens"] / max(tally["syllables"], 1),
+        "whole_words": tally["whole_words"] / tally["cut_words"],
         "special_tokens_whole": _special_tokens_whole(tokenizer, special_tokens),
         "ks_x_1001_syllables": _coverage(known, _KS_X_1001),
         "all_syllables": _coverage(known, _SYLLABLES),
@@ -106,7 +100,7 @@ def measure(
             str(p): float(np.percentile(line_lengths, p)) for p in PERCENTILES
         },
         "characters_per_second": _speed(tokenizer, lines),
-        "unk_causes": dict(tally.causes.most_common(_TOP_CAUSES)),
+        "unk_causes": dict(causes.most_common(_TOP_CAUSES)),
     }
 
 

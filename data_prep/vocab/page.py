@@ -1,22 +1,16 @@
 """The measurements of vocabularies as a table of text and as an HTML page."""
 
-import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 from common import html_page
 from common.html_page import Heading, Number, Pieces, Table
 
 
-@dataclasses.dataclass(frozen=True)
-class Metric:
-    """A line of the table.
-
-    path: keys into a vocabulary's figures.
-    format: of the figure; shares are shown in percent.
-    """
+class Metric(NamedTuple):
+    """A line of the table; shares are shown in percent."""
 
     title: str
-    path: tuple[str, ...]
+    path: tuple[str, ...]  # keys into a vocabulary's figures
     format: str = "{:.2%}"
 
 

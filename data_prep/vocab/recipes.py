@@ -6,9 +6,9 @@ mecab      pieces of morphemes                                 KoELECTRA v3, KR-
 """
 
 import dataclasses
+import functools
 import os
 from collections import Counter
-from collections.abc import Iterable
 from typing import Any
 
 from absl import logging
@@ -16,15 +16,15 @@ from absl import logging
 from common.cli import UserError, flag
 from common.progress import Progress
 from data_prep.stages.parallel import Workers
-from data_prep.vocab import morphemes, training, vocabulary, word_counts
+from data_prep.vocab import morphemes, training, vocabulary
 from data_prep.vocab.alphabet import Alphabet
-from data_prep.vocab.word_counts import Sample, ShardJob, WordCounter, count_shard
+from data_prep.vocab.word_counts import Sample, WordCounter, count_shard
 
 WORDPIECE, MERGE, MECAB = RECIPES = ("wordpiece", "merge", "mecab")
 
 
 @dataclasses.dataclass(frozen=True)
-class VocabSettings:
+class VocabSettings(Sample):
     """What decides the vocabulary, besides the text."""
 
     recipe: str = flag(
@@ -66,20 +66,6 @@ class VocabSettings:
         "Morphological analyser for --recipe=mecab.",
         choices=morphemes.ANALYZERS,
     )
-    sample_fraction: float = flag(
-        1.0,
-        "Share of the documents to count; KcBERT took 0.1.",
-        at_least=1e-6,
-        at_most=1.0,
-    )
-    stratify_by: str = flag(
-        word_counts.SHARD,
-        "shard: the same share of every shard, and so of every period if the raw text "
-        "was in order of time (clean text contains no dates). none: each document is "
-        "drawn on its own.",
-        choices=word_counts.STRATA,
-    )
-    seed: int = flag(0, "Seed of the sample.")
     max_words: int = flag(
         5_000_000,
         "Distinct words kept in memory, about 1 kB each; beyond it the rarer half is "
@@ -94,20 +80,11 @@ class VocabSettings:
         False, "Allow --strip_accents, which splits Hangul syllables into jamo."
     )
 
-    def with_special_tokens(self, tokens: Iterable[str]) -> "VocabSettings":
-        """The same with these special tokens before those of the flag."""
-        every = tuple(dict.fromkeys([*tokens, *self.special_tokens]))
-        return dataclasses.replace(self, special_tokens=every)
-
     def config(self) -> dict[str, Any]:
         """The fields that the vocabulary depends on."""
         fields = dataclasses.asdict(self)
         del fields["allow_split_syllables"]
         return fields
-
-    @property
-    def sample(self) -> Sample:
-        return Sample(self.sample_fraction, self.stratify_by, self.seed)
 
     @property
     def tokenizer(self) -> vocabulary.TokenizerOptions:
@@ -155,7 +132,7 @@ def train(
     """
     split = vocabulary.word_splitter(settings.tokenizer)
     counter = WordCounter(split, settings.max_words)
-    used = _count(counter, clean_dir, entries, settings.sample, workers)
+    used = _count(counter, clean_dir, entries, settings, workers)
     words = counter.finish()
     _check_counts(clean_dir, used, counter)
     kept = counter.alphabet.choose(settings.limit_alphabet, split)
@@ -194,11 +171,11 @@ def _count(
     workers: Workers,
 ) -> Counter[str]:
     """Counts the words of the shards; returns how much text that was."""
-    jobs = [ShardJob(os.path.join(clean_dir, e["name"]), sample) for e in entries]
+    paths = [os.path.join(clean_dir, entry["name"]) for entry in entries]
     used: Counter[str] = Counter()
     total = sum(entry["bytes"] for entry in entries)
     with Progress("counting words", total, "B") as progress:
-        counted = workers.map(count_shard, jobs)
+        counted = workers.map(functools.partial(count_shard, sample), paths)
         for entry, (words, shard_used) in zip(entries, counted, strict=True):
             counter.add(words)
             used.update(shard_used)
@@ -238,7 +215,8 @@ def _alphabet_report(alphabet: Alphabet, kept: list[str]) -> dict[str, Any]:
 
 def _merge(own: list[str], merge_vocab: str) -> tuple[list[str], dict[str, int]]:
     other = vocabulary.read_tokens(merge_vocab)
-    tokens = training.merge(own, other)
+    # KcELECTRA merged its 30,000 with KoELECTRA's vocabulary this way (50,135).
+    tokens = list(dict.fromkeys([*own, *other]))
     added = len(tokens) - len(own)
     sizes = {"own": len(own), "other": len(other), "added": added, "all": len(tokens)}
     logging.info("merged: %s", sizes)

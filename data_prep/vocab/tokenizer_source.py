@@ -67,13 +67,9 @@ def load(path: str) -> TokenizerFiles:
     """
     if files.exists(path) and not files.isdir(path):
         return _checked(path, _from_vocab_file(path))
-    if files.exists(os.path.join(path, manifest.NAME)):
+    marks = (manifest.NAME, resume.FOLDER)  # of a stage, finished or not
+    if any(files.exists(os.path.join(path, name)) for name in marks):
         _check_folder(path)
-    elif files.exists(os.path.join(path, resume.FOLDER)):
-        raise UserError(
-            f"{path} has no {manifest.NAME}: data_prep.train_vocab did not finish "
-            "there; run it again"
-        )
     return _checked(path, _from_folder(path))
 
 

@@ -1,4 +1,4 @@
-"""Learns WordPiece tokens from word counts, and merges vocabularies.
+"""Learns WordPiece tokens from word counts.
 
 The `tokenizers` library does the learning: pairs of neighbouring tokens are merged, the
 most frequent first, as in byte-pair encoding (Sennrich et al. 2016).
@@ -121,11 +121,3 @@ def _texts(words: Mapping[str, int]) -> Iterator[str]:
 def _is_later(word: str) -> bool:
     # The tokenizer splits at "#", so no longer word of a text begins like this.
     return word.startswith(PREFIX) and len(word) > len(PREFIX)
-
-
-def merge(own: list[str], other: list[str]) -> list[str]:
-    """`own`, then the tokens of `other` that it lacks, in their order.
-
-    KcELECTRA merged its 30,000 with KoELECTRA's vocabulary this way (50,135).
-    """
-    return list(dict.fromkeys([*own, *other]))

@@ -186,7 +186,14 @@ def save(
     """Writes vocab.txt and tokenizer.json; returns their manifest entries."""
     text = "".join(token + "\n" for token in tokens)
     tokenizer = wordpiece({token: i for i, token in enumerate(tokens)}, options)
-    contents = {VOCAB_FILE: text, TOKENIZER_FILE: tokenizer.to_str()}
+    return write_files(directory, text, tokenizer.to_str())
+
+
+def write_files(
+    directory: str, vocab_text: str, tokenizer_json: str
+) -> list[dict[str, Any]]:
+    """Writes these as vocab.txt and tokenizer.json; returns their manifest entries."""
+    contents = {VOCAB_FILE: vocab_text, TOKENIZER_FILE: tokenizer_json}
     for name, content in contents.items():
         files.write_text(os.path.join(directory, name), content)
     return [manifest.file_entry(directory, name) for name in contents]

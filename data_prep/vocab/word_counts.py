@@ -11,48 +11,44 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
+from common.cli import flag
 from data_prep.stages import shards
 from data_prep.stages.shards import Document
 from data_prep.vocab.alphabet import Alphabet
 
 SHARD, NONE = "shard", "none"
-STRATA = (SHARD, NONE)
 
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """Which documents are counted.
+    """Which documents are counted."""
 
-    fraction: share of the documents.
-    stratify_by: "shard" takes the same share of every shard; shards follow the order of
-      the raw text, so a corpus in order of time is sampled evenly over time. "none"
-      draws each document independently.
-    seed: another seed draws other documents.
-    """
-
-    fraction: float = 1.0
-    stratify_by: str = SHARD
-    seed: int = 0
-
-
-@dataclasses.dataclass(frozen=True)
-class ShardJob:
-    """What a worker needs to count one clean shard."""
-
-    path: str
-    sample: Sample
+    sample_fraction: float = flag(
+        1.0,
+        "Share of the documents to count; KcBERT took 0.1.",
+        at_least=1e-6,
+        at_most=1.0,
+    )
+    stratify_by: str = flag(
+        SHARD,
+        "shard: the same share of every shard, and so of every period if the raw text "
+        "was in order of time (clean text contains no dates). none: each document is "
+        "drawn on its own.",
+        choices=(SHARD, NONE),
+    )
+    seed: int = flag(0, "Seed of the sample.")
 
 
 def draw(documents: Iterable[Document], sample: Sample) -> Iterator[Document]:
     """The sample of one shard; a draw depends on the document's text and the seed."""
-    if sample.fraction == 1.0:
+    if sample.sample_fraction == 1.0:
         yield from documents
     elif sample.stratify_by == NONE:
-        limit = sample.fraction * 2**64
+        limit = sample.sample_fraction * 2**64
         yield from (d for d in documents if _draw_number(d, sample.seed) < limit)
     else:
         shuffled = sorted(documents, key=lambda d: _draw_number(d, sample.seed))
-        yield from shuffled[: round(sample.fraction * len(shuffled))]
+        yield from shuffled[: round(sample.sample_fraction * len(shuffled))]
 
 
 def _draw_number(document: Document, seed: int) -> int:
@@ -61,11 +57,11 @@ def _draw_number(document: Document, seed: int) -> int:
     return int.from_bytes(digest, "little")
 
 
-def count_shard(job: ShardJob) -> tuple[Counter[str], Counter[str]]:
+def count_shard(sample: Sample, path: str) -> tuple[Counter[str], Counter[str]]:
     """(count of each word, counts of documents, lines and characters)."""
     words: Counter[str] = Counter()
     used: Counter[str] = Counter()
-    for document in draw(shards.read_shard(job.path), job.sample):
+    for document in draw(shards.read_shard(path), sample):
         used["documents"] += 1
         used["lines"] += len(document)
         for line in document:

@@ -11,7 +11,7 @@ from data_prep.clean.settings import CleanSettings
 from data_prep.raw.reader import Reader, bundles
 from data_prep.raw.records import ReadSettings
 from data_prep.records import pipeline as records
-from data_prep.records.pipeline import RecordSettings
+from data_prep.records.shard import RecordSettings
 from data_prep.stages import execution, executors, parallel
 from data_prep.stages.execution import Execution
 from data_prep.stages.resume import Output

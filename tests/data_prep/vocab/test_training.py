@@ -114,12 +114,6 @@ def test_a_frequency_that_leaves_nothing_is_refused():
         learn({"가나": 1, "다라": 1}, 100)
 
 
-def test_merge_keeps_both_orders():
-    own = [*vocabulary.SPECIAL_TOKENS, "가", "##나", "[unused0]"]
-    other = [*vocabulary.SPECIAL_TOKENS, "다", "가", "[unused0]", "##라"]
-    assert training.merge(own, other) == [*own, "다", "##라"]
-
-
 def test_the_alphabet_s_tokens_suffice_for_every_word():
     words = random_words()
     alphabet = Alphabet()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_prep.vocab import vocabulary, word_counts
-from data_prep.vocab.word_counts import NONE, SHARD, Sample, ShardJob, WordCounter
+from data_prep.vocab.word_counts import NONE, SHARD, Sample, WordCounter
 
 SPLIT = vocabulary.word_splitter(vocabulary.TokenizerOptions())
 DOCUMENTS = [[f"문서 {i} 입니다", f"둘째 줄 {i}"] for i in range(1000)]
@@ -22,7 +22,7 @@ def counted(max_words: int, *shards: dict[str, int]) -> tuple[WordCounter, Count
 
 def test_a_shard_is_counted_between_spaces(write):
     path = write("corpus.txt", "가 나 가!\n나  다\n\n라\n")
-    words, used = word_counts.count_shard(ShardJob(path, Sample()))
+    words, used = word_counts.count_shard(Sample(), path)
     assert words == {"가": 1, "나": 2, "가!": 1, "다": 1, "라": 1}
     assert used == {"documents": 2, "lines": 3, "characters": 11}
 
