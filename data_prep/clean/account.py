@@ -29,7 +29,6 @@ class PartAccount:
       rules: (rule, "lines" | "bytes_in" | "bytes_out") of the lines that it changed.
       split: lines and bytes added by splitting into sentences.
       dropped: (reason, "lines" | "bytes"), counted after the rules.
-      kept: lines and bytes.
       sources: records and kept lines of each file.
       samples: per reason, (hash, raw line) of the smallest hashes: a fair sample.
       rejects: rows for the file of rejects.
@@ -39,7 +38,6 @@ class PartAccount:
     rules: Counter = dataclasses.field(default_factory=Counter)
     split: Counter = dataclasses.field(default_factory=Counter)
     dropped: Counter = dataclasses.field(default_factory=Counter)
-    kept: Counter = dataclasses.field(default_factory=Counter)
     sources: dict[str, Counter] = dataclasses.field(default_factory=dict)
     samples: dict[str, list[tuple[int, str]]] = dataclasses.field(default_factory=dict)
     rejects: list[dict[str, Any]] = dataclasses.field(default_factory=list)
@@ -53,12 +51,11 @@ class PartAccount:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "read": dict(self.read),
+            "read": self.read,
             "rules": _nested(self.rules),
-            "split": dict(self.split),
+            "split": self.split,
             "dropped": _nested(self.dropped),
-            "kept": dict(self.kept),
-            "sources": {path: dict(counts) for path, counts in self.sources.items()},
+            "sources": self.sources,
             "samples": self.samples,
         }
 
@@ -73,10 +70,6 @@ def _nested(counts: Counter) -> dict[str, dict[str, int]]:
 
 def summarize(work: Work, parts: Sequence[str], phases: list[str]) -> dict[str, Any]:
     """The manifest's values: settings, counts, samples, and the shards' entries.
-
-    Args:
-      parts: names, in order.
-      phases: those that ran, in order.
 
     Raises:
       RuntimeError: the counts do not account for every line and byte that was read.

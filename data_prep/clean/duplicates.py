@@ -131,12 +131,7 @@ def dropped_counts(
 def most_frequent(
     work: Work, parts: Sequence[str], phases: Sequence[str]
 ) -> list[tuple[int, str]]:
-    """(times seen, text) of the lines, or documents, that repeat most often.
-
-    Args:
-      parts: names, in order.
-      phases: those that ran, in order.
-    """
+    """(times seen, text) of the lines, or documents, that repeat most often."""
     if "exact" not in phases:
         return []
     count = sum(record["num_keys"] for record in work.records("exact-keys", parts))

@@ -8,7 +8,7 @@ import functools
 import itertools
 import json
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -48,41 +48,35 @@ def sort_key(value: Any) -> tuple:
         return (2, 0.0, str(value))
 
 
-def write_moved(
-    path: str,
-    part: int,
-    num_parts: int,
-    documents: Sequence[Document],
-    sort_keys: Sequence[tuple],
-    repeats: np.ndarray,
-) -> None:
-    """Writes the records that leave a part; the parts they go to read them.
-
-    Args:
-      path: without the suffixes of the two files, .rows and .json.
-      repeats: REPEAT_ROW of this part's records that are not the first of their group.
-    """
-    moved = repeats[repeats["first_part"] != part]
+def move(keys: KeyFiles, index: int) -> None:
+    """Writes the records of a part whose groups begin in other parts."""
+    work, part = keys.work, keys.parts[index]
+    if work.log.done(f"moved-{part}"):
+        return
+    documents, sort_keys = _records(work, part)
+    moved = keys.read_repeats("part", index)
+    moved = moved[moved["first_part"] != index]
     moved = moved[np.lexsort((moved["item"], moved["first_part"]))]
     rows = np.empty(len(moved), _MOVED_ROW)
     rows["first"], rows["item"] = moved["first_item"], moved["item"]
-    position = 0
+    path, position = work.path("moved", part), 0
     with files.atomic_writer(path + ".json") as handle:
         for row, item in zip(rows, moved["item"].tolist(), strict=True):
             row["begin"] = position
             line = json.dumps([sort_keys[item], documents[item]]) + "\n"
             position += handle.write(line.encode("ascii"))
     targets = moved["first_part"].astype(np.int64)
-    bucketed_arrays.write(path + ".rows", num_parts, targets, rows)
+    bucketed_arrays.write(path + ".rows", keys.num_parts, targets, rows)
+    work.finish(f"moved-{part}", [path + ".rows", path + ".json"])
 
 
-def _arriving(
-    paths: Sequence[str], part: int, sources: Sequence[int]
-) -> Iterator[_Member]:
-    for source in sources:
-        path = paths[source]
+def _arriving(keys: KeyFiles, index: int) -> Iterator[_Member]:
+    """The records of other parts whose groups begin in this one."""
+    sources = np.unique(keys.read_repeats("first_part", index)["part"])
+    for source in sources[sources != index].tolist():
+        path = keys.work.path("moved", keys.parts[source])
         rows = bucketed_arrays.read(
-            path + ".rows", len(paths), _MOVED_ROW, part, part + 1
+            path + ".rows", keys.num_parts, _MOVED_ROW, index, index + 1
         )
         with files.open_binary(path + ".json") as handle:
             handle.seek(int(rows["begin"][0]))
@@ -92,63 +86,28 @@ def _arriving(
                 yield first, tuple(key), source, item, document
 
 
-def regroup(
-    part: int,
-    documents: Sequence[Document],
-    sort_keys: Sequence[tuple],
-    leaving: np.ndarray,
-    arriving: np.ndarray,
-    moved_paths: Sequence[str],
-) -> list[Document]:
-    """The documents of a part: its groups' records, joined in order.
-
-    Args:
-      documents, sort_keys: those of the part's records.
-      leaving: REPEAT_ROW of this part's records that are not first of their group.
-      arriving: REPEAT_ROW of all records whose group's first one is in this part.
-      moved_paths: every part's path for `write_moved`.
-    """
+def join(keys: KeyFiles, index: int) -> None:
+    """Writes the documents of a part, each with all records of its group in order."""
+    work, part = keys.work, keys.parts[index]
+    if work.log.done(f"group-{part}"):
+        return
+    leaving = keys.read_repeats("part", index)
     columns = (leaving[name].tolist() for name in ("item", "first_part", "first_item"))
     first_of = {
         item: (first_part, first)
         for item, first_part, first in zip(*columns, strict=True)
     }
     members: list[_Member] = []
-    for item, document in enumerate(documents):
-        first_part, first = first_of.get(item, (part, item))
-        if first_part == part:
-            members.append((first, sort_keys[item], part, item, document))
-    sources = np.unique(arriving["part"]).tolist()
-    members += _arriving(moved_paths, part, [s for s in sources if s != part])
+    for item, (document, key) in enumerate(zip(*_records(work, part), strict=True)):
+        first_part, first = first_of.get(item, (index, item))
+        if first_part == index:
+            members.append((first, key, index, item, document))
+    members += _arriving(keys, index)
     members.sort()
-    return [
+    documents = [
         list(itertools.chain.from_iterable(member[-1] for member in group))
         for _, group in itertools.groupby(members, key=operator.itemgetter(0))
     ]
-
-
-def move(keys: KeyFiles, index: int) -> None:
-    """Writes the records of a part whose groups begin in other parts."""
-    work, part = keys.work, keys.parts[index]
-    if work.log.done(f"moved-{part}"):
-        return
-    path, leaving = work.path("moved", part), keys.read_repeats("part", index)
-    write_moved(path, index, keys.num_parts, *_records(work, part), leaving)
-    work.finish(f"moved-{part}", [path + ".rows", path + ".json"])
-
-
-def join(keys: KeyFiles, index: int) -> None:
-    """Writes the documents of a part, each with all records of its group."""
-    work, part = keys.work, keys.parts[index]
-    if work.log.done(f"group-{part}"):
-        return
-    documents = regroup(
-        index,
-        *_records(work, part),
-        leaving=keys.read_repeats("part", index),
-        arriving=keys.read_repeats("first_part", index),
-        moved_paths=[work.path("moved", name) for name in keys.parts],
-    )
     path = work.path("group", part + ".txt")
     files.write_text(path, shards.to_text(documents))
     work.finish(f"group-{part}", [path])

@@ -167,8 +167,6 @@ def _clean_batch(
             number = records.numbers[batch][record_of[line_of[index]]]
             row = {"file": path, "line": number, "reason": reason, "text": line}
             account.rejects.append({**row, "found": match} if match else row)
-    account.kept["lines"] += len(texts) - texts.count("")
-    account.kept["bytes"] += num_bytes("".join(texts))
     sizes = np.bincount(record_of[line_of], minlength=len(documents))
     ends = np.cumsum(sizes).tolist()
     return [

@@ -26,10 +26,6 @@ class LineTokenizer:
     """Gives exactly the ids of `tokenizers`, without special tokens around the line."""
 
     def __init__(self, tokenizer_json: str):
-        """
-        Args:
-          tokenizer_json: the content of a tokenizer.json.
-        """
         self._tokenizer = Tokenizer.from_str(tokenizer_json)
         description = json.loads(tokenizer_json)
         self._added_tokens = [t["content"] for t in description["added_tokens"]]

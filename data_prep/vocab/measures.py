@@ -42,17 +42,14 @@ def _counts(word: str, encoding: Encoding) -> dict[str, int]:
 
 
 def _unk_causes(word: str, encoding: Encoding, known: set[str]) -> Iterator[str]:
+    """Why parts of a word are [UNK]: characters that are not tokens, or the length."""
     for token, (begin, end) in zip(encoding.ids, encoding.offsets, strict=True):
-        if token == vocabulary.UNK_ID:
-            yield from _causes(word[begin:end], known)
-
-
-def _causes(word: str, known: set[str]) -> list[str]:
-    """Why a word is [UNK]: characters that are not tokens, or its length."""
-    if len(word) > vocabulary.MAX_WORD_LENGTH:
-        return [_LONG_WORD]
-    forms = [word[:1], *("##" + c for c in word[1:])]
-    return [form for form in dict.fromkeys(forms) if form not in known]
+        part = word[begin:end]
+        if token == vocabulary.UNK_ID and len(part) > vocabulary.MAX_WORD_LENGTH:
+            yield _LONG_WORD
+        elif token == vocabulary.UNK_ID:
+            forms = dict.fromkeys([part[:1], *("##" + c for c in part[1:])])
+            yield from (form for form in forms if form not in known)
 
 
 def measure(

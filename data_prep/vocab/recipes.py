@@ -122,11 +122,6 @@ def train(
 ) -> tuple[list[str], dict[str, Any]]:
     """The tokens in the order of their ids, and a report for the manifest.
 
-    Args:
-      clean_dir: a folder made by clean_corpus.
-      entries: the files in its manifest.
-      workers: processes; the result does not depend on it.
-
     Raises:
       UserError: an empty sample, no Hangul, no room for a word, or nothing to learn.
     """

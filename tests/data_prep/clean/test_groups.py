@@ -6,7 +6,13 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common import files
 from data_prep.clean import groups, repeats
+from data_prep.clean.repeats import KeyFiles
+from data_prep.clean.settings import CleanSettings
+from data_prep.clean.work import Work
+from data_prep.stages import resume, shards
+from data_prep.stages.resume import Output
 
 # Per part: (group, sort value) of each record.
 RECORD = st.tuples(st.sampled_from(["a", "b", "c", None]), st.integers(0, 3))
@@ -29,33 +35,25 @@ def test_documents_are_those_of_a_dict(tmp_path_factory, parts, is_sorted):
 
 
 def joined(folder, parts, is_sorted) -> list[list[str]]:
-    documents, sort_keys, keys = [], [], []
-    for part, records in enumerate(parts):
-        documents.append([[f"{part}.{item}"] for item in range(len(records))])
-        values = [groups.sort_key(v) if is_sorted else () for _, v in records]
-        sort_keys.append(values)
-        hashes = [groups.group_key(g, str(part), i) for i, (g, _) in enumerate(records)]
-        keys.append(str(folder / f"{part}.keys"))
-        repeats.write_keys(keys[-1], np.array(hashes, np.uint64))
-    rows = repeats.repeats_of(*repeats.read_partition(keys, 0, 1)).rows
-    moved = [str(folder / f"moved{part}") for part in range(len(parts))]
-    for part, path in enumerate(moved):
-        leaving = rows[rows["part"] == part]
-        groups.write_moved(
-            path, part, len(parts), documents[part], sort_keys[part], leaving
-        )
-    return [
-        document
-        for part in range(len(parts))
-        for document in groups.regroup(
-            part,
-            documents[part],
-            sort_keys[part],
-            leaving=rows[rows["part"] == part],
-            arriving=rows[rows["first_part"] == part],
-            moved_paths=moved,
-        )
-    ]
+    settings = CleanSettings(sort_field="date" if is_sorted else "")
+    output = Output(str(folder / "clean"))
+    work = Work(settings, resume.begin(output, "clean_corpus", {}))
+    files.makedirs(work.path())
+    names = tuple(map(str, range(len(parts))))
+    keys = KeyFiles(work, "group", names, sum(map(len, parts)))
+    for name, records in zip(names, parts, strict=True):
+        documents = [[f"{name}.{item}"] for item in range(len(records))]
+        files.write_text(work.path("clean", name + ".txt"), shards.to_text(documents))
+        sort_keys = [groups.sort_key(value) for _, value in records]
+        files.write_json(work.path("group", name + ".sort"), sort_keys)
+        hashes = [groups.group_key(g, name, i) for i, (g, _) in enumerate(records)]
+        repeats.write_keys(keys.path(name), np.array(hashes, np.uint64))
+    keys.find_repeats(0)
+    for step in (groups.move, groups.join):
+        for part in range(len(parts)):
+            step(keys, part)
+    texts = (work.text("group", name) for name in names)
+    return [document for text in texts for document in shards.from_text(text)]
 
 
 def test_sort_values_of_any_kind_have_an_order():
