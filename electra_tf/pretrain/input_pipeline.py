@@ -14,6 +14,7 @@ from data_prep.records.example import EVAL, TRAIN
 from data_prep.stages import manifest
 from data_prep.vocab import vocabulary
 from electra_tf.config import PretrainingConfig
+from electra_tf.devices.strategies import HostBatches
 from electra_tf.pretrain.record_order import DataOrder
 
 
@@ -147,6 +148,11 @@ class Records:
         steps = self._config.num_eval_steps
         batches = read.batch(size).take(steps).map(parse_and_fill)
         return keep_ready(share(batches, size, context), 2)
+
+    @property
+    def held_out(self) -> HostBatches | None:
+        """`eval_batches`; None where the folder was built without held-out records."""
+        return self.eval_batches if self.manifest["eval_fraction"] else None
 
     def first_damage(self, step: int) -> str | None:
         """Describes the first unreadable file, starting with those that `step` reads.

@@ -5,8 +5,7 @@ import functools
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -17,25 +16,15 @@ from common.claim import Claim
 from common.cli import UserError
 from electra_tf.config import PretrainingConfig
 from electra_tf.devices import strategies
-from electra_tf.devices.strategies import HostBatches
 from electra_tf.pretrain import flops, health_rules
 from electra_tf.pretrain.compiled_steps import Interval, Trainer
+from electra_tf.pretrain.input_pipeline import Records
 from electra_tf.pretrain.run_log import MetricsLog, interval_metrics
 from electra_tf.run_folder.async_saver import AsyncSaver
 
 
 class DevicesLost(UserError):
     """Other workers or the TPU went away: the same command, on all hosts, resumes."""
-
-
-class Data(NamedTuple):
-    """Where batches come from."""
-
-    # From a step on.
-    train: Callable[[int, tf.distribute.InputContext], tf.data.Dataset]
-    evaluation: HostBatches | None
-    # Describes the first unreadable record from a step on, if there is one.
-    damage: Callable[[int], str | None]
 
 
 def is_due(step: int, period: int) -> bool:
@@ -82,14 +71,14 @@ class StopRequest:
 
 
 class Report:
-    """What a run writes where the devices stop: log, evaluation, checkpoint."""
+    """Where the devices stop: log, evaluation, checkpoint. The chief writes them."""
 
-    def __init__(self, trainer: Trainer, model_dir: str, data: Data, step: int):
-        self._trainer, self._evaluation = trainer, data.evaluation
+    def __init__(self, trainer: Trainer, model_dir: str, records: Records, step: int):
+        self._trainer, self._evaluation = trainer, records.held_out
         self._config = config = trainer.config
         self._is_chief = strategies.is_chief(trainer.strategy)
-        self._claim = Claim(model_dir) if self._is_chief else None
-        self._log = MetricsLog(model_dir, step, writes=self._is_chief)
+        if self._is_chief:
+            self._claim, self._log = Claim(model_dir), MetricsLog(model_dir, step)
         self._saver = AsyncSaver(
             model_dir, config.keep_checkpoint_max, config.keep_checkpoint_every_n_steps
         )
@@ -105,9 +94,9 @@ class Report:
 
         The save comes last, so every checkpoint has its lines of the log.
         """
-        if self._claim:
+        if self._is_chief:
             self._claim.check()
-        self._write_log(step, interval)
+            self._write_log(step, interval)
         config = self._config
         is_end = step == config.num_train_steps
         if is_end or is_due(step, config.eval_every_n_steps):
@@ -140,7 +129,8 @@ class Report:
         if self._evaluation is None:
             return
         values = self._trainer.evaluate(self._evaluation)
-        self._log.write("eval", step, values)
+        if self._is_chief:
+            self._log.write("eval", step, values)
         if step == 0:
             logging.info("%s", health_rules.first_losses(values, self._config))
 
@@ -154,7 +144,7 @@ class Report:
         self._saver.wait()
 
 
-def train(trainer: Trainer, model_dir: str, data: Data, start_step: int) -> bool:
+def train(trainer: Trainer, model_dir: str, records: Records, start_step: int) -> bool:
     """Trains from `start_step` to num_train_steps, in every process of the strategy.
 
     Returns:
@@ -170,14 +160,14 @@ def train(trainer: Trainer, model_dir: str, data: Data, start_step: int) -> bool
     if step >= config.num_train_steps:
         return True
     with _noticing_lost_devices(), StopRequest(trainer.strategy).listening() as stop:
-        report = Report(trainer, model_dir, data, step)
+        report = Report(trainer, model_dir, records, step)
         if step == 0:
             report.evaluate(0)
-        batches = functools.partial(data.train, start_step)
+        batches = functools.partial(records.train_batches, start_step)
         iterator = iter(strategies.distribute(trainer.strategy, batches))
         trainer.train_steps(iterator, step, 0)  # traced before the clock starts
         while step < config.num_train_steps:
-            interval = _run_to_boundary(trainer, model_dir, data, iterator, step)
+            interval = _run_to_boundary(trainer, model_dir, records, iterator, step)
             step += interval.steps
             report.at(step, interval)
             if stop.agreed() and step < config.num_train_steps:
@@ -201,13 +191,13 @@ def _noticing_lost_devices() -> Iterator[None]:
 
 
 def _run_to_boundary(
-    trainer: Trainer, model_dir: str, data: Data, iterator: Iterator, step: int
+    trainer: Trainer, model_dir: str, records: Records, iterator: Iterator, step: int
 ) -> Interval:
     count = next_boundary(trainer.config, step) - step
     try:
         interval = trainer.train_steps(iterator, step, count)
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
-        damage = data.damage(step)
+        damage = records.first_damage(step)
         if damage is None:
             raise  # something else is wrong
         raise UserError(
@@ -215,18 +205,18 @@ def _run_to_boundary(
             "(its size and SHA-256 are in the manifest) and run the same command again"
         ) from error
     if not interval.finite:
-        raise _non_finite(trainer, model_dir, data, step, interval)
+        last = step + interval.steps - 1
+        raise _non_finite(trainer, model_dir, records, last, interval)
     return interval
 
 
 def _non_finite(
-    trainer: Trainer, model_dir: str, data: Data, first_step: int, interval: Interval
+    trainer: Trainer, model_dir: str, records: Records, step: int, interval: Interval
 ) -> UserError:
-    """Writes the batch of the interval's last step to a file, named in the error."""
-    step = first_step + interval.steps - 1
+    """Writes the batch of a step, the interval's last, to a file named in the error."""
     path = os.path.join(model_dir, f"non_finite-{step}.npz")
     if strategies.is_chief(trainer.strategy):
-        batch = next(iter(data.train(step, tf.distribute.InputContext())))
+        batch = next(iter(records.train_batches(step, tf.distribute.InputContext())))
         with files.atomic_writer(path) as handle:
             np.savez_compressed(handle, step=step, seed=trainer.config.seed, **batch)
     names = " and ".join(health_rules.non_finite(interval.sums))

@@ -17,7 +17,6 @@ from electra_tf import optimizer
 from electra_tf.config import PretrainingConfig
 from electra_tf.devices import strategies
 from electra_tf.devices.flags import Devices
-from electra_tf.devices.strategies import HostBatches
 from electra_tf.pretrain import loop, run_log
 from electra_tf.pretrain.compiled_steps import Trainer
 from electra_tf.pretrain.input_pipeline import Records
@@ -67,10 +66,8 @@ def train(
     step = _restore(trainer, model_dir)
     if resumed:
         _log_schedule_change(resumed, config, step)
-    held_out = _held_out(records)
-    sources = loop.Data(records.train_batches, held_out, records.first_damage)
     try:
-        return loop.train(trainer, model_dir, sources, step)
+        return loop.train(trainer, model_dir, records, step)
     except loop.DevicesLost as error:
         logging.error("%s", error)
         return False
@@ -90,13 +87,12 @@ def evaluate(
     """
     trainer, records = _prepare(config, data_dir, devices)
     description.check_same_run(model_dir, trainer.config, records.manifest)
-    held_out = _held_out(records)
-    if held_out is None:
+    if records.held_out is None:
         raise UserError(
             f"{data_dir} has no held-out records: it was built with --eval_fraction=0"
         )
     step = checkpoints.restore(model_dir, trainer.model.named_variables, step)
-    values = trainer.evaluate(held_out)
+    values = trainer.evaluate(records.held_out)
     if strategies.is_chief(trainer.strategy):
         run_log.write_evaluation(model_dir, step, values)
     return values
@@ -178,7 +174,3 @@ def _log_schedule_change(
         "rate from %.3g to %.3g",
         *(before.num_train_steps, now.num_train_steps, step, old, new),
     )
-
-
-def _held_out(records: Records) -> HostBatches | None:
-    return records.eval_batches if records.manifest["eval_fraction"] else None

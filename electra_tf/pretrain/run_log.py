@@ -82,13 +82,10 @@ class MetricsLog:
     A run that starts at step 0 drops all of them.
     """
 
-    def __init__(self, model_dir: str, step: int, writes: bool = True):
-        """writes: False in all processes but one: those log nothing."""
-        self._writes, self._writers = writes, {}
+    def __init__(self, model_dir: str, step: int):
+        self._writers: dict[str, tf.summary.SummaryWriter] = {}
         self._path = os.path.join(model_dir, METRICS_FILE)
         self._tensorboard = os.path.join(model_dir, TENSORBOARD_DIR)
-        if not writes:
-            return
         records = read_log(self._path) if step else []
         records = [record for record in records if record["step"] <= step]
         files.write_text(self._path, "".join(json.dumps(r) + "\n" for r in records))
@@ -99,8 +96,6 @@ class MetricsLog:
 
     def write(self, kind: str, step: int, values: dict[str, float]) -> None:
         """Metrics of the kind "train" or "eval", to both files and the console."""
-        if not self._writes:
-            return
         self._append({"kind": kind, "step": step, **values})
         if kind not in self._writers:
             folder = os.path.join(self._tensorboard, kind)
@@ -112,10 +107,9 @@ class MetricsLog:
         logging.info("%s step %d: %s", kind, step, _line(values))
 
     def warn(self, step: int, rule: str, sentence: str) -> None:
-        if self._writes:
-            record = {"kind": "warning", "step": step, "rule": rule, "text": sentence}
-            self._append(record)
-            logging.warning("step %d: %s", step, sentence)
+        record = {"kind": "warning", "step": step, "rule": rule, "text": sentence}
+        self._append(record)
+        logging.warning("step %d: %s", step, sentence)
 
     def _append(self, record: dict[str, Any]) -> None:
         files.append_text(self._path, json.dumps(record) + "\n")

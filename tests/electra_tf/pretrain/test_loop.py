@@ -7,6 +7,8 @@ import math
 import os
 import resource
 import signal
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -15,9 +17,9 @@ from helpers import tiny
 
 from common.claim import Claim
 from common.cli import UserError
+from electra_tf.devices.strategies import HostBatches
 from electra_tf.pretrain import loop
 from electra_tf.pretrain.compiled_steps import Trainer
-from electra_tf.pretrain.loop import Data
 from electra_tf.run_folder import checkpoints
 
 CONFIG = {
@@ -45,6 +47,14 @@ def running(compiled) -> Trainer:
     return running
 
 
+class Data(NamedTuple):
+    """Stands for Records: where batches come from."""
+
+    train_batches: Callable[[int, tf.distribute.InputContext], tf.data.Dataset]
+    held_out: HostBatches | None
+    first_damage: Callable[[int], str | None]
+
+
 def varied() -> Data:
     return Data(
         lambda step, context: tiny.varied_batches(step)(context),
@@ -59,7 +69,7 @@ def learnable() -> Data:
     ids = tf.range(5, 5 + tiny.LENGTH) * tf.ones_like(inputs.input_ids)
     batch = inputs._replace(input_ids=ids)._asdict()
     same = tf.data.Dataset.from_tensors(batch).repeat()
-    return varied()._replace(train=lambda step, context: same)
+    return varied()._replace(train_batches=lambda step, context: same)
 
 
 def lines(folder, kind: str) -> list[dict]:
@@ -125,7 +135,7 @@ def test_minutes_alone_say_when_to_save(running, tmp_path):
 
 
 def test_without_held_out_records_nothing_is_evaluated(running, tmp_path):
-    data = varied()._replace(evaluation=None)
+    data = varied()._replace(held_out=None)
     loop.train(running, str(tmp_path), data, 40)
     assert lines(tmp_path, "eval") == [] and len(lines(tmp_path, "train")) == 2
 
@@ -146,7 +156,7 @@ def test_request_to_stop_saves_at_the_next_boundary(running, tmp_path):
         return tiny.varied_batches(step)(context).take(1).map(ask).repeat()
 
     before = signal.getsignal(signal.SIGTERM)
-    data = varied()._replace(train=batches)
+    data = varied()._replace(train_batches=batches)
     assert not loop.train(running, str(tmp_path), data, 0)
     assert checkpoints.steps(str(tmp_path)) == [10]
     assert signal.getsignal(signal.SIGTERM) == before
@@ -162,7 +172,7 @@ def test_run_whose_folder_another_claims_writes_nothing_more(running, tmp_path):
         calm, taken = records.take(30), records.skip(30).take(1).map(claim)
         return calm.concatenate(taken).concatenate(records.skip(31))
 
-    data = varied()._replace(train=batches)
+    data = varied()._replace(train_batches=batches)
     with pytest.raises(UserError, match="one run at a time"):
         loop.train(running, str(tmp_path), data, 0)
     written = [line["step"] for line in lines(tmp_path, "train")]
@@ -234,7 +244,7 @@ def test_damaged_record_stops_the_run_and_is_looked_for(running, tmp_path):
         cut = tf.data.TFRecordDataset(path).map(lambda _: next(iter(good)))
         return good.concatenate(cut)
 
-    data = varied()._replace(train=batches)
+    data = varied()._replace(train_batches=batches)
     with pytest.raises(UserError, match="after step 10 is .*looked from step 10 on"):
         loop.train(running, str(tmp_path), data, 0)
 
@@ -247,7 +257,7 @@ def test_other_errors_are_not_blamed_on_records(running, tmp_path):
 
         return tiny.varied_batches(step)(context).map(refuse)
 
-    data = varied()._replace(train=batches, damage=lambda step: None)
+    data = varied()._replace(train_batches=batches, first_damage=lambda step: None)
     with pytest.raises(tf.errors.InvalidArgumentError, match="too many"):
         loop.train(running, str(tmp_path), data, 0)
 

@@ -81,13 +81,6 @@ def test_half_written_ends_are_left_out(tmp_path):
     assert [step for _, step, _ in scalars(tmp_path, "train")] == [10, 20]
 
 
-def test_other_processes_write_nothing(tmp_path):
-    log = MetricsLog(str(tmp_path), 0, writes=False)
-    log.write("train", 10, {"loss": 1.0})
-    log.warn(10, "rule", "text")
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_one_checkpoints_evaluation_has_a_file_of_its_own(tmp_path):
     run_log.write_evaluation(str(tmp_path), 40, {"loss": 2.5})
     assert json.loads((tmp_path / "eval-40.json").read_text()) == {"loss": 2.5}
