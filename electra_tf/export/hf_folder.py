@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
-from safetensors.numpy import load_file, save_file
+import numpy as np
+from safetensors.numpy import load_file, save
 
 from common import files
 from common.cli import UserError
@@ -22,7 +24,7 @@ WEIGHTS_FILE, BIN_FILE = "model.safetensors", "pytorch_model.bin"
 def write_folders(
     model: PretrainingModel, vocab_file: str, output_dir: str, only: str = ""
 ) -> None:
-    """Writes one local folder per network.
+    """Writes one folder per network.
 
     Args:
       only: the one network to write; empty for all.
@@ -33,18 +35,27 @@ def write_folders(
     config, tokenizer = model.config, tokenizer_source.load_beside(vocab_file)
     _check_all_written(model)
     for kind, transformer in chosen_networks(config, only).items():
-        folder = os.path.join(output_dir, kind)
-        os.makedirs(folder)
-        save_file(
+        write(
+            os.path.join(output_dir, kind),
             state_dict(model.named_variables, config, kind),
-            os.path.join(folder, WEIGHTS_FILE),
-            metadata={"format": "pt"},
+            network_config(config, transformer, kind),
+            tokenizer_files(tokenizer, config.max_seq_length, kind),
         )
-        settings = network_config(config, transformer, kind)
-        files.write_json(os.path.join(folder, "config.json"), settings)
-        texts = tokenizer_files(tokenizer, config.max_seq_length, kind)
-        for name, text in texts.items():
-            files.write_text(os.path.join(folder, name), text)
+
+
+def write(
+    folder: str,
+    state: dict[str, np.ndarray],
+    settings: dict[str, Any],
+    tokenizer: dict[str, str],
+) -> None:
+    """Writes one network: its parameters, its config.json and its tokenizer's files."""
+    files.makedirs(folder)
+    with files.atomic_writer(os.path.join(folder, WEIGHTS_FILE)) as handle:
+        handle.write(save(state, metadata={"format": "pt"}))
+    files.write_json(os.path.join(folder, "config.json"), settings)
+    for name, text in tokenizer.items():
+        files.write_text(os.path.join(folder, name), text)
 
 
 def _check_all_written(model: PretrainingModel) -> None:

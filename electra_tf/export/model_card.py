@@ -1,6 +1,11 @@
-"""README.md of each exported folder: the facts of the model, and how to load it."""
+"""README.md of each exported folder: the facts of the model, and how to load it.
+
+It begins as a file of `cards`, by the folder's name.
+"""
 
 import os
+import pathlib
+import string
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,41 +17,7 @@ from electra_tf.pretrain import run_log
 from electra_tf.run_folder import description
 
 CARD_FILE = "README.md"
-# Class of transformers -> title, purpose, pipeline tag, example.
-_KINDS = {
-    "ElectraForPreTraining": (
-        "ELECTRA discriminator",
-        "It tells tokens that a generator replaced from those that stood there. "
-        "Fine-tune this one: classification, tagging and question answering begin from "
-        "it.",
-        "",
-        """from transformers import AutoTokenizer, ElectraForPreTraining
-
-tokenizer = AutoTokenizer.from_pretrained(folder)
-model = ElectraForPreTraining.from_pretrained(folder)
-inputs = tokenizer(cleaning.clean(text), return_tensors="pt")
-is_replaced = model(**inputs).logits > 0""",
-    ),
-    "ElectraForMaskedLM": (
-        "ELECTRA generator",
-        "It fills in [MASK]. It is smaller than its discriminator, which is the one to "
-        "fine-tune.",
-        "fill-mask",
-        """from transformers import pipeline
-
-fill_mask = pipeline("fill-mask", model=folder)  # ElectraForMaskedLM
-fill_mask(cleaning.clean(text) + " [MASK]")""",
-    ),
-    "BertForMaskedLM": (
-        "BERT masked language model",
-        "It fills in [MASK], and can be fine-tuned.",
-        "fill-mask",
-        """from transformers import pipeline
-
-fill_mask = pipeline("fill-mask", model=folder)  # BertForMaskedLM
-fill_mask(cleaning.clean(text) + " [MASK]")""",
-    ),
-}
+_HEADS = pathlib.Path(__file__).with_name("cards")
 _ARCHITECTURE = (
     "num_hidden_layers",
     "hidden_size",
@@ -93,7 +64,7 @@ def write_cards(
         folder = os.path.join(output_dir, kind)
         settings = files.read_json(os.path.join(folder, "config.json"))
         parts = [
-            _head(settings, has_cleaning=rules is not None),
+            _head(kind, has_cleaning=rules is not None),
             _system(settings, config, step),
             _corpus(data),
             _cleaning(data, rules),
@@ -105,36 +76,12 @@ def write_cards(
             files.write_text(os.path.join(folder, cleaning_module.FILE), text)
 
 
-def _head(settings: Mapping[str, Any], has_cleaning: bool) -> str:
-    title, purpose, pipeline_tag, example = _KINDS[settings["architectures"][0]]
-    tag = f"pipeline_tag: {pipeline_tag}\n" if pipeline_tag else ""
-    imports, _, body = example.partition("\n\n")
+def _head(kind: str, has_cleaning: bool) -> str:
+    cleaning = "\n\nimport cleaning  # cleaning.py of this folder"
+    head = string.Template((_HEADS / f"{kind}.md").read_text("utf-8"))
     if has_cleaning:
-        imports += "\n\nimport cleaning  # cleaning.py of this folder"
-    else:
-        body = body.replace("cleaning.clean(text)", "text")
-    return f"""---
-language: ko
-license: other
-license_name: fill-in-before-publishing
-library_name: transformers
-{tag}tags:
-- {settings["model_type"]}
-- korean
----
-
-# Korean {title}
-
-{purpose}
-
-```python
-{imports}
-
-folder = "."  # or the name on the Hub
-text = "오늘 날씨가 정말"
-{body}
-```
-"""
+        return head.substitute(cleaning=cleaning, text="cleaning.clean(text)")
+    return head.substitute(cleaning="", text="text")
 
 
 def _system(settings: Mapping[str, Any], config: PretrainingConfig, step: int) -> str:
@@ -157,9 +104,9 @@ def _objective(config: PretrainingConfig) -> str:
 def _corpus(data: Mapping[str, Any]) -> str:
     corpus = data.get("corpus", {})
     text = [
-        (name, f"{count:,}")
+        (f"{name}, {part}", f"{count:,}")
         for part in ("read", "written")
-        for name, count in _counts(part, corpus.get(part, {}))
+        for name, count in corpus.get(part, {}).items()
     ]
     dropped = [
         (f"lines dropped as {reason}", f"{count:,}")
@@ -167,16 +114,12 @@ def _corpus(data: Mapping[str, Any]) -> str:
         if count
     ]
     records = [
-        (name, f"{count:,}")
+        (f"{name}, {split}", f"{count:,}")
         for split, counts in sorted(data.get("counts", {}).items())
-        for name, count in _counts(split, counts)
+        for name, count in counts.items()
     ]
     rows = text + dropped + records
     return "## Corpus\n\n" + (_table(rows) if rows else _UNKNOWN)
-
-
-def _counts(part: str, counts: Mapping[str, int]) -> list[tuple[str, int]]:
-    return [(f"{name}, {part}", count) for name, count in counts.items()]
 
 
 def _recipe(data: Mapping[str, Any]) -> str:

@@ -9,17 +9,15 @@ import os
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import save
 
 from common import files
 from common.cli import UserError
 from data_prep.vocab import tokenizer_source
+from electra_tf.export import hf_folder
 from electra_tf.export.hf_config import encoder_config, tokenizer_files
-from electra_tf.export.hf_folder import WEIGHTS_FILE
 from electra_tf.finetune.kinds.base import Kind
 from electra_tf.finetune.kinds.table import KINDS
 from electra_tf.finetune.networks import FinetuningModel
-from electra_tf.finetune.pretrained import Pretrained
 from electra_tf.weights.parameter_names import DISCRIMINATOR, parameter, pytorch_name
 
 TASK_FILE = "finetuning.json"
@@ -62,19 +60,13 @@ def write(
     Args:
       weights: the model's variables by name, of the epoch to keep.
     """
-    files.makedirs(folder)
     state = {
         pytorch_name(name, DISCRIMINATOR): parameter(name, value)
         for name, value in weights.items()
     }
-    with files.atomic_writer(os.path.join(folder, WEIGHTS_FILE)) as handle:
-        handle.write(save(state, metadata={"format": "pt"}))
-    config = _config(model, described.labels)
-    files.write_json(os.path.join(folder, "config.json"), config)
     length = described.reading["max_seq_length"]
     texts = tokenizer_files(tokenizer, length, DISCRIMINATOR)
-    for name, text in texts.items():
-        files.write_text(os.path.join(folder, name), text)
+    hf_folder.write(folder, state, _config(model, described.labels), texts)
     contents = {
         "task": described.task,
         "kind": described.kind.name,
@@ -125,17 +117,3 @@ def read(folder: str) -> TaskDescription:
             f"{path} is damaged, or not written by run_finetuning ({error!r}): copy "
             "the folder again"
         ) from error
-
-
-def make_model(
-    described: TaskDescription, pretrained: Pretrained, seed: int = 0, **changes: Any
-) -> FinetuningModel:
-    """A network for the task, of the pretrained one's sizes, with random weights."""
-    return FinetuningModel(
-        described.kind,
-        pretrained.network,
-        pretrained.embedding_size,
-        len(described.labels),
-        seed,
-        **changes,
-    )

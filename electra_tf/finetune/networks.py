@@ -23,7 +23,7 @@ class FinetuningModel(tf.Module):
         config: TransformerConfig,
         embedding_size: int,
         num_labels: int,
-        seed: int,
+        seed: int = 0,
         compute_dtype: tf.DType = tf.float32,
     ):
         super().__init__()

@@ -15,6 +15,7 @@ from electra_tf.finetune import model_folder, pretrained
 from electra_tf.finetune.batches import Batches, bucket_lengths
 from electra_tf.finetune.kinds.base import Kind, Prepared, Reading
 from electra_tf.finetune.kinds.rows import Row
+from electra_tf.finetune.networks import FinetuningModel
 from electra_tf.finetune.settings import Settings
 from electra_tf.finetune.training import Finetuner
 
@@ -62,8 +63,9 @@ class Predictor:
         self._lengths = bucket_lengths(
             settings.max_seq_length, static=strategies.is_tpu(strategy)
         )
-        self._finetuner = Finetuner.create(
-            functools.partial(model_folder.make_model, described, weights),
+        sizes = weights.network, weights.embedding_size, len(described.labels)
+        self._finetuner = Finetuner(
+            functools.partial(FinetuningModel, described.kind, *sizes),
             *(strategy, settings, 1, 0),
         )
         variables = self._finetuner.model.named_variables

@@ -1,7 +1,6 @@
 """The pretrained encoder, and its tokenizer, that fine-tuning begins with."""
 
 import dataclasses
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,13 +9,10 @@ import tensorflow as tf
 from absl import logging
 
 from common import files
-from common.cli import UserError
 from data_prep.vocab import tokenizer_source
 from electra_tf.config import TransformerConfig
 from electra_tf.weights import initialise, sizes, vocabulary_match
 from electra_tf.weights import read as weight_source
-
-_ENCODER = "electra/"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,21 +65,17 @@ def read(
         if not name.startswith(pretraining)
     }
     initialise.check_finite(source.path, weights)
+    is_folder = files.isdir(source.tokenizer_path)
+    load = tokenizer_source.load if is_folder else tokenizer_source.load_beside
     return Pretrained(
         path=source.path,
         network=network,
         embedding_size=embedding_size,
         weights=weights,
-        tokenizer=_tokenizer(source.tokenizer_path),
+        tokenizer=load(source.tokenizer_path),
         step=source.step,
         sha256=source.sha256,
     )
-
-
-def _tokenizer(path: str) -> tokenizer_source.TokenizerFiles:
-    if files.isdir(path):
-        return tokenizer_source.load(path)
-    return tokenizer_source.load_beside(path)
 
 
 def fill(
@@ -94,41 +86,12 @@ def fill(
     Raises:
       UserError: a variable has no weights, or weights of another shape.
     """
-    wanted = {n: v for n, v in variables.items() if with_head or _is_encoder(n)}
-    if missing := sorted(wanted.keys() - pretrained.weights.keys()):
-        raise UserError(
-            f"{pretrained.path}: {len(missing)} of {len(wanted)} variables are "
-            f"missing, such as {missing[0]}: it is another kind of model, or incomplete"
-        )
-    for name, variable in wanted.items():
-        value = pretrained.weights[name]
-        if value.shape != tuple(variable.shape):
-            raise UserError(
-                f"{pretrained.path}: {name} has shape {list(value.shape)} "
-                f"but must have {variable.shape.as_list()}"
-            )
-        variable.assign(value)
+    scope = "" if with_head else "electra/"
+    wanted = {n: v for n, v in variables.items() if n.startswith(scope)}
+    initialise.fill(wanted, pretrained.path, pretrained.weights)
     unused = sorted(pretrained.weights.keys() - wanted.keys())
     logging.info(
         "%s: %d variables loaded, %d unused%s",
         *(pretrained.path, len(wanted), len(unused)),
         f", such as {unused[0]}" if unused else "",
     )
-
-
-def _is_encoder(name: str) -> bool:
-    return name.startswith(_ENCODER)
-
-
-def check_length(pretrained: Pretrained, max_seq_length: int) -> None:
-    """Refuses sequences that are longer than the encoder's position table.
-
-    Raises:
-      UserError: names the longest that fits.
-    """
-    longest = pretrained.network.max_position_embeddings
-    if not 3 < max_seq_length <= longest:
-        raise UserError(
-            f"--max_seq_length={max_seq_length}: {os.path.basename(pretrained.path)} "
-            f"has {longest} positions, so it must be from 4 to {longest}"
-        )

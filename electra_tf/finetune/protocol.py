@@ -101,19 +101,23 @@ def score(run: Run, seeds: Sequence[int]) -> Results:
     whole = _described(run, counts)
     before = results.seeds_before(run.output_dir, whole)
     whole = dataclasses.replace(whole, seeds=before)
-    # Written at once, so that after a kill the folder is known to be this run's.
-    _write(run, whole)
+    is_chief = strategies.is_chief(run.strategy)
+    if is_chief:  # at once, so that after a kill the folder is known to be this run's
+        results.write(run.output_dir, whole)
     for seed in seeds:
         if any(s.seed == seed and s.error is None for s in whole.seeds):
             logging.info("seed %d is already in %s", seed, run.output_dir)
             continue
         scored, weights, model = _score_seed(run, prepared, seed)
-        if weights and _is_best(scored, whole):
-            _write_model(run, model, weights)
+        if is_chief and weights and _is_best(scored, whole):
+            path = os.path.join(run.output_dir, MODEL_FOLDER)
+            tokenizer = run.pretrained.tokenizer
+            model_folder.write(path, model, weights, run.described, tokenizer)
         others = [s for s in whole.seeds if s.seed != seed]
         ordered = sorted([*others, scored], key=lambda s: s.seed)
         whole = dataclasses.replace(whole, seeds=ordered)
-        _write(run, whole)
+        if is_chief:
+            results.write(run.output_dir, whole)
     return whole
 
 
@@ -121,7 +125,15 @@ def _check(run: Run) -> None:
     """Raises UserError for what would otherwise fail after hours of training."""
     kind, labels, settings = run.dataset.kind, run.dataset.labels, run.settings
     strategies.check_reads_here(run.strategy)
-    pretrained.check_length(run.pretrained, settings.max_seq_length)
+    length, longest = (
+        settings.max_seq_length,
+        run.pretrained.network.max_position_embeddings,
+    )
+    if not 3 < length <= longest:
+        raise UserError(
+            f"--max_seq_length={length}: {run.pretrained.path} has {longest} "
+            f"positions, so it must be from 4 to {longest}"
+        )
     for name in ("train_batch_size", "predict_batch_size"):
         strategies.check_batch_size(run.strategy, name, getattr(settings, name))
     if run.task.metric not in kind.metric_names(labels):
@@ -148,20 +160,6 @@ def _prepared(run: Run) -> dict[str, Prepared]:
             f"{prepared['train'].counts}"
         )
     return prepared
-
-
-def _write(run: Run, whole: Results) -> None:
-    if strategies.is_chief(run.strategy):
-        results.write(run.output_dir, whole)
-
-
-def _write_model(
-    run: Run, model: FinetuningModel, weights: dict[str, np.ndarray]
-) -> None:
-    if strategies.is_chief(run.strategy):
-        path = os.path.join(run.output_dir, MODEL_FOLDER)
-        tokenizer = run.pretrained.tokenizer
-        model_folder.write(path, model, weights, run.described, tokenizer)
 
 
 def _described(run: Run, counts: dict[str, int]) -> Results:
@@ -194,7 +192,7 @@ def _score_seed(
         split: _batches(run, part, training=split == "train")
         for split, part in prepared.items()
     }
-    finetuner = _finetuner(run, batches["train"].num_batches, seed)
+    finetuner = make_finetuner(run, batches["train"].num_batches, seed)
 
     def scored(split: str) -> Scores:
         kind, part = run.dataset.kind, prepared[split]
@@ -227,7 +225,7 @@ def _batches(run: Run, prepared: Prepared, training: bool) -> Batches:
     return Batches(prepared.features, lengths, size)
 
 
-def _finetuner(run: Run, steps_per_epoch: int, seed: int) -> Finetuner:
+def make_finetuner(run: Run, steps_per_epoch: int, seed: int) -> Finetuner:
     """Pretrained, or random, with a random head."""
     settings = run.settings
     network = dataclasses.replace(
@@ -236,14 +234,16 @@ def _finetuner(run: Run, steps_per_epoch: int, seed: int) -> Finetuner:
         attention_probs_dropout_prob=settings.attention_probs_dropout_prob,
     )
     make_model = functools.partial(
-        model_folder.make_model,
-        run.described,
-        dataclasses.replace(run.pretrained, network=network),
+        FinetuningModel,
+        run.dataset.kind,
+        network,
+        run.pretrained.embedding_size,
+        len(run.dataset.labels),
         seed,
-        compute_dtype=tf.as_dtype(settings.compute_dtype),
+        tf.as_dtype(settings.compute_dtype),
     )
     steps = settings.num_train_epochs * steps_per_epoch
-    finetuner = Finetuner.create(make_model, run.strategy, settings, steps, seed)
+    finetuner = Finetuner(make_model, run.strategy, settings, steps, seed)
     if not run.random_init:
         variables = finetuner.model.named_variables
         pretrained.fill(variables, run.pretrained, with_head=False)

@@ -1,7 +1,6 @@
 """Trains one network on one task: epochs of updates on the devices of a strategy."""
 
 import contextlib
-import dataclasses
 import math
 from collections.abc import Callable, Iterator
 
@@ -38,41 +37,31 @@ class DivergedError(UserError):
     """The network's outputs are no longer finite: this seed is lost, others are not."""
 
 
-@dataclasses.dataclass(frozen=True)
 class Finetuner:
     """A model, its optimizer and the compiled steps, on the devices of a strategy."""
 
-    model: FinetuningModel
-    strategy: tf.distribute.Strategy
-    optimizer: AdamWeightDecay
-    schedule: Schedule
-    seed: int
-
-    @classmethod
-    def create(
-        cls,
+    def __init__(
+        self,
         make_model: Callable[[], FinetuningModel],
         strategy: tf.distribute.Strategy,
         settings: Settings,
         num_train_steps: int,
         seed: int,
-    ) -> "Finetuner":
+    ):
+        self.strategy, self.seed = strategy, seed
         with strategy.scope():
-            model = make_model()
-            variables = model.named_variables
+            self.model = make_model()
+            variables = self.model.named_variables
             rates = layerwise_rates(
                 variables,
-                model.config.num_hidden_layers,
+                self.model.config.num_hidden_layers,
                 settings.layerwise_lr_decay,
                 settings.double_top_decay,
             )
-            optimizer = AdamWeightDecay(variables, settings.weight_decay_rate, rates)
-        schedule = Schedule(
-            settings.learning_rate,
-            num_train_steps,
-            math.ceil(settings.warmup_proportion * num_train_steps),
-        )
-        return cls(model, strategy, optimizer, schedule, seed)
+            weight_decay = settings.weight_decay_rate
+            self.optimizer = AdamWeightDecay(variables, weight_decay, rates)
+        warmup = math.ceil(settings.warmup_proportion * num_train_steps)
+        self.schedule = Schedule(settings.learning_rate, num_train_steps, warmup)
 
     def train_epoch(self, batches: Batches, epoch: int) -> float:
         """One pass over the rows; returns the mean loss of a row.

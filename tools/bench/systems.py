@@ -142,7 +142,7 @@ def _finetuner(config: PretrainingConfig, compute_dtype: str) -> Finetuner:
         return FinetuningModel(CLASSIFICATION, *sizes, _LABELS, 0, dtype)
 
     strategy = strategies.make_strategy(Devices("cpu"))
-    return Finetuner.create(make_model, strategy, Settings(), 1_000_000, seed=0)
+    return Finetuner(make_model, strategy, Settings(), 1_000_000, seed=0)
 
 
 def _random_batches(config: PretrainingConfig, count: int) -> Batches:

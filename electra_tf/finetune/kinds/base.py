@@ -50,7 +50,7 @@ class Kind(abc.ABC):
       name: in flags and files.
       metrics: the names of what `scores` returns.
       default_metric: the one that chooses the epoch of --task=custom.
-      metrics_library: the package that `scores` needs.
+      metrics_library: the module that `scores` needs.
       architecture: the class of transformers that loads a fine-tuned folder.
       problem_type: for that class; "" where it has none.
       num_outputs: of the head; None stands for one per label.
@@ -65,7 +65,7 @@ class Kind(abc.ABC):
     name: str
     metrics: Labels
     default_metric: str
-    metrics_library: str = "sklearn.metrics"
+    metrics_library: str = ""
     architecture: str = "ElectraForSequenceClassification"
     problem_type: str = ""
     num_outputs: int | None = None
@@ -125,8 +125,12 @@ class Kind(abc.ABC):
         return [row.text for row in rows], second, 1
 
     def targets(self, rows: list[Row], labels: Labels) -> np.ndarray:
-        """Targets of labelled rows, as the kind's loss takes them; for `prepare`."""
-        raise NotImplementedError
+        """Targets of labelled rows, as the kind's loss takes them.
+
+        Here: int32 [rows], each label's place among the labels.
+        """
+        place = {label: i for i, label in enumerate(labels)}
+        return np.array([place[row.label] for row in rows], np.int32)
 
     @abc.abstractmethod
     def predictions(self, reading: Reading, prepared: Prepared, logits: Logits) -> list:

@@ -22,11 +22,6 @@ class Classification(Kind):
     def names(self, label: str) -> Iterable[str]:
         return (label,)
 
-    def targets(self, rows: list[Row], labels: Labels) -> np.ndarray:
-        """int32 [rows]."""
-        number = {label: i for i, label in enumerate(labels)}
-        return np.array([number[row.label] for row in rows], np.int32)
-
     def predictions(self, reading: Reading, prepared: Prepared, logits: Logits) -> list:
         return [reading.labels[value.argmax()] for value in logits]
 
@@ -38,32 +33,28 @@ class Classification(Kind):
         expected = [row.label for row in rows]
         scores = class_scores(predictions, expected)
         if len(labels) == 2:
-            second, metrics = labels[1], scoring.library(self.metrics_library)
-            given, wanted = ([n == second for n in x] for x in (predictions, expected))
-            scores["f1"] = scoring.or_nan(
+            second = labels[1]
+            pairs = zip(predictions, expected, strict=True)
+            scores["f1"] = scoring.ratio(
                 "f1",
-                any(given) or any(wanted),
+                2 * sum(given == wanted == second for given, wanted in pairs),
+                predictions.count(second) + expected.count(second),
                 f"no row has the label {second!r}, and none was predicted",
-                lambda: metrics.f1_score(wanted, given),
             )
         return scores
 
 
 def class_scores(predictions: Sequence[Any], labels: Sequence[Any]) -> dict[str, float]:
-    """Scores of one class per row, as scikit-learn defines them.
+    """Scores of one class per row: accuracy and those of `scoring.mean_f1`.
 
-    * macro_f1: the mean of the classes' F1. A class that neither labels nor predictions
-      have is left out. KoELECTRA's "F1" of the Korean hate speech corpus is this one,
-      over the three values of its column `hate`.
-    * weighted_f1: the same mean, weighted by how many rows have the class.
+    KoELECTRA's "F1" of the Korean hate speech corpus is macro_f1, over the three values
+    of its column `hate`.
     """
     scoring.check_pairs(predictions, labels)
-    metrics = scoring.library("sklearn.metrics")
-    scores = {"accuracy": float(metrics.accuracy_score(labels, predictions))}
-    for average in ("macro", "weighted"):
-        f1 = metrics.f1_score(labels, predictions, average=average, zero_division=0.0)
-        scores[f"{average}_f1"] = float(f1)
-    return scores
+    classes = np.array(sorted({*predictions, *labels}))
+    given, expected = (np.array(x)[:, None] == classes for x in (predictions, labels))
+    accuracy = float((given & expected).any(1).mean())
+    return {"accuracy": accuracy, **scoring.mean_f1(given, expected)}
 
 
 CLASSIFICATION = Classification()

@@ -46,35 +46,24 @@ class MultiLabel(Kind):
     def scores(self, predictions: list, rows: list[Row], labels: Labels) -> Scores:
         """Scores of the decisions about each label, as scikit-learn defines them.
 
+        Those of `scoring.mean_f1`, and
         * accuracy: the share of rows with exactly the right labels.
-        * macro_f1: the mean of the labels' F1. A label that neither rows nor
-          predictions have is left out.
-        * weighted_f1: the same mean, weighted by how many rows have the label.
         * micro_f1: F1 of all decisions about all labels together.
         """
         scoring.check_pairs(predictions, rows)
-        metrics = scoring.library(self.metrics_library)
         expected, given = (
             np.array([[name in chosen for name in labels] for chosen in column])
             for column in ([row.label for row in rows], predictions)
         )
-        present = expected.any(0) | given.any(0)
-        # Label by label: scikit-learn takes a table of one column for two classes.
-        columns = zip(expected.T, given.T, strict=True)
-        f1 = np.array([metrics.f1_score(*c, zero_division=0.0) for c in columns])
-        undefined = {
-            "macro_f1": (present, "no row has a label, and none was predicted"),
-            "weighted_f1": (expected, "no row has a label"),
-            "micro_f1": (present, "no row has a label, and none was predicted"),
-        }
-        compute = {
-            "macro_f1": lambda: f1[present].mean(),
-            "weighted_f1": lambda: np.average(f1, weights=expected.sum(0)),
-            "micro_f1": lambda: metrics.f1_score(expected.ravel(), given.ravel()),
-        }
-        return {"accuracy": float((expected == given).all(1).mean())} | {
-            name: scoring.or_nan(name, defined.any(), why, compute[name])
-            for name, (defined, why) in undefined.items()
+        return {
+            "accuracy": float((expected == given).all(1).mean()),
+            **scoring.mean_f1(given, expected),
+            "micro_f1": scoring.ratio(
+                "micro_f1",
+                2 * (expected & given).sum(),
+                expected.sum() + given.sum(),
+                "no row has a label, and none was predicted",
+            ),
         }
 
 

@@ -19,7 +19,6 @@ class QuestionAnswering(Kind):
     name = "question_answering"
     metrics = qa_metrics.NAMES
     default_metric = "f1"
-    metrics_library = ""
     architecture = "ElectraForQuestionAnswering"
     num_outputs = 2
     file_format = "squad"

@@ -52,12 +52,9 @@ class Regression(Kind):
             constant = [name for name, values in columns.items() if np.ptp(values) == 0]
             why = f"all {' and all '.join(constant)} are equal" if constant else ""
         functions = {"pearson": stats.pearsonr, "spearman": stats.spearmanr}
-        return {
-            name: scoring.or_nan(
-                name, not why, why, lambda f=function: f(*columns.values()).statistic
-            )
-            for name, function in functions.items()
-        }
+        if why:
+            return {name: scoring.undefined(name, why) for name in functions}
+        return {n: float(f(*columns.values()).statistic) for n, f in functions.items()}
 
 
 REGRESSION = Regression()

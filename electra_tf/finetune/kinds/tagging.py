@@ -29,7 +29,7 @@ class Tagging(Kind):
     name = "tagging"
     metrics = ("entity_f1", "entity_precision", "entity_recall", "token_accuracy")
     default_metric = "entity_f1"
-    metrics_library = "seqeval.metrics"
+    metrics_library = "seqeval.metrics.sequence_labeling"
     architecture = "ElectraForTokenClassification"
     file_format = "conll"
     fits_tsv = False
@@ -96,33 +96,24 @@ class Tagging(Kind):
         share of units with the right tag.
         """
         scoring.check_pairs(predictions, rows)
-        seqeval = scoring.library(self.metrics_library)
-        entities = scoring.library("seqeval.metrics.sequence_labeling").get_entities
         given = [list(tags) for tags in predictions]
         expected = [[unit.tag for unit in row.label] for row in rows]
-        num_given, num_expected = len(entities(given)), len(entities(expected))
-        right = np.concatenate(
-            [np.equal(*pair) for pair in zip(given, expected, strict=True)]
-        )
-        either = num_given + num_expected
-        return {
-            name: scoring.or_nan(name, count > 0, why, compute)
-            for name, count, why, compute in (
-                (
-                    *("entity_f1", either, "no row has an entity, and none was found"),
-                    lambda: seqeval.f1_score(expected, given, zero_division=0),
-                ),
-                (
-                    *("entity_precision", num_given, "no entity was predicted"),
-                    lambda: seqeval.precision_score(expected, given),
-                ),
-                (
-                    *("entity_recall", num_expected, "no row has an entity"),
-                    lambda: seqeval.recall_score(expected, given, zero_division=0),
-                ),
-                ("token_accuracy", right.size, "no row has a unit", right.mean),
-            )
+        entities = scoring.library(self.metrics_library).get_entities
+        found, wanted = set(entities(given)), set(entities(expected))
+        right = len(found & wanted)
+        units = [
+            a == b
+            for pair in zip(given, expected, strict=True)
+            for a, b in zip(*pair, strict=True)
+        ]
+        either = "no row has an entity, and none was found"
+        shares = {
+            "entity_f1": (2 * right, len(found) + len(wanted), either),
+            "entity_precision": (right, len(found), "no entity was predicted"),
+            "entity_recall": (right, len(wanted), "no row has an entity"),
+            "token_accuracy": (sum(units), len(units), "no row has a unit"),
         }
+        return {name: scoring.ratio(name, *share) for name, share in shares.items()}
 
 
 def _encodings(reading: Reading, rows: Sequence[Row]) -> list:

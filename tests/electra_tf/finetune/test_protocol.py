@@ -88,7 +88,7 @@ def networks(monkeypatch, cpu):
         by_seed = {int(name[1:]): values for name, values in accuracies.items()}
         monkeypatch.setattr(
             protocol,
-            "_finetuner",
+            "make_finetuner",
             lambda run, steps, seed: Network(seed, by_seed[seed], calls),
         )
         wanted = dataclasses.replace(wanted, strategy=cpu)
@@ -251,7 +251,11 @@ def test_where_every_score_is_undefined_the_first_epoch_and_seed_count(
     ("changes", "message"),
     [
         (
-            {"settings": small.settings(max_seq_length=64)},
+            {"settings": small.settings(max_seq_length=33)},
+            "32 positions, so it must be from 4 to 32",
+        ),
+        (
+            {"settings": small.settings(max_seq_length=3)},
             "32 positions, so it must be from 4 to 32",
         ),
         (
@@ -259,7 +263,7 @@ def test_where_every_score_is_undefined_the_first_epoch_and_seed_count(
             "--metric=entity_f1: the scores of classification with 2 labels are acc",
         ),
     ],
-    ids=["length", "metric"],
+    ids=["long", "short", "metric"],
 )
 def test_what_cannot_work_is_said_before_training(networks, tmp_path, changes, message):
     with pytest.raises(UserError, match=message):
@@ -293,7 +297,7 @@ def test_random_weights_are_not_those_of_the_start(cpu, tmp_path):
     begin = small.pretrained(weights)
     name = "electra/embeddings/word_embeddings"
     found = {
-        random_init: protocol._finetuner(
+        random_init: protocol.make_finetuner(
             run(tmp_path, pretrained=begin, strategy=cpu, random_init=random_init), 1, 0
         ).weights()
         for random_init in (True, False)
@@ -310,7 +314,7 @@ def test_dropout_is_that_of_fine_tuning_whatever_pretraining_had(tmp_path, cpu):
         hidden_dropout_prob=0.25, attention_probs_dropout_prob=0.5
     )
     whole = run(tmp_path, settings=settings, strategy=cpu, random_init=True)
-    network = protocol._finetuner(whole, 1, 0).model.config
+    network = protocol.make_finetuner(whole, 1, 0).model.config
     assert network == dataclasses.replace(
         small.NETWORK, hidden_dropout_prob=0.25, attention_probs_dropout_prob=0.5
     )

@@ -62,7 +62,6 @@ def learn(strategy) -> dict:
     """An epoch, whose last batch has one row for the second replica."""
     from helpers import small
 
-    from electra_tf.finetune import model_folder
     from electra_tf.finetune.batches import Batches
     from electra_tf.finetune.kinds import table as kinds
     from electra_tf.finetune.training import Finetuner
@@ -71,14 +70,9 @@ def learn(strategy) -> dict:
     rows = [rng.randint(5, 30, rng.randint(1, 9)).tolist() for _ in range(ROWS)]
     data = small.features(rows, rng.standard_normal(ROWS).astype(np.float32))
     batches = Batches(data, [4, 8], BATCH)
-    make_model = functools.partial(
-        model_folder.make_model,
-        small.described(kinds.REGRESSION),
-        small.pretrained(),
-        0,
-    )
+    make_model = functools.partial(small.new_model, kinds.REGRESSION)
     settings = small.settings(learning_rate=0.01, warmup_proportion=0.0)
-    learner = Finetuner.create(make_model, strategy, settings, 10, seed=0)
+    learner = Finetuner(make_model, strategy, settings, 10, seed=0)
     before = list(learner.weights().values())
     loss = learner.train_epoch(batches, 0)
     weights = list(learner.weights().values())

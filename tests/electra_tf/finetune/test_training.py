@@ -9,7 +9,6 @@ import pytest
 from helpers import small
 
 from data_prep.records.ragged import Ragged
-from electra_tf.finetune import model_folder
 from electra_tf.finetune.batches import Batches
 from electra_tf.finetune.kinds import table as kinds
 from electra_tf.finetune.kinds.encoding import Features
@@ -67,11 +66,9 @@ def right(kind: kinds.Kind, logits: np.ndarray, features: Features, row: int) ->
 def finetuner(cpu, kind: kinds.Kind, seed: int = 0, epochs: int = EPOCHS, **changes):
     """At its start, random but for `changes` of the settings."""
     settings = small.settings(**{"learning_rate": 0.003, **changes})
-    make_model = functools.partial(
-        model_folder.make_model, small.described(kind), small.pretrained(), seed
-    )
+    make_model = functools.partial(small.new_model, kind, seed)
     steps = epochs * math.ceil(NUM_ROWS / settings.train_batch_size)
-    return Finetuner.create(make_model, cpu, settings, steps, seed)
+    return Finetuner(make_model, cpu, settings, steps, seed)
 
 
 def batches(kind: kinds.Kind) -> Batches:

@@ -208,7 +208,9 @@ def test_entities_that_are_nowhere_have_no_f1(warnings):
 
 
 @pytest.mark.parametrize(
-    "kind", [kind for kind in kinds.KINDS.values() if kind.metrics_library], ids=str
+    "kind",
+    [kind for kind in kinds.KINDS.values() if kind is not kinds.QUESTION_ANSWERING],
+    ids=str,
 )
 def test_names_are_those_of_the_scores(kind):
     rows = {
