@@ -33,10 +33,11 @@ from electra_tf.finetune import results
 from electra_tf.finetune.data import readers, splits, tasks
 from electra_tf.finetune.data.tasks import CustomTask
 from electra_tf.finetune.settings import Settings, numbers
+from electra_tf.weights.flags import InitialWeights
 
 
 @dataclasses.dataclass(frozen=True)
-class Run:
+class Run(InitialWeights):
     """What to fine-tune on what."""
 
     init_from: tuple[str, ...] = flag(
@@ -45,10 +46,6 @@ class Run:
         "it), a model's name on the Hugging Face Hub, the prefix of a TF1 checkpoint, "
         "or a pretraining run's folder. With --mode=predict: a fine-tuned model.",
         required=True,
-    )
-    init_step: int | None = flag(None, "Checkpoint of a run's folder, else the newest.")
-    init_vocab: str | None = flag(
-        None, "vocab.txt of --init_from, if it is not beside the weights."
     )
     random_init: bool = flag(
         False, "Use random weights instead, to see what pretraining is worth."

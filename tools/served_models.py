@@ -20,7 +20,11 @@ from electra_tf.export import (
     trained,
 )
 from electra_tf.export.text_input import TextInput
-from electra_tf.finetune import model_folder, pretrained, signatures
+from electra_tf.finetune import model_folder, pretrained
+from electra_tf.finetune.heads import HEADS
+from electra_tf.finetune.model_folder import TaskDescription
+from electra_tf.finetune.networks import FinetuningModel
+from electra_tf.model.batch import Inputs
 from electra_tf.run_folder import description
 
 
@@ -47,6 +51,25 @@ def cleaning(data: Mapping[str, Any]) -> tf_cleaning.Operation:
     return operation
 
 
+def finetuned_outputs(
+    model: FinetuningModel, labels: tuple[str, ...]
+) -> dict[str, saved_model.Outputs]:
+    """What a fine-tuned model returns, in a signature with the name of its kind.
+
+    `probabilities` and `labels` are [B, C]; `score` is [B]. Tagging returns
+    `probabilities` [B, T, C] for each token, of which only those at which a word (or
+    another unit that was tagged) begins have been trained. B rows, T tokens of the
+    longest row, C labels.
+    """
+    output = HEADS[model.kind.name].output
+
+    def compute(input_ids, input_mask, segment_ids) -> dict[str, tf.Tensor]:
+        logits = model(Inputs(input_ids, input_mask, segment_ids))
+        return {output.name: output.compute(logits)}
+
+    return {model.kind.name: saved_model.Outputs(compute, output.per_token, labels)}
+
+
 def _export_run(model_dir: str, output_dir: str, step: int | None) -> None:
     networks = trained.load_run(model_dir, step)
     model, length = networks.model, networks.model.config.max_seq_length
@@ -57,19 +80,20 @@ def _export_run(model_dir: str, output_dir: str, step: int | None) -> None:
     text_input = TextInput(tokenizer_file, tokenizer_json, length, cleaning(data))
     outputs = saved_model.pretrained_outputs(model)
     parts = [model.electra, model.discriminator_head]
-    _publish(output_dir, text_input, outputs, parts, networks.samples, length)
+    _publish(output_dir, text_input, outputs, parts, networks.samples)
 
 
 def _export_finetuned(model_dir: str, output_dir: str) -> None:
     described, begin = model_folder.read(model_dir), pretrained.read([model_dir])
-    model = model_folder.make_model(described, begin)
+    sizes = begin.network, begin.embedding_size, len(described.labels)
+    model = FinetuningModel(described.kind, *sizes)
     pretrained.fill(model.named_variables, begin, with_head=True)
     length = described.reading["max_seq_length"]
     tokenizer_file = os.path.join(model_dir, vocabulary.TOKENIZER_FILE)
     text_input = TextInput(tokenizer_file, begin.tokenizer.tokenizer_json, length)
-    outputs = signatures.outputs(model, described.labels)
+    outputs = finetuned_outputs(model, described.labels)
     samples = hf_check.make_samples(begin.tokenizer)
-    _publish(output_dir, text_input, outputs, [model], samples, length)
+    _publish(output_dir, text_input, outputs, [model], samples)
 
 
 def check(model_dir: str, step: int | None) -> None:
@@ -85,7 +109,21 @@ def check(model_dir: str, step: int | None) -> None:
         raise UserError(
             f"--step={step} is for a run's folder, {model_dir} is a fine-tuned model"
         )
-    signatures.check(model_folder.read(model_dir))
+    check_one_text(model_folder.read(model_dir))
+
+
+def check_one_text(described: TaskDescription) -> None:
+    """Refuses models that read more than one text.
+
+    Raises:
+      UserError: the rows are pairs, or have choices or questions.
+    """
+    if HEADS[described.kind.name].output is None or described.has_pairs:
+        raise UserError(
+            f"{described.task} ({described.kind.name}) reads two texts or more, but a "
+            "SavedModel's signature reads one: use run_finetuning --mode=predict, or "
+            "transformers, which loads the folder"
+        )
 
 
 def _is_finetuned(model_dir: str) -> bool:
@@ -106,7 +144,6 @@ def _publish(
     outputs: Mapping[str, saved_model.Outputs],
     networks: list[tf.Module],
     samples: list[dict[str, Any]],
-    length: int,
 ) -> None:
     """samples: real text with its ids, on which the SavedModel is checked."""
     with tempfile.TemporaryDirectory() as work_dir:
@@ -115,7 +152,7 @@ def _publish(
         whole = saved_model.TextModel(text_input, outputs, networks, vocab_file)
         saved_dir = os.path.join(work_dir, "saved_model")
         saved_model.save(whole, next(iter(outputs)), saved_dir)
-        worst = saved_model.check(saved_dir, outputs, samples, length)
+        worst = saved_model.check(saved_dir, outputs, samples, text_input.max_tokens)
         logging.info("loaded again: outputs differ by at most %.1e", worst)
         hf_folder.publish(saved_dir, output_dir)
     logging.info("%s: %s", output_dir, ", ".join(outputs))

@@ -3,8 +3,7 @@
 import dataclasses
 import os
 import re
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from absl import logging
 
@@ -12,13 +11,6 @@ from common import files
 from common.cli import UserError, flag
 
 _NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
-
-
-class Upload(NamedTuple):
-    """One folder and the repository it becomes."""
-
-    folder: str
-    repository: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,12 +43,9 @@ class Push:
         Raises:
           UserError: the Hub refuses or is out of reach; what was pushed stays there.
         """
-        if not self.push_to_hub:
-            return
-        if self.push_dry_run:
-            _log_files(uploads(output_dir, self.push_to_hub))
-        else:
-            _push(_connect(), uploads(output_dir, self.push_to_hub))
+        if self.push_to_hub:
+            push = _log_files if self.push_dry_run else _push
+            push(repositories(output_dir, self.push_to_hub))
 
 
 def _check_name(name: str) -> None:
@@ -67,24 +56,19 @@ def _check_name(name: str) -> None:
         )
 
 
-def uploads(output_dir: str, name: str) -> list[Upload]:
-    """A repository for each network's folder in `output_dir`, a local one."""
-    return [
-        Upload(os.path.join(output_dir, kind), f"{name}-{kind.replace('_', '-')}")
+def repositories(output_dir: str, name: str) -> dict[str, str]:
+    """The repository of each network's folder in `output_dir`, a local one."""
+    return {
+        os.path.join(output_dir, kind): f"{name}-{kind.replace('_', '-')}"
         for kind in files.listdir(output_dir)
-    ]
+    }
 
 
-def _listing(upload: Upload) -> Iterator[tuple[str, int]]:
-    """Names and sizes of a folder's files."""
-    for name in files.listdir(upload.folder):
-        yield name, files.size(os.path.join(upload.folder, name))
-
-
-def _log_files(folders: list[Upload]) -> None:
-    for upload in folders:
-        for name, size in _listing(upload):
-            logging.info("%s: %s, %d bytes", upload.repository, name, size)
+def _log_files(folders: dict[str, str]) -> None:
+    for folder, repository in folders.items():
+        for name in files.listdir(folder):
+            size = files.size(os.path.join(folder, name))
+            logging.info("%s: %s, %d bytes", repository, name, size)
 
 
 def _connect() -> Any:
@@ -101,9 +85,10 @@ def _connect() -> Any:
     return api
 
 
-def _push(api: Any, folders: list[Upload]) -> None:
+def _push(folders: dict[str, str]) -> None:
+    api = _connect()
     # New repositories are private: the licence on the card is still to be filled in.
-    for folder, repository in folders:
+    for folder, repository in folders.items():
         what = f"pushing {repository}"
         _ask(what, api.create_repo, repository, private=True, exist_ok=True)
         _ask(

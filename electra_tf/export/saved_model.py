@@ -148,12 +148,13 @@ def check(
     saved_dir: str,
     outputs: Mapping[str, Outputs],
     samples: Sequence[Mapping[str, Any]],
-    max_seq_length: int,
+    max_tokens: int,
 ) -> float:
     """Loads a SavedModel and compares it with the networks on real text.
 
     Args:
       samples: `text`, and the `ids` that training used for it.
+      max_tokens: of a text, without [CLS] and [SEP].
 
     Returns:
       The largest absolute difference of any output.
@@ -163,7 +164,7 @@ def check(
     """
     chosen = samples[:_NUM_TEXTS]
     texts = tf.constant([sample["text"] for sample in chosen])
-    inputs = _inputs([sample["ids"][: max_seq_length - 2] for sample in chosen])
+    inputs = _inputs([sample["ids"][:max_tokens] for sample in chosen])
     signatures = tf.saved_model.load(saved_dir).signatures
     worst = 0.0
     for signature, (function, per_token, _) in outputs.items():

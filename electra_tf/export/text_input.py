@@ -151,7 +151,7 @@ class TextInput(tf.Module):
         tokenizer = Tokenizer.from_str(tokenizer_json)
         ids = tokenizer.get_vocab(with_added_tokens=True)
         self.tokens = tuple(sorted(ids, key=ids.__getitem__))
-        self._max_tokens = max_seq_length - 2
+        self.max_tokens = max_seq_length - 2
         self._clean = clean
         self._max_word_length = description["model"]["max_input_chars_per_word"]
         self._wordpiece = tensorflow_text.FastWordpieceTokenizer(
@@ -174,7 +174,7 @@ class TextInput(tf.Module):
         """string [B] in UTF-8; invalid bytes are removed."""
         valid = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
         clean = self._clean(valid)
-        ids, starts, ends = (x[:, : self._max_tokens] for x in self._rows(clean))
+        ids, starts, ends = (x[:, : self.max_tokens] for x in self._rows(clean))
         lengths = tf.cast(ids.row_lengths(), tf.int32)
         input_ids = _framed(ids.to_tensor(PAD_ID), lengths)
         return Tokens(

@@ -41,7 +41,7 @@ class Pretrained:
 
 
 def read(
-    init_from: Sequence[str], vocab_path: str | None = None, step: int | None = None
+    init_from: Sequence[str], vocab_path: str = "", step: int | None = None
 ) -> Pretrained:
     """Reads what --init_from names.
 
@@ -55,7 +55,7 @@ def read(
       UserError: there is no whole encoder, it does not fit the vocabulary, or weights
         are not finite.
     """
-    source = weight_source.read(init_from, vocab_path or "", step)
+    source = weight_source.read(init_from, vocab_path, step)
     network, embedding_size = sizes.encoder(source)
     vocabulary_match.check_vocabulary(source)
     pretraining = ("generator/", "generator_predictions/", "discriminator_predictions/")

@@ -1,7 +1,7 @@
 """Which variables make a network, and what transformers calls them."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -111,14 +111,6 @@ def chosen_networks(
     return {kind: net for kind, net in kinds.items() if only in ("", kind)}
 
 
-def parameter_names(
-    variables: Iterable[str], config: PretrainingConfig, kind: str
-) -> dict[str, str]:
-    """The original's names of one network's variables -> transformers' names."""
-    pattern = network_variables(config, kind)
-    return {name: pytorch_name(name, kind) for name in variables if pattern.match(name)}
-
-
 def state_dict(
     variables: Mapping[str, Any], config: PretrainingConfig, kind: str
 ) -> dict[str, np.ndarray]:
@@ -127,9 +119,11 @@ def state_dict(
     Args:
       variables: arrays, or TensorFlow variables, of all networks.
     """
+    pattern = network_variables(config, kind)
     return {
-        theirs: parameter(name, np.asarray(variables[name]))
-        for name, theirs in parameter_names(variables, config, kind).items()
+        pytorch_name(name, kind): parameter(name, np.asarray(value))
+        for name, value in variables.items()
+        if pattern.match(name)
     }
 
 

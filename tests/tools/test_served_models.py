@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import tiny
 
 from common import files
 from common.cli import UserError
@@ -24,7 +25,13 @@ from electra_tf.run_folder import checkpoints, description
 
 pytest.importorskip("tensorflow_text", reason="pip install 'korean-electra-tf[text]'")
 
-from tools.served_models import check, cleaning, export
+from tools.served_models import (
+    check,
+    check_one_text,
+    cleaning,
+    export,
+    finetuned_outputs,
+)
 
 TOKENS = [*vocabulary.SPECIAL_TOKENS, *"가나다", *("##" + c for c in "가나다")]
 TINY = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
@@ -142,3 +149,63 @@ def test_a_finetuned_model_has_no_steps(tmp_path):
     check(model_dir, None)
     with pytest.raises(UserError, match="--step=7 is for a run.*is a fine-tuned model"):
         check(model_dir, 7)
+
+
+READING = dict.fromkeys(model_folder.READING_SETTINGS, 16)
+
+
+def model_of(kind: kinds.Kind, outputs: int) -> FinetuningModel:
+    model = FinetuningModel(kind, tiny.config().discriminator(), 16, outputs, 0)
+    tiny.set_random_values(model.named_variables)
+    return model
+
+
+@pytest.mark.parametrize(
+    "kind, shape",
+    [
+        (kinds.CLASSIFICATION, (2, 3)),
+        (kinds.MULTI_LABEL, (2, 3)),
+        (kinds.TAGGING, (2, tiny.LENGTH, 3)),
+    ],
+)
+def test_probabilities_are_those_of_predictions(kind, shape):
+    model, inputs = model_of(kind, 3), tiny.inputs([16, 9])
+    (found,) = finetuned_outputs(model, ("a", "b", "c")).values()
+    given = found.function(*inputs)["probabilities"].numpy()
+    assert given.shape == shape
+    np.testing.assert_allclose(
+        given, kind.probabilities(model(inputs).numpy()), atol=1e-6
+    )
+    assert found.per_token == (kind is kinds.TAGGING)
+    assert found.labels == ("a", "b", "c")
+
+
+def test_a_number_has_no_labels():
+    model, inputs = model_of(kinds.REGRESSION, 1), tiny.inputs([16, 9])
+    found = finetuned_outputs(model, ())["regression"]
+    assert not found.labels
+    tf.debugging.assert_near(found.function(*inputs)["score"], model(inputs))
+
+
+@pytest.mark.parametrize(
+    "task, kind, has_pairs",
+    [
+        ("korsts", kinds.REGRESSION, True),
+        ("kobest_copa", kinds.MULTIPLE_CHOICE, False),
+        ("custom", kinds.QUESTION_ANSWERING, True),
+        ("custom", kinds.CLASSIFICATION, True),
+    ],
+)
+def test_several_texts_are_refused(task, kind, has_pairs):
+    with pytest.raises(UserError, match=f"{task}.*reads two texts or more.*predict"):
+        check_one_text(
+            model_folder.TaskDescription(task, kind, ("0", "1"), has_pairs, READING)
+        )
+
+
+def test_one_text_is_what_a_signature_reads():
+    check_one_text(
+        model_folder.TaskDescription(
+            "custom", kinds.CLASSIFICATION, ("0", "1"), False, READING
+        )
+    )

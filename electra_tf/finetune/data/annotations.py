@@ -1,5 +1,7 @@
 """Formats of files that annotate texts: tagged sentences, and SQuAD's questions."""
 
+import itertools
+import operator
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -38,13 +40,11 @@ def tagged(
                     "are O, B-TYPE where an entity begins and I-TYPE inside it"
                 )
         units = _units(pairs, between)
-        tags = repair_tags([unit.tag for unit in units])
-        repaired = [u._replace(tag=tag) for u, tag in zip(units, tags, strict=True)]
-        counts["repaired_tags"] += sum(
-            a != b for a, b in zip(units, repaired, strict=True)
-        )
-        text = between.join(word for word, _ in pairs)
-        row = Row(name, text, label=tuple(repaired))
+        tags = [unit.tag for unit in units]
+        repaired = repair_tags(tags)
+        counts["repaired_tags"] += sum(map(operator.ne, tags, repaired))
+        label = tuple(u._replace(tag=t) for u, t in zip(units, repaired, strict=True))
+        row = Row(name, between.join(word for word, _ in pairs), label=label)
         rows.append(LocatedRow(row, f"line {number}"))
     return rows
 
@@ -71,47 +71,49 @@ def _units(pairs: list[tuple[str, str]], between: str) -> list[Unit]:
     return units
 
 
+def _blocks(lines: list[str]) -> Iterator[tuple[int, list[str]]]:
+    """The lines between blank ones, and the number of the first."""
+    numbered = enumerate(lines, 1)
+    for has_text, block in itertools.groupby(numbered, lambda x: bool(x[1].strip())):
+        if has_text:
+            numbers, texts = zip(*block, strict=True)
+            yield numbers[0], list(texts)
+
+
 def _conll(path: str, lines: list[str]) -> Iterator[_Sentence]:
     """A word and its tag per line: its first and last field; blank lines between."""
-    pairs: list[tuple[str, str]] = []
-    begin = 1
-    for number, line in enumerate([*lines, ""], 1):
-        if not line.strip() or line.startswith("-DOCSTART-"):
-            if pairs:
-                yield begin, str(begin), pairs
-            pairs = []
-            continue
-        fields = line.split("\t") if "\t" in line else line.split()
-        if len(fields) < 2 or not fields[0].strip() or len(fields[0].split()) > 1:
-            raise UserError(
-                f"{path}: line {number} is not a word and a tag, separated by a tab or "
-                f"a space: {line[:80]!r}"
-            )
-        begin = begin if pairs else number
-        pairs.append((fields[0].strip(), fields[-1].strip()))
+    lines = ["" if line.startswith("-DOCSTART-") else line for line in lines]
+    for begin, block in _blocks(lines):
+        pairs = []
+        for number, line in enumerate(block, begin):
+            fields = line.split("\t") if "\t" in line else line.split()
+            if len(fields) < 2 or not fields[0].strip() or len(fields[0].split()) > 1:
+                raise UserError(
+                    f"{path}: line {number} is not a word and a tag, separated by a "
+                    f"tab or a space: {line[:80]!r}"
+                )
+            pairs.append((fields[0].strip(), fields[-1].strip()))
+        yield begin, str(begin), pairs
 
 
 def _klue_ner(path: str, lines: list[str]) -> Iterator[_Sentence]:
     """A character and its tag per line; "## id<tab>..." before a sentence."""
-    pairs: list[tuple[str, str]] = []
-    begin, name = 1, ""
-    for number, line in enumerate([*lines, ""], 1):
-        if not line.strip():
-            if pairs:
-                yield begin, name or str(begin), pairs
-            pairs, name = [], ""
-            continue
-        if line.startswith("##") and not pairs:
-            name = line[2:].split("\t")[0].strip()
-            continue
-        character, tab, tag = line.partition("\t")
-        if not tab or not character or "\t" in tag:
-            raise UserError(
-                f"{path}: line {number} is not a character and a tag, separated by a "
-                f"tab: {line[:80]!r}"
-            )
-        begin = begin if pairs else number
-        pairs.append((character, tag.strip()))
+    for begin, block in _blocks(lines):
+        name, pairs = "", []
+        for number, line in enumerate(block, begin):
+            if line.startswith("##") and not pairs:
+                name = line[2:].split("\t")[0].strip()
+                continue
+            character, tab, tag = line.partition("\t")
+            if not tab or not character or "\t" in tag:
+                raise UserError(
+                    f"{path}: line {number} is not a character and a tag, separated by "
+                    f"a tab: {line[:80]!r}"
+                )
+            pairs.append((character, tag.strip()))
+        if pairs:
+            first = begin + len(block) - len(pairs)
+            yield first, name or str(first), pairs
 
 
 def _naver_ner(path: str, lines: list[str]) -> Iterator[_Sentence]:

@@ -3,8 +3,8 @@
 TSV has no quoting: a quote is an ordinary character, and no field has a tab.
 """
 
+import functools
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,6 +18,7 @@ from electra_tf.finetune.kinds.rows import Row, as_text
 
 # A place in the file, and the fields there by column.
 _Record = tuple[str, dict[str, Any]]
+_TABLES = ("tsv", "jsonl", "json")
 
 
 def read(task: Task, path: str) -> tuple[list[LocatedRow], Counter[str]]:
@@ -27,7 +28,7 @@ def read(task: Task, path: str) -> tuple[list[LocatedRow], Counter[str]]:
       UserError: the file is empty or not UTF-8, lacks a column, has a line with another
         number of fields, or a label that the kind does not allow.
     """
-    data_format = task.format or task.kind.file_format or _format_by_ending(path)
+    data_format = task.format or task.kind.file_format or _ending(path, _TABLES)
     counts: Counter[str] = Counter()
     if data_format == "squad":
         rows = annotations.squad(path, _json(path), True, counts)
@@ -35,7 +36,7 @@ def read(task: Task, path: str) -> tuple[list[LocatedRow], Counter[str]]:
         rows = annotations.tagged(path, read_lines(path), data_format, counts)
     else:
         rows = [
-            LocatedRow(_row(task, f"{path}, {where}", where, fields, True), where)
+            LocatedRow(_row(task, path, where, fields, True), where)
             for where, fields in _records(task, path, data_format, labelled=True)
         ]
     return _not_empty(path, rows), counts
@@ -51,23 +52,16 @@ def unlabelled(task: Task, path: str) -> list[Row]:
     Raises:
       UserError: the name has another ending, or as in `read`.
     """
-    ending = os.path.splitext(path)[1]
-    if ending not in (".txt", ".tsv", ".jsonl", ".json"):
-        raise UserError(
-            f"{path}: unknown format; the name must end in .txt, .tsv, .jsonl or .json"
-        )
-    if ending == ".json" and task.kind.file_format == "squad":
+    ending = _ending(path, ("txt", *_TABLES))
+    if ending == "json" and task.kind.file_format == "squad":
         questions = annotations.squad(path, _json(path), False, Counter())
         return [question.row for question in _not_empty(path, questions)]
-    if ending == ".txt" and not _has_header(task, path):
+    if ending == "txt" and not _has_header(task, path):
         records = _plain_records(task, path)
     else:
-        data_format = "tsv" if ending == ".txt" else ending[1:]
+        data_format = "tsv" if ending == "txt" else ending
         records = _records(task, path, data_format, labelled=False)
-    rows = [
-        _row(task, f"{path}, {where}", where, fields, False)
-        for where, fields in records
-    ]
+    rows = [_row(task, path, where, fields, False) for where, fields in records]
     return _not_empty(path, rows)
 
 
@@ -107,13 +101,13 @@ def _json(path: str) -> Any:
         ) from error
 
 
-def _format_by_ending(path: str) -> str:
-    ending = os.path.splitext(path)[1]
-    if ending not in (".tsv", ".jsonl", ".json"):
+def _ending(path: str, allowed: tuple[str, ...]) -> str:
+    ending = path.rpartition(".")[2]
+    if ending not in allowed:
         raise UserError(
-            f"{path}: unknown format; the name must end in .tsv, .jsonl or .json"
+            f"{path}: unknown format; the name must end in .{', .'.join(allowed)}"
         )
-    return ending[1:]
+    return ending
 
 
 def _text_columns(task: Task) -> list[str]:
@@ -217,31 +211,28 @@ def _check_columns(where: str, names: Any, needed: list[str]) -> None:
 
 
 def _row(
-    task: Task, where: str, place: str, fields: dict[str, Any], labelled: bool
+    task: Task, path: str, where: str, fields: dict[str, Any], labelled: bool
 ) -> Row:
-    """`place` gives the row's id if the task has no id column: "line 7" -> "7"."""
+    """`where` gives the row's id if the task has no id column: "line 7" -> "7"."""
 
-    def text_of(column: str) -> str:
-        return _convert(where, column, as_text, fields[column])
+    def convert(function: Callable[..., Any], column: str, *options: Any) -> Any:
+        try:
+            return function(fields[column], *options)
+        except ValueError as error:
+            raise UserError(f"{path}, {where}: {column!r} {error}") from error
+
+    text_of = functools.partial(convert, as_text)
 
     text, kind = " ".join(map(text_of, task.text)), task.kind
     if labelled:
-        options = fields[task.label], task.labels, task.label_separator
-        label = _convert(where, task.label, kind.read_label, *options)
+        options = task.labels, task.label_separator
+        label = convert(kind.read_label, task.label, *options)
     else:
         label = kind.unlabelled(text, by_character=task.format == "klue_ner")
     return Row(
-        id=str(fields.get(task.id, place.split()[-1])),
+        id=str(fields.get(task.id, where.split()[-1])),
         text=text,
         text_pair=text_of(task.text_pair) if task.text_pair else None,
         choices=tuple(map(text_of, task.choices)),
         label=label,
     )
-
-
-def _convert(where: str, column: str, convert: Callable[..., Any], *values: Any) -> Any:
-    """Names file, line and column in the ValueErrors of `convert`."""
-    try:
-        return convert(*values)
-    except ValueError as error:
-        raise UserError(f"{where}: {column!r} {error}") from error

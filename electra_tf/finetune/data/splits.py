@@ -45,27 +45,22 @@ def load(task: Task, data_dir: str, train_rows: int = 0) -> Dataset:
     """
     release = find_release(task, data_dir)
     counts: Counter[str] = Counter()
-    splits: dict[str, list[LocatedRow]] = {"dev": [], "test": []}
-    for split, name in release._asdict().items():
-        if name:
-            path = os.path.join(data_dir, name)
-            splits[split] = _read_split(task, path, split, counts)
+    splits = {
+        split: _read_split(task, path, split, counts) if path else []
+        for split, path in release._asdict().items()
+    }
     in_train = {
         name for row, *_ in splits["train"] for name in task.kind.names(row.label)
     }
     labels = task.kind.all_labels(task.labels, in_train)
-    for split, name in release._asdict().items():
-        _check_labels(os.path.join(data_dir, name), splits[split], task, labels)
-    train, dev = splits["train"], splits["dev"]
+    for split, path in release._asdict().items():
+        _check_labels(path, splits[split], task, labels)
     if not release.dev:
-        train, dev = split_off_dev(train)
-        _check_split(os.path.join(data_dir, release.train), train, dev)
-    rows = {
-        "train": draw([located.row for located in train], train_rows),
-        "dev": [located.row for located in dev],
-        "test": [located.row for located in splits["test"]],
-    }
-    _check_variety(task, os.path.join(data_dir, release.train), rows["train"])
+        splits["train"], splits["dev"] = split_off_dev(splits["train"])
+        _check_split(release.train, splits["train"], splits["dev"])
+    rows = {split: [row for row, *_ in found] for split, found in splits.items()}
+    rows["train"] = draw(rows["train"], train_rows)
+    _check_variety(task, release.train, rows["train"])
     seen = {_content(row) for row in rows["train"]}
     for split in ("dev", "test"):
         counts[f"{split}_in_train"] = sum(_content(row) in seen for row in rows[split])
@@ -80,31 +75,25 @@ def load(task: Task, data_dir: str, train_rows: int = 0) -> Dataset:
 
 
 def find_release(task: Task, data_dir: str) -> Files:
-    """The first of the task's releases whose train file is in the folder.
+    """Paths of the first of the task's releases whose train file is in the folder.
 
     Raises:
       UserError: there is none, or another of its files is missing.
     """
+    missing = [release.train for release in task.files]
     for release in task.files:
-        missing = [
-            name
-            for name in release
-            if name and not files.exists(os.path.join(data_dir, name))
-        ]
-        if release.train in missing:
-            continue
-        if missing:
-            raise _missing(task, data_dir, missing)
-        return release
-    raise _missing(task, data_dir, [release.train for release in task.files])
-
-
-def _missing(task: Task, data_dir: str, names: list[str]) -> UserError:
-    folder = os.path.dirname(os.path.join(data_dir, names[0])) or "."
+        paths = Files(*(name and os.path.join(data_dir, name) for name in release))
+        if files.exists(paths.train):
+            pairs = zip(release, paths, strict=True)
+            missing = [name for name, path in pairs if path and not files.exists(path)]
+            if not missing:
+                return paths
+            break
+    folder = os.path.dirname(os.path.join(data_dir, missing[0])) or "."
     there = files.listdir(folder)
     shown = ", ".join(there[:20]) + (f" and {len(there) - 20} more" * (len(there) > 20))
-    return UserError(
-        f"{task.name} needs {' or '.join(names)}, not found in {folder}, which "
+    raise UserError(
+        f"{task.name} needs {' or '.join(missing)}, not found in {folder}, which "
         + (f"holds {shown}" if there else "is empty or does not exist")
     )
 
@@ -146,7 +135,7 @@ def split_off_dev(train: list[LocatedRow]) -> tuple[list[LocatedRow], list[Locat
     """(train, dev), each in the order of the file."""
     sides: tuple[list[LocatedRow], list[LocatedRow]] = ([], [])
     for located in train:
-        place = _hash("dev", located.group or located.row.text)
+        place = hash_of("dev", located.group or located.row.text)
         sides[place < DEV_SHARE * _HASHES].append(located)
     return sides
 
@@ -166,12 +155,12 @@ def draw(rows: list[Row], count: int) -> list[Row]:
     """
     if not count or count >= len(rows):
         return rows
-    hashes = [_hash("draw", json.dumps(_content(row))) for row in rows]
+    hashes = [hash_of("draw", json.dumps(_content(row))) for row in rows]
     chosen = sorted(range(len(rows)), key=lambda index: (hashes[index], index))
     return [rows[index] for index in sorted(chosen[:count])]
 
 
-def _hash(purpose: str, text: str) -> int:
+def hash_of(purpose: str, text: str) -> int:
     """One of 2**64 numbers; different for each purpose."""
     data = text.encode("utf-8", errors="surrogatepass")
     digest = hashlib.blake2b(data, digest_size=8, person=purpose.encode()).digest()

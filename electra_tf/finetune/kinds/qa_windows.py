@@ -22,14 +22,14 @@ _NUM_SPECIAL = 3
 class Windows(NamedTuple):
     """Windows, in the rows' order.
 
-    start_positions and end_positions are the gold answer's first and last token in the
-    window; both are 0, the position of [CLS], where the answer is not wholly inside.
+    Attributes:
+      targets: the gold answer's first and last token in the window; both are 0, the
+        position of [CLS], where the answer is not wholly inside.
     """
 
     input_ids: Ragged  # int32, not padded
     segment_ids: Ragged  # int32
-    start_positions: np.ndarray  # int32 [F]
-    end_positions: np.ndarray  # int32 [F]
+    targets: np.ndarray  # int32 [F, 2]
     row_index: np.ndarray  # int32 [F], ascending
     context_position: np.ndarray  # int32 [F]: where in the window the context begins
     first_token: np.ndarray  # int32 [F]: the context's token that is there
@@ -90,7 +90,12 @@ def build(
     Raises:
       UserError: the lengths leave no room for the context.
     """
-    _check_lengths(max_seq_length, doc_stride, max_query_length)
+    if max_seq_length - max_query_length - _NUM_SPECIAL < 1:
+        raise UserError(
+            f"--max_seq_length={max_seq_length} leaves no room for the context beside "
+            f"{_NUM_SPECIAL} special tokens and a question of up to "
+            f"--max_query_length={max_query_length}: raise the first or lower the last"
+        )
     questions = _encode([row.text_pair or "" for row in rows], tokenizer)
     contexts = _encode([row.text for row in rows], tokenizer)
     answers, counts = _find_answers(rows, contexts)
@@ -98,37 +103,22 @@ def build(
     gold = np.full([len(rows), 2], -1)
     gold[answered] = answers.tokens[firsts]
     wanted = answered if drop_unanswered else np.arange(len(rows))
-    windows = _without_answers(
-        questions, contexts, wanted, max_seq_length, doc_stride, max_query_length
-    )
-    windows = _with_positions(windows, gold)
-    num_inside = len(np.unique(windows.row_index[windows.start_positions > 0]))
+    cut = np.minimum(questions.ids.lengths, max_query_length)
+    asked = questions.ids.truncate(cut).take(questions.index[wanted])
+    windows = _windows(asked, contexts, wanted, gold, max_seq_length, doc_stride)
+    num_inside = len(np.unique(windows.row_index[windows.targets[:, 0] > 0]))
     num_exact = len(np.unique(answers.row[answers.is_exact]))
     is_long = questions.ids.lengths > max_query_length
     is_empty = contexts.ids.lengths == 0
     return windows, counts | {
         "questions": len(rows),
-        "long_questions": _count(is_long[questions.index]),
-        "empty_contexts": _count(is_empty[contexts.index]),
+        "long_questions": int(is_long[questions.index].sum()),
+        "empty_contexts": int(is_empty[contexts.index].sum()),
         "dropped": len(rows) - len(wanted),
         "not_of_whole_tokens": len(answered) - num_exact,
         "in_no_window": len(answered) - num_inside,
         "windows": len(windows.row_index),
     }
-
-
-def _check_lengths(max_seq_length: int, doc_stride: int, max_query_length: int) -> None:
-    if min(doc_stride, max_query_length) < 1:
-        raise UserError(
-            f"--doc_stride={doc_stride} --max_query_length={max_query_length}: both "
-            "must be at least 1"
-        )
-    if max_seq_length - max_query_length - _NUM_SPECIAL < 1:
-        raise UserError(
-            f"--max_seq_length={max_seq_length} leaves no room for the context beside "
-            f"{_NUM_SPECIAL} special tokens and a question of up to "
-            f"--max_query_length={max_query_length}: raise the first or lower the last"
-        )
 
 
 def _encode(texts: Sequence[str], tokenizer: Tokenizer) -> _Encoded:
@@ -171,7 +161,7 @@ def _find_answers(
     return answers, {
         "answers": len(labels),
         "answer_not_in_text": len(labels) - len(placed),
-        "answer_without_token": _count(~has_token),
+        "answer_without_token": int((~has_token).sum()),
     }
 
 
@@ -181,17 +171,20 @@ def _place(answer: Answer) -> tuple[int, int]:
     return begin, answer.start + len(answer.text.rstrip())
 
 
-def _without_answers(
-    questions: _Encoded,
+def _windows(
+    asked: Ragged,
     contexts: _Encoded,
     rows: np.ndarray,
+    gold: np.ndarray,
     max_seq_length: int,
     doc_stride: int,
-    max_query_length: int,
 ) -> Windows:
-    """Windows of the given rows, without the answers' positions."""
-    cut = np.minimum(questions.ids.lengths, max_query_length)
-    asked = questions.ids.truncate(cut).take(questions.index[rows])
+    """Windows of the given rows.
+
+    Args:
+      asked: each row's question.
+      gold: [all rows, 2], the answer's first and last token of the context, or -1.
+    """
     context = contexts.index[rows]
     num_tokens = contexts.ids.lengths[context]
     room = max_seq_length - asked.lengths - _NUM_SPECIAL
@@ -207,31 +200,17 @@ def _without_answers(
     starts = contexts.ids.offsets[context] + first_token
     parts = [asked, contexts.ids.slices(starts, lengths)]
     input_ids, segment_ids, _ = encoding.framed(parts, max_seq_length)
-    zeros = np.zeros(len(of_row), np.int32)
+    position = asked.lengths + 2
+    tokens = gold[rows[of_row]] - first_token[:, None]
+    is_inside = (tokens[:, 0] >= 0) & (tokens[:, 1] < lengths)
+    targets = np.where(is_inside[:, None], tokens + position[:, None], 0)
     return Windows(
         input_ids=input_ids,
         segment_ids=segment_ids,
-        start_positions=zeros,
-        end_positions=zeros,
+        targets=targets.astype(np.int32),
         row_index=rows[of_row].astype(np.int32),
-        context_position=(asked.lengths + 2).astype(np.int32),
+        context_position=position.astype(np.int32),
         first_token=first_token.astype(np.int32),
         context_index=context,
         token_spans=contexts.spans,
     )
-
-
-def _with_positions(windows: Windows, gold: np.ndarray) -> Windows:
-    """gold: [rows, 2], each answer's first and last token of the context, or -1."""
-    tokens = gold[windows.row_index] - windows.first_token[:, None]
-    is_inside = (tokens[:, 0] >= 0) & (tokens[:, 1] < windows.context_lengths)
-    positions = np.where(
-        is_inside[:, None], tokens + windows.context_position[:, None], 0
-    ).astype(np.int32)
-    return windows._replace(
-        start_positions=positions[:, 0], end_positions=positions[:, 1]
-    )
-
-
-def _count(which: np.ndarray) -> int:
-    return int(np.count_nonzero(which))

@@ -5,7 +5,6 @@ A prediction is a list of answers, the likeliest first (`qa_answers.Prediction`)
 
 from typing import Any
 
-import numpy as np
 from tokenizers import Tokenizer
 
 from electra_tf.finetune.kinds import qa_answers, qa_metrics, qa_windows
@@ -38,8 +37,7 @@ class QuestionAnswering(Kind):
             settings.max_query_length,
             drop_unanswered=training,
         )
-        targets = np.stack([windows.start_positions, windows.end_positions], -1)
-        features = Features(windows.input_ids, windows.segment_ids, targets)
+        features = Features(windows.input_ids, windows.segment_ids, windows.targets)
         return Prepared(rows, features, counts, windows)
 
     def predictions(self, reading: Reading, prepared: Prepared, logits: Logits) -> list:

@@ -13,7 +13,7 @@ import huggingface_hub
 import pytest
 
 from common.cli import UserError
-from electra_tf.export.hub_push import Push, uploads
+from electra_tf.export.hub_push import Push, repositories
 
 API = huggingface_hub.HfApi
 TOKEN = "hf_not_to_be_seen"
@@ -155,9 +155,6 @@ def test_no_network_no_token_and_a_wrong_token_are_told_in_words(hub, monkeypatc
 
 
 def test_folders_and_repositories_have_like_names(output_dir):
-    found = {
-        pathlib.Path(u.folder).name: u.repository
-        for u in uploads(str(output_dir), "a/b")
-    }
-    assert found["discriminator"] == "a/b-discriminator"
-    assert found["masked_lm"] == "a/b-masked-lm"
+    found = repositories(str(output_dir), "a/b")
+    assert found[str(output_dir / "discriminator")] == "a/b-discriminator"
+    assert found[str(output_dir / "masked_lm")] == "a/b-masked-lm"

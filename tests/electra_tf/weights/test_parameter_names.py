@@ -24,7 +24,9 @@ def test_every_parameter_of_every_network_has_its_name_back(name):
     config = CONFIGS[name]
     variables = PretrainingModel(config).named_variables
     for kind in parameter_names.networks(config):
-        names = parameter_names.parameter_names(variables, config, kind)
+        pattern = parameter_names.network_variables(config, kind)
+        originals = [name for name in variables if pattern.match(name)]
+        names = {n: parameter_names.pytorch_name(n, kind) for n in originals}
         assert names and len(set(names.values())) == len(names)
         for original, theirs in names.items():
             # A folder holds one network: which of the two it is, no name says.

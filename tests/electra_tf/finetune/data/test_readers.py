@@ -160,7 +160,7 @@ def test_what_is_no_number(write, number):
             "line 2: 'label' is empty: each row needs a label",
         ),
         ("a.tsv", "text\tlabel\n가\t1\n나".encode("cp949"), "line 2.*iconv -f CP949"),
-        ("a.csv", "text,label\n", "the name must end in .tsv, .jsonl or .json"),
+        ("a.csv", "text,label\n", "the name must end in .tsv, .jsonl, .json"),
         ("a.jsonl", '{"text": "가", "label": 1}\n{"text', "line 2 is not JSON"),
         ("a.jsonl", '{"text": "가"}', "line 1 has no column 'label'.*are text"),
         ("a.jsonl", '["가"]', "line 1 is not an object"),
@@ -216,7 +216,7 @@ def test_questions_to_be_answered(write):
     [
         (PAIRS, "a.txt", "가\n", "line 1 has 1 fields.*must have 2: text, pair"),
         (PLAIN, "a.tsv", "문장\n가\n", "no column 'text'"),
-        (PLAIN, "a.csv", "가\n", "the name must end in .txt, .tsv, .jsonl or .json"),
+        (PLAIN, "a.csv", "가\n", "the name must end in .txt, .tsv, .jsonl, .json"),
         (PLAIN, "a.txt", "", "has no rows"),
     ],
 )

@@ -134,7 +134,7 @@ def test_the_draw_is_not_the_split():
     rows = found([f"글 {i}" for i in range(2000)])
     train, _ = datasets.split_off_dev(rows)
     drawn = datasets.draw([f.row for f in train], 200)
-    places = [datasets._hash("dev", row.text) / 2**64 for row in drawn]
+    places = [datasets.hash_of("dev", row.text) / 2**64 for row in drawn]
     assert max(places) > 0.9
 
 

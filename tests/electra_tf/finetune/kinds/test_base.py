@@ -72,8 +72,7 @@ def test_perfect_predictions_have_perfect_scores_under_the_names_promised(kind):
 
 
 def _at_answers(windows: Windows) -> list[np.ndarray]:
-    positions = np.stack([windows.start_positions, windows.end_positions], -1)
-    return [9.0 * np.eye(small.LENGTH)[ends].T for ends in positions]
+    return [9.0 * np.eye(small.LENGTH)[ends].T for ends in windows.targets]
 
 
 def test_f1_is_of_two_labels_only():

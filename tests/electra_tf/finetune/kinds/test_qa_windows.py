@@ -26,8 +26,8 @@ def gold_text(features, rows, window: int) -> str:
     """The characters of the window's gold tokens."""
     shift = features.first_token[window] - features.context_position[window]
     spans = features.token_spans.row(features.context_index[window])
-    start = spans[features.start_positions[window] + shift, 0]
-    end = spans[features.end_positions[window] + shift, 1]
+    start = spans[features.targets[window, 0] + shift, 0]
+    end = spans[features.targets[window, 1] + shift, 1]
     return rows[features.row_index[window]].text[start:end]
 
 
@@ -38,8 +38,8 @@ def test_one_window_holds_question_context_and_answer():
         "[CLS] 수도 ? [SEP] 서울 ##은 한국 ##의 수도 [UNK] . [SEP]"
     )
     assert features.segment_ids.row(0).tolist() == [0] * 4 + [1] * 8
-    assert features.start_positions.tolist() == [6]
-    assert features.end_positions.tolist() == [6]
+    assert features.targets[:, 0].tolist() == [6]
+    assert features.targets[:, 1].tolist() == [6]
     assert gold_text(features, rows, 0) == "한국"
     assert features.context_lengths.tolist() == [7]
     assert counts == {
@@ -69,8 +69,8 @@ def test_a_long_context_has_windows_a_stride_apart():
     assert features.row_index.tolist() == [0, 1, 1, 1]
     assert features.first_token.tolist() == [0, 0, 3, 6]
     # [CLS] stands for an answer that is elsewhere, or is there in part.
-    assert features.start_positions.tolist() == [4, 0, 6, 0]
-    assert features.end_positions.tolist() == [4, 0, 7, 0]
+    assert features.targets[:, 0].tolist() == [4, 0, 6, 0]
+    assert features.targets[:, 1].tolist() == [4, 0, 7, 0]
     assert counts["windows"] == 4
 
 
@@ -108,7 +108,7 @@ WRONG = [
 
 def test_answers_that_stand_elsewhere_are_counted():
     features, counts = build([*WRONG, row("서울 부산", ("부산", 0), ("부산", 3))])
-    assert features.start_positions.tolist() == [0] * 5 + [5]  # "  " has no window
+    assert features.targets[:, 0].tolist() == [0] * 5 + [5]  # "  " has no window
     assert counts["answers"] == 8
     assert counts["answer_not_in_text"] == 4
     assert counts["answer_without_token"] == 3
@@ -120,7 +120,7 @@ def test_training_drops_rows_without_an_answer():
     rows = [*WRONG, row("서울 부산", ("서울", 0))]
     features, counts = build(rows, drop_unanswered=True)
     assert features.row_index.tolist() == [6]
-    assert features.start_positions.tolist() == [4]
+    assert features.targets[:, 0].tolist() == [4]
     assert counts["dropped"] == 6
     features, counts = build(WRONG, drop_unanswered=True)
     assert len(features.input_ids) == len(features.row_index) == counts["windows"] == 0
@@ -144,7 +144,7 @@ def test_answers_longer_than_the_overlap_may_be_in_no_window():
     rows = [row("0 1 2 3 4 5", ("1 2", 2)), row("0 1 2 3 4 5", ("2 3", 4))]
     features, counts = build(rows, max_seq_length=8, doc_stride=9, max_query_length=2)
     assert features.first_token.tolist() == [0, 3, 0, 3]  # all the same no gaps
-    assert features.start_positions.tolist() == [5, 0, 0, 0]
+    assert features.targets[:, 0].tolist() == [5, 0, 0, 0]
     assert counts["in_no_window"] == 1
 
 
@@ -154,8 +154,6 @@ def test_lengths_must_leave_place_for_the_context():
     assert features.input_ids.lengths.tolist() == [6, 6]
     with pytest.raises(UserError, match="max_seq_length=5 leaves no room"):
         build(rows, max_seq_length=5, max_query_length=2)
-    with pytest.raises(UserError, match="doc_stride=0"):
-        build(rows, doc_stride=0)
 
 
 def window_starts(num_tokens: int, room: int, doc_stride: int) -> list[int]:
@@ -227,15 +225,15 @@ def test_gold_tokens_are_those_that_share_a_character_with_the_answer(
         assert part.tolist() == encoding.ids[first : first + number]
         if gold and first <= gold[0] and gold[-1] < first + number:
             shift = features.context_position[window] - first
-            assert features.start_positions[window] == gold[0] + shift
-            assert features.end_positions[window] == gold[-1] + shift
+            assert features.targets[window, 0] == gold[0] + shift
+            assert features.targets[window, 1] == gold[-1] + shift
             text = gold_text(features, rows, window)
             begin, end = encoding.offsets[gold[0]][0], encoding.offsets[gold[-1]][1]
             assert text == rows[index].text[begin:end]
             found[index] = True
         else:
-            assert features.start_positions[window] == 0
-            assert features.end_positions[window] == 0
+            assert features.targets[window, 0] == 0
+            assert features.targets[window, 1] == 0
     for index, is_found in found.items():
         encoding = tokenizer.encode(rows[index].text, add_special_tokens=False)
         gold = sharing(encoding.offsets, rows[index])
