@@ -83,11 +83,7 @@ def run_finetuning(
 ) -> None:
     if run.mode == "predict":
         predict(run, custom, prediction, settings, devices)
-    else:
-        train(run, custom, settings, devices)
-
-
-def train(run: Run, custom: CustomTask, settings: Settings, devices: Devices) -> None:
+        return
     if not run.task or not run.output_dir:
         raise UserError("--mode=train needs --task and --output_dir")
     seeds = numbers("seeds", run.seeds)

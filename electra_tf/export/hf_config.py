@@ -14,11 +14,6 @@ ARCHITECTURES = {
     GENERATOR: "ElectraForMaskedLM",
     MASKED_LM: "BertForMaskedLM",
 }
-_TOKENIZERS = {
-    DISCRIMINATOR: "ElectraTokenizer",
-    GENERATOR: "ElectraTokenizer",
-    MASKED_LM: "BertTokenizer",
-}
 
 
 def network_config(
@@ -69,8 +64,9 @@ def tokenizer_files(
     added = [token["content"] for token in tokenizer["added_tokens"]]
     if more := [token for token in added if token not in vocabulary.SPECIAL_TOKENS]:
         special["additional_special_tokens"] = more
+    own_class = "BertTokenizer" if kind == MASKED_LM else "ElectraTokenizer"
     settings = {
-        "tokenizer_class": _TOKENIZERS[kind] if is_bert else "PreTrainedTokenizerFast",
+        "tokenizer_class": own_class if is_bert else "PreTrainedTokenizerFast",
         "do_lower_case": normalizer.get("lowercase", False),
         "strip_accents": False,
         "tokenize_chinese_chars": normalizer.get("handle_chinese_chars", True),

@@ -9,7 +9,7 @@ words go to tensorflow-text's WordPiece.
 import collections
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -62,15 +62,13 @@ def character_classes(tokenizer: Tokenizer) -> dict[str, list[str]]:
     for start in range(0, 0x110000, _PROBED_AT_ONCE):
         codes = range(start, start + _PROBED_AT_ONCE)
         characters = [chr(code) for code in codes if code not in _SURROGATES]
-        for name, character in zip(
-            _classes(tokenizer, characters), characters, strict=True
-        ):
-            classes[name].append(character)
+        for name, some in _classes(tokenizer, characters).items():
+            classes[name] += some
     return classes
 
 
-def _classes(tokenizer: Tokenizer, characters: list[str]) -> list[str]:
-    """The class of each character; most blocks have one class and need one probe."""
+def _classes(tokenizer: Tokenizer, characters: list[str]) -> dict[str, list[str]]:
+    """The characters of a block by class; most blocks have one and need one probe."""
 
     def split(text: str) -> list[str]:
         normal = tokenizer.normalizer.normalize_str(text)
@@ -78,22 +76,16 @@ def _classes(tokenizer: Tokenizer, characters: list[str]) -> list[str]:
 
     block = "".join(characters)
     if not tokenizer.normalizer.normalize_str(block):
-        return [_REMOVED] * len(characters)
+        return {_REMOVED: characters}
     if split(block) == [block]:
-        return [_INSIDE] * len(characters)
-    words = iter(split("".join(f"a{c}b\n" for c in characters)))
-    return [_class_of(character, words) for character in characters]
-
-
-def _class_of(character: str, words: Iterator[str]) -> str:
-    """Consumes the words that a{character}b became."""
-    first = next(words)
-    if first in ("ab", f"a{character}b"):
-        return _REMOVED if first == "ab" else _INSIDE
-    if next(words) == "b":
-        return _SPACE
-    next(words)
-    return _ALONE
+        return {_INSIDE: characters}
+    classes = collections.defaultdict(list)
+    by_number = {1: _INSIDE, 2: _SPACE, 3: _ALONE}
+    for character in characters:
+        words = split(f"a{character}b")
+        name = _REMOVED if words == ["ab"] else by_number[len(words)]
+        classes[name].append(character)
+    return classes
 
 
 def _check_tokenizer(description: Mapping[str, Any], where: str) -> None:

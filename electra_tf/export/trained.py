@@ -18,6 +18,7 @@ from electra_tf.export.flags import TrainedModel
 from electra_tf.pretrain.model import PretrainingModel
 from electra_tf.run_folder import checkpoints, description, tf1_format
 from electra_tf.weights import infer_config, initialise, parameter_names, read
+from electra_tf.weights.hf_files import read_json
 from electra_tf.weights.read import Weights
 from electra_tf.weights.sizes import LAYER_NORM_EPS
 
@@ -76,10 +77,8 @@ def load_run(model_dir: str, step: int | None = None) -> Trained:
     Raises:
       UserError: there is no such run or checkpoint, or another vocabulary.
     """
-    weights, (config, _) = (
-        read.run(model_dir, step=step),
-        description.read_run(model_dir),
-    )
+    config, _ = description.read_run(model_dir)
+    weights = read.run(model_dir, step=step)
     # Exports and their checks are in float32, whatever the run computed in.
     model = PretrainingModel(dataclasses.replace(config, compute_dtype="float32"))
     initialise.fill(model.named_variables, weights.path, weights.tensors)
@@ -118,10 +117,9 @@ def _merge_copies(weights: Weights) -> Weights:
     is_alone = not any(name.startswith("electra/") for name in tensors)
     for of_tables in (True, False):
         twins = {
-            name: "electra/" + name.removeprefix("generator/")
-            for name in weights.tensors
-            if name.startswith("generator/")
-            and name.startswith("generator/embeddings/") == of_tables
+            name: twin
+            for name, twin in parameter_names.twins(weights.tensors).items()
+            if name.startswith("generator/embeddings/") == of_tables
         }
         are_equal = all(
             twin in tensors and np.array_equal(tensors[name], tensors[twin])
@@ -146,7 +144,7 @@ def _stated_hparams(weights: Weights) -> dict[str, Any]:
     names = {field.name for field in dataclasses.fields(TransformerConfig)}
     overrides = {n: config[n] for n in names - {"vocab_size"} if n in config}
     path = os.path.join(weights.tokenizer_path, hf_config.TOKENIZER_CONFIG_FILE)
-    settings = files.read_json(path) if files.exists(path) else {}
+    settings = read_json(path) if files.exists(path) else {}
     positions = config.get("max_position_embeddings", 512)
     length = min(settings.get("model_max_length") or positions, positions)
     return {"model_hparam_overrides": overrides, "max_seq_length": int(length)}

@@ -87,16 +87,14 @@ class Batches:
     def signature(self) -> dict[str, tf.TensorSpec]:
         """The types of a batch; L is known if there is only one length."""
         sample = self._batch(np.zeros(1, np.int64))
-        longest = sample["input_ids"].shape[-1]
-        is_static = len(self._lengths) == 1
         by_token = {"input_ids", "input_mask", "segment_ids"}
         if isinstance(self._features.targets, Ragged):
             by_token.add("targets")
         specs = {}
         for name, value in sample.items():
             shape = list(value.shape)
-            if name in by_token:
-                shape[-1] = longest if is_static else None
+            if name in by_token and len(self._lengths) > 1:
+                shape[-1] = None
             specs[name] = tf.TensorSpec(shape, value.dtype)
         return specs
 

@@ -54,17 +54,6 @@ class Run:
     random_init: bool = False
 
     @property
-    def described(self) -> TaskDescription:
-        names = model_folder.READING_SETTINGS
-        return TaskDescription(
-            self.task.name,
-            self.dataset.kind,
-            self.dataset.labels,
-            has_pairs=self.dataset.train[0].text_pair is not None,
-            reading={name: getattr(self.settings, name) for name in names},
-        )
-
-    @property
     def reading(self) -> Reading:
         tokenizer_json = self.pretrained.tokenizer.tokenizer_json
         return Reading(self.dataset.labels, tokenizer_json, self.settings)
@@ -110,9 +99,7 @@ def score(run: Run, seeds: Sequence[int]) -> Results:
             continue
         scored, weights, model = _score_seed(run, prepared, seed)
         if is_chief and weights and _is_best(scored, whole):
-            path = os.path.join(run.output_dir, MODEL_FOLDER)
-            tokenizer = run.pretrained.tokenizer
-            model_folder.write(path, model, weights, run.described, tokenizer)
+            _write_model(run, model, weights)
         others = [s for s in whole.seeds if s.seed != seed]
         ordered = sorted([*others, scored], key=lambda s: s.seed)
         whole = dataclasses.replace(whole, seeds=ordered)
@@ -160,6 +147,20 @@ def _prepared(run: Run) -> dict[str, Prepared]:
             f"{prepared['train'].counts}"
         )
     return prepared
+
+
+def _write_model(
+    run: Run, model: FinetuningModel, weights: dict[str, np.ndarray]
+) -> None:
+    described = TaskDescription(
+        run.task.name,
+        run.dataset.kind,
+        run.dataset.labels,
+        has_pairs=run.dataset.train[0].text_pair is not None,
+        reading={n: getattr(run.settings, n) for n in model_folder.READING_SETTINGS},
+    )
+    path = os.path.join(run.output_dir, MODEL_FOLDER)
+    model_folder.write(path, model, weights, described, run.pretrained.tokenizer)
 
 
 def _described(run: Run, counts: dict[str, int]) -> Results:

@@ -1,15 +1,5 @@
 """results.json: a model's scores on a task, seed by seed; all tools read this.
 
-{"task": "nsmc", "kind": "classification", "metric": "accuracy",
- "model": a name for the table, "init": "pretrained", "random" or "baseline",
- "checkpoint": {"path", "step", "sha256"} or null,
- "train_rows", "dev_rows", "test_rows": counts, "dev_from": "file" or "train",
- "data_sha256": of the rows, "config": {...}, "counts": {...},
- "seeds": [{"seed": 0, "best_epoch": 3,
-            "epochs": [{"epoch": 1, "loss": 0.4, "dev": {"accuracy": 0.9, ...}}, ...],
-            "dev": {...}, "test": {...} or null, "seconds": 12.5},
-           {"seed": 1, "error": "one line"}]}
-
 An undefined score is null there and nan here.
 """
 
@@ -66,7 +56,10 @@ class Results:
 
     Attributes:
       metric: the score that chooses epochs and that tables show.
+      model: its name in tables.
+      init: one of INITS.
       checkpoint: path, step and sha256; None for random weights and baselines.
+      dev_from, data_sha256: as in `Dataset`.
       config: every setting, the model's too.
       counts: rows that were cut to max_seq_length, and the like.
     """

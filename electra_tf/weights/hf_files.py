@@ -46,10 +46,6 @@ class Folder(NamedTuple):
     weights: dict[str, np.ndarray]  # float32; its encoder's are electra/...
     files: list[str]  # what the weights were read from
 
-    @property
-    def has_lm_head(self) -> bool:
-        return "generator_predictions/output_bias" in self.weights
-
 
 def read(path: str) -> Folder:
     """Reads a folder that transformers or this project's converter wrote.
@@ -58,7 +54,7 @@ def read(path: str) -> Folder:
       UserError: no weights or config.json, a damaged file, a pickle of more than
         tensors, or another architecture.
     """
-    config = _read_json(os.path.join(path, CONFIG_FILE))
+    config = read_json(os.path.join(path, CONFIG_FILE))
     if config.get("model_type") not in ("electra", "bert"):
         raise UserError(
             f"{os.path.join(path, CONFIG_FILE)}: model_type is "
@@ -68,9 +64,10 @@ def read(path: str) -> Folder:
     weights: dict[str, np.ndarray] = {}
     output_layer = None
     for name in names:
-        for theirs, value in _tensors(name):
+        is_pickle = not name.endswith(".safetensors")
+        for theirs, value in (_read_pickle if is_pickle else _read_safetensors)(name):
             if _OUTPUT_LAYER.match(theirs):
-                output_layer = value
+                output_layer = np.asarray(value, np.float32)
             elif not _REPEATED.match(theirs):
                 ours = parameter_names.original_name(theirs)
                 weights[ours] = parameter_names.parameter(ours, value)
@@ -78,7 +75,12 @@ def read(path: str) -> Folder:
     return Folder(path, config, weights, names)
 
 
-def _read_json(path: str) -> dict[str, Any]:
+def read_json(path: str) -> dict[str, Any]:
+    """The object in a file of a model.
+
+    Raises:
+      UserError: it does not exist, or is damaged.
+    """
     try:
         content = files.read_json(path)
     except (OSError, tf.errors.NotFoundError) as error:
@@ -97,7 +99,7 @@ def _weight_files(folder: str) -> list[str]:
             continue
         if not name.endswith(_INDEX):
             return [path]
-        parts = sorted(set(_read_json(path).get("weight_map", {}).values()))
+        parts = sorted(set(read_json(path).get("weight_map", {}).values()))
         return [_part(folder, path, part) for part in parts]
     names = ", ".join(files.listdir(folder)) or "nothing"
     raise UserError(
@@ -113,14 +115,8 @@ def _part(folder: str, index: str, name: str) -> str:
     return path
 
 
-def _tensors(path: str) -> Iterator[tuple[str, np.ndarray]]:
-    """(name in transformers, float32 values) of one file."""
-    reader = _read_safetensors if path.endswith(".safetensors") else _read_pickle
-    for name, value in reader(path):
-        yield name, np.asarray(value, np.float32)
-
-
 def _read_safetensors(path: str) -> Iterator[tuple[str, np.ndarray]]:
+    """The names in transformers and the values of one file."""
     with files.open_binary(path) as handle:
         data = handle.read()
     try:

@@ -1,6 +1,5 @@
 """The config of weights that come without one: their shapes, beside some hparams."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from absl import logging
@@ -18,9 +17,6 @@ _HEADS = {
     GENERATOR: "generator_predictions/output_bias",
     MASKED_LM: "generator_predictions/output_bias",
 }
-_ENCODER = ("hidden_size", "num_hidden_layers", "intermediate_size")
-_TABLES = ("max_position_embeddings", "type_vocab_size")
-_TABLE = "embeddings/word_embeddings"
 
 
 def infer_config(
@@ -39,24 +35,24 @@ def infer_config(
         raise UserError("transformers has no class for the electric objective")
     unset = {n for n in ("vocab_size", "embedding_size") if not hparams.get(n)}
     hparams = {name: value for name, value in hparams.items() if name not in unset}
-    small = _encoder_sizes(shapes, "generator")
+    small = _sizes(shapes, "generator")
     has_discriminator = _HEADS[DISCRIMINATOR] in shapes
     is_electra = bool(has_discriminator or small or only in (DISCRIMINATOR, GENERATOR))
     hparams = {"electra_objective": is_electra, **hparams}
     _check_networks(shapes, hparams, only)
-    tables = _table_sizes(shapes)
     # A generator alone shows nothing of the other encoder: any that suits it will do.
-    overrides = _encoder_sizes(shapes, "electra") or dict(small)
-    overrides |= {name: tables[name] for name in _TABLES}
+    overrides = _sizes(shapes, "electra") or dict(small)
+    if not overrides:
+        raise UserError("the weights hold no encoder: no electra/encoder/layer_0")
+    tables = {n: overrides.pop(n) for n in ("vocab_size", "embedding_size")}
     if "model_size" in hparams:
         del overrides["hidden_size"], overrides["num_hidden_layers"]
     overrides |= hparams.get("model_hparam_overrides") or {}
     values = {
-        "vocab_size": tables["vocab_size"],
-        "embedding_size": tables["embedding_size"],
+        **tables,
         "uniform_generator": _HEADS[GENERATOR] not in shapes,
         "untied_generator": bool(small),
-        "untied_generator_embeddings": f"generator/{_TABLE}" in shapes,
+        "untied_generator_embeddings": "generator/embeddings/word_embeddings" in shapes,
         **hparams,
         "model_hparam_overrides": overrides,
     }
@@ -68,30 +64,17 @@ def infer_config(
     return config
 
 
-def _sizes(shapes: Shapes, scope: str, names: Sequence[str]) -> dict[str, int]:
+def _sizes(shapes: Shapes, scope: str) -> dict[str, int]:
+    """All sizes of one encoder; empty if there is none in this scope."""
     shown = sizes.shown(shapes, scope)
-    if missing := [name for name in names if name not in shown]:
+    if not shown["num_hidden_layers"]:
+        return {}
+    if missing := [name for name in sizes.SHOWN if name not in shown]:
         raise UserError(
             f"the variables under {scope}/ do not show the {', '.join(missing)}: some "
             "are missing, or have another form"
         )
-    return {name: shown[name] for name in names}
-
-
-def _encoder_sizes(shapes: Shapes, scope: str) -> dict[str, int]:
-    """Sizes of one encoder; empty if there is none in this scope."""
-    if not sizes.shown(shapes, scope)["num_hidden_layers"]:
-        return {}
-    return _sizes(shapes, scope, _ENCODER)
-
-
-def _table_sizes(shapes: Shapes) -> dict[str, int]:
-    names = ("vocab_size", "embedding_size", *_TABLES)
-    return _sizes(shapes, _tables_scope(shapes), names)
-
-
-def _tables_scope(shapes: Shapes) -> str:
-    return "electra" if f"electra/{_TABLE}" in shapes else "generator"
+    return shown
 
 
 def _check_networks(shapes: Shapes, hparams: dict[str, Any], only: str) -> None:
@@ -127,15 +110,12 @@ def _fractions(small: dict[str, int], values: dict[str, Any]) -> dict[str, float
 
 def _check_sizes(shapes: Shapes, config: PretrainingConfig) -> None:
     """Refuses hparams that contradict the shapes, naming each size."""
-    wrong = []
-    for scope, configured in configured_sizes(config).items():
-        shown = _encoder_sizes(shapes, scope)
-        shown |= _table_sizes(shapes) if scope == _tables_scope(shapes) else {}
-        wrong += [
-            f"{scope}'s {name} is {value} there, {configured[name]} by the hparams"
-            for name, value in shown.items()
-            if configured[name] != value
-        ]
+    wrong = [
+        f"{scope}'s {name} is {value} there, {configured[name]} by the hparams"
+        for scope, configured in configured_sizes(config).items()
+        for name, value in _sizes(shapes, scope).items()
+        if configured[name] != value
+    ]
     if wrong:
         raise UserError(f"hparams contradict the weights: {'; '.join(wrong)}")
 

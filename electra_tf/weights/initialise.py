@@ -14,12 +14,12 @@ from common.cli import UserError
 from electra_tf.config import PretrainingConfig
 from electra_tf.run_folder import tf1_format
 from electra_tf.weights import sizes, vocabulary_match
+from electra_tf.weights.parameter_names import twins
 from electra_tf.weights.read import Weights
 
 # A longer list of names is logged only with --verbosity=1.
 _FEW = 8
-_ELECTRA, _GENERATOR = "electra/", "generator/"
-_LM_HEAD = "generator_predictions/"
+_GENERATOR, _LM_HEAD = "generator/", "generator_predictions/"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +102,7 @@ def fill(
 
 def _as_only_network(weights: Weights) -> Weights:
     """A generator alone becomes the encoder of a run that has only one."""
-    if any(name.startswith(_ELECTRA) for name in weights.tensors):
+    if any(name.startswith("electra/") for name in weights.tensors):
         return weights
 
     def renamed(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,14 +135,9 @@ def _without_copies(
     A masked LM head is taken only with the encoder it was trained on.
     """
     tensors = weights.tensors
-    twins = {
-        name: _ELECTRA + name.removeprefix(_GENERATOR)
-        for name in tensors
-        if name.startswith(_GENERATOR) and name not in variables
-    }
     distances = {
         name: _distance(tensors[name], tensors[twin])
-        for name, twin in twins.items()
+        for name, twin in twins(n for n in tensors if n not in variables).items()
         if twin in tensors
     }
     if any(distances.values()):
@@ -177,8 +172,7 @@ def _share_embeddings(
     """Gives a generator the shared embeddings where its own have no weights."""
     if not any(name.startswith(_GENERATOR) for name in tensors):
         return
-    for name in variables:
-        twin = _ELECTRA + name.removeprefix(_GENERATOR)
+    for name, twin in twins(variables).items():
         if name.startswith(_GENERATOR + "embeddings/") and twin in tensors:
             tensors.setdefault(name, tensors[twin])
 

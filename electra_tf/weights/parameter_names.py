@@ -1,7 +1,7 @@
 """Which variables make a network, and what transformers calls them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,12 @@ def original_name(name: str) -> str:
     for original, theirs in (*_BERT, *_ELECTRA, *_SHARED):
         name = name.replace(theirs, original)
     return name[1:-1]
+
+
+def twins(names: Iterable[str]) -> dict[str, str]:
+    """Variables of a generator's encoder -> those of the discriminator's."""
+    pairs = {name: re.sub("^generator/", "electra/", name) for name in names}
+    return {name: twin for name, twin in pairs.items() if name != twin}
 
 
 def network_variables(config: PretrainingConfig, kind: str) -> re.Pattern:

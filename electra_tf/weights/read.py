@@ -28,6 +28,7 @@ HPARAMS_FILE = "hparams.json"
 # What a checkpoint holds besides weights: Adam's slots and the step.
 _NO_WEIGHT = re.compile(rf"/adam_[mv]$|^{tf1_format.GLOBAL_STEP}$")
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+_LM_HEAD = "generator_predictions/output_bias"
 _BLOCK = 1 << 24
 
 
@@ -159,10 +160,7 @@ def _stated_beside(prefix: str) -> dict[str, dict[str, Any]]:
         return configured_sizes(description.read_run(folder)[0])
     if not files.exists(path):
         return {}
-    try:
-        values = files.read_json(path)
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON ({error}): copy it again") from error
+    values = hf_files.read_json(path)
     # The original writes more than its hyperparameters there.
     known = hparams.names(PretrainingConfig) & values.keys()
     config = config_lib.from_dict({name: values[name] for name in known}, path)
@@ -195,7 +193,8 @@ def folders(paths: Sequence[str], vocab_path: str = "") -> Weights:
     for folder in map(hf_files.read, single):
         # A masked LM of ELECTRA is a generator, one of BERT the only network.
         is_electra = folder.config["model_type"] == "electra"
-        scope = "generator" if is_electra and folder.has_lm_head else "electra"
+        is_generator = is_electra and _LM_HEAD in folder.weights
+        scope = "generator" if is_generator else "electra"
         if scope in networks:
             raise UserError(
                 f"{path}: {networks[scope].path} and {folder.path} are both "

@@ -81,8 +81,6 @@ def encoder(weights: Weights) -> tuple[TransformerConfig, int]:
             "(ElectraForPreTraining or ElectraModel) or a masked LM of BERT"
         )
     sizes = _consistent_sizes(weights, "electra")
-    if "num_attention_heads" not in sizes:
-        sizes["num_attention_heads"] = _assumed_heads(weights.path, sizes)
     names = {field.name for field in dataclasses.fields(TransformerConfig)}
     known = {name: sizes[name] for name in names & sizes.keys()}
     return TransformerConfig(**known | {"hidden_act": "gelu"}), sizes["embedding_size"]
@@ -102,26 +100,25 @@ def _consistent_sizes(weights: Weights, scope: str) -> dict[str, Any]:
             f"{'; '.join(wrong)}. These are files of two models, or weights are missing"
         )
     _check_arithmetic(weights.path, scope, stated)
+    if "num_attention_heads" not in stated:
+        # No shape shows the heads; all of the original's are 64 wide.
+        heads = max(1, sizes.get("hidden_size", 0) // _HEAD_SIZE)
+        logging.info(
+            "%s: it is assumed to have %d attention heads", weights.path, heads
+        )
+        sizes["num_attention_heads"] = heads
     return {**stated, **sizes}
-
-
-def _assumed_heads(path: str, sizes: Mapping[str, int]) -> int:
-    """No shape shows the heads; all of the original's are 64 wide."""
-    heads = max(1, sizes.get("hidden_size", 0) // _HEAD_SIZE)
-    logging.info("%s: the encoder is assumed to have %d attention heads", path, heads)
-    return heads
 
 
 def _check_same_network(
     weights: Weights, scope: str, sizes: dict[str, Any], configured: dict[str, Any]
 ) -> None:
     advice = _ADVICE[scope]
-    if "num_attention_heads" not in sizes:
-        heads = _assumed_heads(weights.path, sizes)
-        sizes = sizes | {"num_attention_heads": heads}
+    if "num_attention_heads" not in weights.stated.get(scope, {}):
         advice += (
-            f". The number of heads is stored nowhere and assumed to be {heads}: if "
-            f"that is wrong, put the {HPARAMS_FILE} of that training beside the weights"
+            f". The number of heads is stored nowhere and assumed to be "
+            f"{sizes['num_attention_heads']}: if that is wrong, put the {HPARAMS_FILE} "
+            "of that training beside the weights"
         )
     fields = {*SHOWN, "num_hidden_layers", "num_attention_heads"} - {*_MAY_DIFFER}
     differing = [

@@ -5,8 +5,10 @@ import pathlib
 import pytest
 from helpers import tiny
 
+from data_prep.vocab import vocabulary
 from electra_tf.devices import strategies
 from electra_tf.devices.flags import Devices
+from electra_tf.export import hf_folder
 from electra_tf.pretrain import compiled_steps
 from electra_tf.pretrain.model import PretrainingModel
 
@@ -28,6 +30,15 @@ def model() -> PretrainingModel:
     model = PretrainingModel(tiny.config())
     tiny.set_random_values(model.named_variables)
     return model
+
+
+@pytest.fixture(scope="session")
+def exported(model, data_dir, tmp_path_factory) -> pathlib.Path:
+    """discriminator/ and generator/ of the model. Read-only."""
+    folder = tmp_path_factory.mktemp("exported")
+    vocab_file = data_dir / "tfrecords" / vocabulary.VOCAB_FILE
+    hf_folder.write_folders(model, str(vocab_file), str(folder))
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -93,11 +93,17 @@ def read_lines(path: str) -> list[str]:
 
 
 def _json(path: str) -> Any:
+    return _parsed(path, "\n".join(read_lines(path)), 1)
+
+
+def _parsed(path: str, text: str, first_line: int) -> Any:
     try:
-        return json.loads("\n".join(read_lines(path)))
+        return json.loads(text)
     except json.JSONDecodeError as error:
+        line = text.split("\n")[error.lineno - 1]
         raise UserError(
-            f"{path}: line {error.lineno} is not JSON: {error.msg}"
+            f"{path}: line {first_line + error.lineno - 1} is not JSON: {error.msg}: "
+            f"{line[:80]!r}"
         ) from error
 
 
@@ -124,7 +130,11 @@ def _records(
         yield from _tsv_records(path, header, columns)
         return
     if data_format == "jsonl":
-        records = _jsonl_objects(path)
+        records = (
+            (f"line {n}", _parsed(path, line, n))
+            for n, line in enumerate(read_lines(path), 1)
+            if line.strip()
+        )
     else:
         objects = _json(path)
         if not isinstance(objects, list):
@@ -158,18 +168,6 @@ def _tsv_records(
                 "one; quotes are ordinary characters"
             )
         yield f"line {number}", dict(zip(header, fields, strict=True))
-
-
-def _jsonl_objects(path: str) -> Iterator[tuple[str, Any]]:
-    for number, line in enumerate(read_lines(path), 1):
-        if not line.strip():
-            continue
-        try:
-            yield f"line {number}", json.loads(line)
-        except json.JSONDecodeError as error:
-            raise UserError(
-                f"{path}: line {number} is not JSON: {error.msg}: {line[:80]!r}"
-            ) from error
 
 
 def _has_header(task: Task, path: str) -> bool:

@@ -51,14 +51,6 @@ class _Encoded(NamedTuple):
     index: np.ndarray  # int32 [rows]: the row's text
 
 
-class _Answers(NamedTuple):
-    """Answers that can be trained on, as tokens of their contexts."""
-
-    row: np.ndarray  # int64 [answers], ascending
-    tokens: np.ndarray  # int64 [answers, 2]: the first and the last
-    is_exact: np.ndarray  # bool [answers]: the tokens cover exactly the answer
-
-
 def build(
     rows: Sequence[Row],
     tokenizer: Tokenizer,
@@ -98,16 +90,13 @@ def build(
         )
     questions = _encode([row.text_pair or "" for row in rows], tokenizer)
     contexts = _encode([row.text for row in rows], tokenizer)
-    answers, counts = _find_answers(rows, contexts)
-    answered, firsts = np.unique(answers.row, return_index=True)
-    gold = np.full([len(rows), 2], -1)
-    gold[answered] = answers.tokens[firsts]
+    gold, counts = _find_answers(rows, contexts)
+    answered = np.flatnonzero(gold[:, 0] >= 0)
     wanted = answered if drop_unanswered else np.arange(len(rows))
     cut = np.minimum(questions.ids.lengths, max_query_length)
     asked = questions.ids.truncate(cut).take(questions.index[wanted])
     windows = _windows(asked, contexts, wanted, gold, max_seq_length, doc_stride)
     num_inside = len(np.unique(windows.row_index[windows.targets[:, 0] > 0]))
-    num_exact = len(np.unique(answers.row[answers.is_exact]))
     is_long = questions.ids.lengths > max_query_length
     is_empty = contexts.ids.lengths == 0
     return windows, counts | {
@@ -115,7 +104,6 @@ def build(
         "long_questions": int(is_long[questions.index].sum()),
         "empty_contexts": int(is_empty[contexts.index].sum()),
         "dropped": len(rows) - len(wanted),
-        "not_of_whole_tokens": len(answered) - num_exact,
         "in_no_window": len(answered) - num_inside,
         "windows": len(windows.row_index),
     }
@@ -135,8 +123,11 @@ def _encode(texts: Sequence[str], tokenizer: Tokenizer) -> _Encoded:
 
 def _find_answers(
     rows: Sequence[Row], contexts: _Encoded
-) -> tuple[_Answers, dict[str, int]]:
-    """Answers that are in their context and have tokens; counts of the others."""
+) -> tuple[np.ndarray, dict[str, int]]:
+    """Each row's gold answer, [rows, 2]: its context's first and last token, or -1.
+
+    And counts of answers that are not in their context, or have no token.
+    """
     labels = [(i, answer) for i, row in enumerate(rows) for answer in row.label or ()]
     placed = [(i, answer) for i, answer in labels if answer.is_in(rows[i].text)]
     row = np.array([i for i, _ in placed], np.int64)
@@ -153,12 +144,12 @@ def _find_answers(
     row, context, places = row[has_token], context[has_token], places[has_token]
     tokens = np.stack([first, last], -1)[has_token]
     covered = np.stack([spans[tokens[:, 0], 0], spans[tokens[:, 1], 1]], -1)
-    answers = _Answers(
-        row,
-        tokens - contexts.ids.offsets[context][:, None],
-        (covered == places).all(-1),
-    )
-    return answers, {
+    is_exact = (covered == places).all(-1)
+    answered, firsts = np.unique(row, return_index=True)
+    gold = np.full([len(rows), 2], -1)
+    gold[answered] = (tokens - contexts.ids.offsets[context][:, None])[firsts]
+    return gold, {
+        "not_of_whole_tokens": len(answered) - len(np.unique(row[is_exact])),
         "answers": len(labels),
         "answer_not_in_text": len(labels) - len(placed),
         "answer_without_token": int((~has_token).sum()),
@@ -183,7 +174,7 @@ def _windows(
 
     Args:
       asked: each row's question.
-      gold: [all rows, 2], the answer's first and last token of the context, or -1.
+      gold: of `_find_answers`.
     """
     context = contexts.index[rows]
     num_tokens = contexts.ids.lengths[context]

@@ -6,11 +6,9 @@ from helpers import tiny
 from helpers.originals import (
     CONFIGS,
     HPARAMS,
-    files_of,
     make_model,
     slots,
     values,
-    write_vocabulary,
 )
 
 from common.cli import UserError
@@ -19,16 +17,6 @@ from electra_tf.export import tf1_checkpoint, trained
 from electra_tf.export.flags import Output, TrainedModel
 from electra_tf.run_folder import tf1_format
 from tools.export_tf1 import Checkpoint, export
-
-
-@pytest.fixture
-def vocab_file(tmp_path) -> str:
-    return write_vocabulary(tmp_path)
-
-
-@pytest.fixture
-def flags(model, tmp_path) -> TrainedModel:
-    return files_of(tmp_path, model)
 
 
 @pytest.mark.parametrize("name", CONFIGS)

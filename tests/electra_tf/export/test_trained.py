@@ -11,7 +11,6 @@ from helpers.originals import (
     CONFIGS,
     LENGTH,
     STATED,
-    files_of,
     make_model,
     slots,
     values,
@@ -36,16 +35,6 @@ def read_model(prefix: str, hparams: dict, only: str = ""):
         vocab_file=write_vocabulary(pathlib.Path(prefix).parent),
     )
     return trained.load(flags, only).model
-
-
-@pytest.fixture
-def vocab_file(tmp_path) -> str:
-    return write_vocabulary(tmp_path)
-
-
-@pytest.fixture
-def flags(model, tmp_path) -> TrainedModel:
-    return files_of(tmp_path, model)
 
 
 @pytest.mark.parametrize("name", CONFIGS)

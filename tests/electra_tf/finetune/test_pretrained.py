@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import pathlib
 import shutil
 
 import numpy as np
@@ -35,15 +34,6 @@ def assert_begins_from(found: pretrained.Pretrained, model) -> None:
     assert found.embedding_size == model.config.resolved_embedding_size
     assert found.tokenizer.tokens == tuple(tiny.tokens())
     assert len(found.sha256) == 64
-
-
-@pytest.fixture(scope="module")
-def exported(model, data_dir, tmp_path_factory) -> pathlib.Path:
-    """discriminator/ and generator/. Read-only."""
-    path = tmp_path_factory.mktemp("exported")
-    vocab_file = str(data_dir / "tfrecords" / vocabulary.VOCAB_FILE)
-    hf_folder.write_folders(model, vocab_file, str(path))
-    return path
 
 
 @pytest.mark.parametrize("name", ["discriminator", ""])

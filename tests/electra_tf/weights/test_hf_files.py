@@ -11,8 +11,6 @@ from helpers import tiny
 from safetensors.numpy import load_file, save_file
 
 from common.cli import UserError
-from data_prep.vocab import vocabulary
-from electra_tf.export import hf_folder
 from electra_tf.pretrain.model import PretrainingModel
 from electra_tf.weights import hf_files, initialise, read
 
@@ -21,14 +19,6 @@ torch = pytest.importorskip("torch", reason=VERIFY)
 transformers = pytest.importorskip("transformers", reason=VERIFY)
 
 STATE = "model.safetensors"
-
-
-@pytest.fixture(scope="module")
-def exported(model, data_dir, tmp_path_factory) -> pathlib.Path:
-    folder = tmp_path_factory.mktemp("exported")
-    vocab_file = data_dir / "tfrecords" / vocabulary.VOCAB_FILE
-    hf_folder.write_folders(model, str(vocab_file), str(folder))
-    return folder
 
 
 @pytest.fixture
