@@ -12,7 +12,11 @@ from common.cli import UserError
 from data_prep.vocab import tokenizer_source
 from electra_tf.export.hf_config import network_config, tokenizer_files
 from electra_tf.pretrain.model import PretrainingModel
-from electra_tf.weights.parameter_names import chosen_networks, state_dict
+from electra_tf.weights.parameter_names import (
+    chosen_networks,
+    network_variables,
+    state_dict,
+)
 
 WEIGHTS_FILE, BIN_FILE = "model.safetensors", "pytorch_model.bin"
 
@@ -24,8 +28,15 @@ def write_folders(
 
     Args:
       only: the one network to write; empty for all.
+
+    Raises:
+      UserError: a variable belongs to no network.
     """
     config, tokenizer = model.config, tokenizer_source.load_beside(vocab_file)
+    patterns = [network_variables(config, kind) for kind in chosen_networks(config)]
+    names = model.named_variables
+    if rest := [n for n in names if not any(p.match(n) for p in patterns)]:
+        raise UserError(f"no network contains the variables {', '.join(rest)}")
     for kind, transformer in chosen_networks(config, only).items():
         write(
             os.path.join(output_dir, kind),
