@@ -43,13 +43,13 @@ def test_old_converters_read_the_same_networks_from_exports(name):
     model = PretrainingModel(config_lib.from_dict(_cases()[name]["hparams"], name))
     for path, variable in model.named_variables.items():
         variable.assign(initial_value(path, variable.shape.as_list()))
-    inputs = [recorded[key] for key in ("input_ids", "input_mask", "segment_ids")]
+    inputs = Inputs(*(recorded[name] for name in Inputs._fields))
     compared = 0
     for kind in (parameter_names.DISCRIMINATOR, parameter_names.GENERATOR):
         key = f"{name}/{kind}_logits"
         if key in recorded:
-            ours = getattr(model, f"{kind}_logits")(*inputs).numpy()
-            real = inputs[1] > 0
+            ours = getattr(model, f"{kind}_logits")(inputs).numpy()
+            real = inputs.input_mask > 0
             np.testing.assert_allclose(ours[real], recorded[key][real], 0, TOLERANCE)
             compared += 1
     assert compared == 1 + model.config.has_discriminator
