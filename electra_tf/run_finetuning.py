@@ -32,8 +32,14 @@ from electra_tf.devices.flags import Devices
 from electra_tf.finetune import results
 from electra_tf.finetune.data import readers, splits, tasks
 from electra_tf.finetune.data.tasks import CustomTask
-from electra_tf.finetune.settings import Settings, numbers
+from electra_tf.finetune.kinds.table import KINDS
+from electra_tf.finetune.settings import Settings, given, numbers
 from electra_tf.weights.flags import InitialWeights
+
+_USED_TO_PREDICT = {
+    *("mode", "init_from", "input", "output", "predict_batch_size"),
+    *("text_column", "text_pair_column", "choice_columns"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +92,7 @@ def run_finetuning(
         return
     if not run.task or not run.output_dir:
         raise UserError("--mode=train needs --task and --output_dir")
+    _refuse_unused(run, custom, prediction, settings)
     seeds = numbers("seeds", run.seeds)
     task = custom.task() if run.task == "custom" else tasks.TASKS[run.task]
     dataset = splits.load(task, run.data_dir, run.train_rows)
@@ -120,6 +127,31 @@ def run_finetuning(
     )
 
 
+def _refuse_unused(
+    run: Run, custom: CustomTask, prediction: Prediction, settings: Settings
+) -> None:
+    """Refuses flags that the command would ignore."""
+    names = given(run, custom, prediction, settings)
+    if run.mode == "predict":
+        unused, used_with = set(names) - _USED_TO_PREDICT, "--mode=predict"
+    else:
+        unused, used_with = {"input", "output"}, f"--mode=train --task={run.task}"
+        if run.task != "custom":
+            unused |= {field.name for field in dataclasses.fields(custom)}
+        else:
+            unused.add("data_dir")
+            used_with += f" --kind={custom.kind}"
+            if KINDS[custom.kind].file_format:
+                unused |= {"text_column", "text_pair_column", "label_column"}
+            if custom.kind != "multi_label":
+                unused.add("label_separator")
+    if refused := [f"--{name}" for name in names if name in unused]:
+        verb, what = ("is", "it") if len(refused) == 1 else ("are", "them")
+        raise UserError(
+            f"{', '.join(refused)} {verb} not used with {used_with}: leave {what} out"
+        )
+
+
 def _prepare_output_dir(run: Run, custom: CustomTask) -> None:
     """Refuses a folder with other files; one with results may be resumed."""
     inputs = [*run.init_from, run.data_dir]
@@ -140,6 +172,7 @@ def predict(
         raise UserError(
             "--mode=predict needs --input, --output and one folder in --init_from"
         )
+    _refuse_unused(run, custom, prediction, settings)
     from electra_tf.devices import strategies
     from electra_tf.finetune import model_folder
     from electra_tf.finetune import predict as predictions
@@ -147,10 +180,7 @@ def predict(
     (model_dir,) = run.init_from
     described = model_folder.read(model_dir)
     predictions.check_output(prediction.output, described.kind)
-    task = tasks.TASKS.get(described.task)
-    if not task or custom.text_column:
-        kind = described.kind.name
-        task = dataclasses.replace(custom, kind=kind, train_file="-").task()
+    task = custom.to_predict(described.task, described.kind, described.has_pairs)
     rows = readers.unlabelled(task, prediction.input)
     begin = time.monotonic()
     predictor = predictions.Predictor(

@@ -32,6 +32,10 @@ class TrainedModel:
                 "--hf_dir for folders of convert_to_pytorch, or --tf1_checkpoint with "
                 "--hparams and --vocab_file for files of the original"
             )
+        if self.step is not None and not self.model_dir:
+            raise UserError(
+                f"--step={self.step} names a checkpoint of --model_dir: leave it out"
+            )
 
     @property
     def inputs(self) -> list[str]:

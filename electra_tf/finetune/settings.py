@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 from common.cli import UserError, flag
 from electra_tf.config import COMPUTE_DTYPES
@@ -57,6 +58,16 @@ class Settings:
     max_query_length: int = flag(64, "Maximum tokens of a question.", at_least=1)
     n_best_size: int = flag(20, "Answers kept for each question.", at_least=1)
     max_answer_length: int = flag(30, "Maximum tokens of an answer.", at_least=1)
+
+
+def given(*groups: Any) -> list[str]:
+    """The flags of these dataclasses that do not have their default, in order."""
+    return [
+        field.name
+        for group in groups
+        for field in dataclasses.fields(group)
+        if getattr(group, field.name) != field.default
+    ]
 
 
 def numbers(flag_name: str, texts: Sequence[str]) -> list[int]:

@@ -114,13 +114,39 @@ REFUSED = {
     "settings": ({"learning_rate": 0.1}, "config learning_rate: 0.003 there, 0.1"),
     "input": ({"output_dir": "hf", "overwrite": True}, "contains the input"),
     "folder": ({"output_dir": "notes"}, "is not empty: it contains 'a.txt'"),
+    "files of predict": (
+        {"input": "input.tsv", "output": "a.tsv"},
+        "--input, --output are not used with --mode=train --task=custom .*: leave them",
+    ),
+    "folder of a known task": ({"data_dir": "nsmc"}, "--data_dir is not used with .*"),
+    "columns of a known task": (
+        {"task": "nsmc", "data_dir": "nsmc", "metric": "f1"},
+        "--train_file, --dev_file, --test_file, --text_column, --metric are not used "
+        "with --mode=train --task=nsmc",
+    ),
+    "separator": (
+        {"label_separator": "|"},
+        "--label_separator is not used with --mode=train --task=custom "
+        "--kind=classification",
+    ),
+    "columns of files without any": (
+        {"kind": "tagging", "label_column": "tag"},
+        "--text_column, --label_column are not used with .* --kind=tagging",
+    ),
 }
 REFUSED_PREDICTIONS = {
     "ending": ({"output": "a.txt"}, "the name must end in .tsv or .jsonl"),
     "model": ({"init_from": "hf"}, "finetuning.json does not exist"),
     "column": ({"text_column": "comment"}, "has no column 'comment'"),
+    "file": ({"input": "nowhere.tsv"}, "nowhere.tsv does not exist"),
+    "a task": ({"task": "nsmc"}, "--task is not used with --mode=predict"),
+    "settings": (
+        {"learning_rate": 0.1, "seeds": ("1",), "init_step": 7, "kind": "tagging"},
+        "--init_step, --seeds, --kind, --learning_rate are not used with --mode=pr",
+    ),
+    "a pair": ({"text_pair_column": "review"}, "reads single texts"),
 }
-FILES = ("dev_file", "output_dir", "init_from", "output")
+FILES = ("dev_file", "output_dir", "init_from", "output", "input")
 
 
 def in_folder(folder: pathlib.Path, changes: dict) -> dict:

@@ -75,10 +75,13 @@ def read_lines(path: str) -> list[str]:
     """Lines without their ends, and without a byte order mark.
 
     Raises:
-      UserError: not UTF-8.
+      UserError: no such file, or not UTF-8.
     """
-    with files.open_binary(path) as handle:
-        data = handle.read()
+    try:
+        with files.open_binary(path) as handle:
+            data = handle.read()
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise UserError(f"{path} does not exist, or is a folder") from error
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

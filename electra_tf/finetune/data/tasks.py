@@ -86,6 +86,39 @@ class CustomTask:
     label_separator: str = flag(",", "What separates labels of multi_label.")
     metric: str = flag("", "Score that chooses the epoch, else the kind's default.")
 
+    def to_predict(self, name: str, kind: Kind, has_pairs: bool) -> Task:
+        """The task of a fine-tuned model, with the columns that were given.
+
+        Args:
+          name: of the task that it learnt.
+          has_pairs: it reads two texts.
+
+        Raises:
+          UserError: they do not suit the model.
+        """
+        task = TASKS.get(name)
+        if not task:
+            task = dataclasses.replace(self, kind=kind.name, train_file="-").task()
+        columns = {
+            "text": (self.text_column,) if self.text_column else (),
+            "text_pair": self.text_pair_column,
+            "choices": self.choice_columns,
+        }
+        given = {name: value for name, value in columns.items() if value}
+        task = dataclasses.replace(task, **given)
+        if bool(task.text_pair) != has_pairs:
+            raise UserError(
+                "the model reads "
+                + (
+                    "pairs: pass --text_pair_column"
+                    if has_pairs
+                    else f"single texts: leave out --text_pair_column={task.text_pair}"
+                )
+            )
+        if bool(task.choices) != kind.has_choices:
+            raise UserError(f"--choice_columns: {kind.name} has no choices")
+        return task
+
     def task(self) -> Task:
         """The task, with paths for the files' names.
 

@@ -5,7 +5,7 @@ from helpers.own_task import custom
 
 from common.cli import UserError
 from electra_tf.finetune.data.annotations import TAG_FORMATS
-from electra_tf.finetune.data.tasks import TASKS, Files
+from electra_tf.finetune.data.tasks import TASKS, CustomTask, Files
 from electra_tf.finetune.kinds import table as kinds
 
 ALL = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
@@ -46,6 +46,37 @@ def test_a_task_of_ones_own():
 def test_columns_of_questions_have_names_of_their_own():
     task = custom(kinds.QUESTION_ANSWERING, "/a/train.json")
     assert (task.text, task.text_pair) == (("context",), "question")
+
+
+def test_columns_to_predict_are_the_tasks_unless_others_are_given():
+    nsmc, sts = TASKS["nsmc"], TASKS["klue_sts"]
+    assert CustomTask().to_predict("nsmc", nsmc.kind, has_pairs=False) == nsmc
+    given = CustomTask(text_column="comment")
+    assert given.to_predict("nsmc", nsmc.kind, False).text == ("comment",)
+    given = CustomTask(text_pair_column="other")
+    found = given.to_predict("klue_sts", sts.kind, has_pairs=True)
+    assert (found.text, found.text_pair) == (sts.text, "other")
+    ner = TASKS["klue_ner"]
+    given = CustomTask(text_column="comment")
+    assert given.to_predict("klue_ner", ner.kind, False).format == "klue_ner"
+    found = given.to_predict("custom", kinds.REGRESSION, has_pairs=False)
+    assert (found.kind, found.text) == (kinds.REGRESSION, ("comment",))
+
+
+@pytest.mark.parametrize(
+    ("columns", "task", "kind", "has_pairs", "message"),
+    [
+        ({}, "custom", kinds.REGRESSION, True, "reads pairs: pass --text_pair_column"),
+        ({"text_pair_column": "b"}, "nsmc", kinds.CLASSIFICATION, False, "single text"),
+        ({"choice_columns": ("a", "b")}, "nsmc", kinds.CLASSIFICATION, False, "has no"),
+        ({}, "custom", kinds.MULTIPLE_CHOICE, False, "needs two or more"),
+    ],
+)
+def test_columns_that_do_not_suit_the_model_are_refused(
+    columns, task, kind, has_pairs, message
+):
+    with pytest.raises(UserError, match=message):
+        CustomTask(**columns).to_predict(task, kind, has_pairs)
 
 
 @pytest.mark.parametrize(
