@@ -11,7 +11,7 @@ from absl import logging
 from common import files
 from common.cli import UserError
 from data_prep.rules import recipes
-from data_prep.vocab import vocabulary
+from data_prep.vocab import tokenizer_source, vocabulary
 from electra_tf.export import (
     hf_check,
     hf_folder,
@@ -75,9 +75,8 @@ def _export_run(model_dir: str, output_dir: str, step: int | None) -> None:
     model, length = networks.model, networks.model.config.max_seq_length
     logging.info("%s: step %d", model_dir, networks.step)
     _, data = description.read_run(model_dir)
-    tokenizer_file = os.path.join(model_dir, vocabulary.TOKENIZER_FILE)
-    tokenizer_json = files.read_text(tokenizer_file)
-    text_input = TextInput(tokenizer_file, tokenizer_json, length, cleaning(data))
+    tokenizer_json = tokenizer_source.load_beside(networks.vocab_file).tokenizer_json
+    text_input = TextInput(model_dir, tokenizer_json, length, cleaning(data))
     outputs = saved_model.pretrained_outputs(model)
     parts = [model.electra, model.discriminator_head]
     _publish(output_dir, text_input, outputs, parts, networks.samples)
@@ -89,8 +88,7 @@ def _export_finetuned(model_dir: str, output_dir: str) -> None:
     model = FinetuningModel(described.kind, *sizes)
     pretrained.fill(model.named_variables, begin, with_head=True)
     length = described.reading["max_seq_length"]
-    tokenizer_file = os.path.join(model_dir, vocabulary.TOKENIZER_FILE)
-    text_input = TextInput(tokenizer_file, begin.tokenizer.tokenizer_json, length)
+    text_input = TextInput(model_dir, begin.tokenizer.tokenizer_json, length)
     outputs = finetuned_outputs(model, described.labels)
     samples = hf_check.make_samples(begin.tokenizer)
     _publish(output_dir, text_input, outputs, [model], samples)

@@ -44,9 +44,14 @@ def read_tokens(vocab_file: str) -> list[str]:
     """Lines of a vocab.txt.
 
     Raises:
-      UserError: no lines, or an empty or repeated one.
+      UserError: no lines, an empty or repeated one, or not UTF-8.
     """
-    lines = files.read_text(vocab_file).split("\n")
+    try:
+        lines = files.read_text(vocab_file).split("\n")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{vocab_file} is not UTF-8, or was cut short: copy it again"
+        ) from error
     tokens = lines[:-1] if lines[-1] == "" else lines
     if not tokens:
         raise UserError(f"{vocab_file} is empty: a line per token is needed")

@@ -38,9 +38,19 @@ _TOKENS_PER_LINE = 16
 
 
 def read_samples(model_dir: str) -> list[dict[str, Any]]:
-    """Lines of real text with the ids they had in training."""
-    text = files.read_text(os.path.join(model_dir, example.SAMPLES_FILE))
-    return [json.loads(line) for line in text.splitlines()]
+    """Held-out lines with the ids they had in training; a small corpus may have none.
+
+    Raises:
+      UserError: the file is missing or damaged.
+    """
+    path = os.path.join(model_dir, example.SAMPLES_FILE)
+    try:
+        return [json.loads(line) for line in files.read_text(path).splitlines()]
+    except (FileNotFoundError, ValueError) as error:
+        raise UserError(
+            f"{path} is missing, or was cut short ({error}): copy it again, from "
+            "tfrecords/ of the run's --data_dir"
+        ) from error
 
 
 def make_samples(source: TokenizerFiles) -> list[dict[str, Any]]:

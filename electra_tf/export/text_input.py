@@ -116,15 +116,15 @@ class TextInput(tf.Module):
 
     def __init__(
         self,
-        tokenizer_file: str,
+        where: str,
         tokenizer_json: str,
         max_seq_length: int,
         clean: Callable[[tf.Tensor], tf.Tensor] = lambda texts: texts,
     ):
         """
         Args:
-          tokenizer_file: for error messages.
-          tokenizer_json: its content.
+          where: the tokenizer is from, for error messages.
+          tokenizer_json: the content of its tokenizer.json.
           clean: string [B] -> [B], applied before tokenizing.
 
         Raises:
@@ -139,7 +139,7 @@ class TextInput(tf.Module):
                 "'korean-electra-tf[text]'"
             ) from error
         description = json.loads(tokenizer_json)
-        _check_tokenizer(description, tokenizer_file)
+        _check_tokenizer(description, where)
         tokenizer = Tokenizer.from_str(tokenizer_json)
         ids = tokenizer.get_vocab(with_added_tokens=True)
         self.tokens = tuple(sorted(ids, key=ids.__getitem__))

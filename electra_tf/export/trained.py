@@ -84,6 +84,9 @@ def load_run(model_dir: str, step: int | None = None) -> Trained:
     initialise.fill(model.named_variables, weights.path, weights.tensors)
     prefix = checkpoints.prefix(model_dir, weights.step)
     samples = hf_check.read_samples(model_dir)
+    if not samples:
+        tokenizer = tokenizer_source.load_beside(weights.tokenizer_path)
+        samples = hf_check.make_samples(tokenizer)
     return Trained(model, weights.tokenizer_path, samples, prefix, weights.step)
 
 

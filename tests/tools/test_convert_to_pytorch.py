@@ -1,8 +1,10 @@
 """Checkpoint -> transformers folders: names, shapes, refusals, and the check itself."""
 
 import json
+import logging
 import os
 import pathlib
+import re
 import shutil
 import types
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import transformers
+from helpers import damage
 from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
@@ -419,6 +422,13 @@ def test_convert_publishes_checked_folders(model_dir, tmp_path):
         }
 
 
+def test_a_run_without_held_out_lines_is_checked_on_others(model_dir, tmp_path, caplog):
+    (model_dir / example.SAMPLES_FILE).write_text("")
+    with caplog.at_level(logging.INFO, logger="absl"):
+        convert(TrainedModel(model_dir=str(model_dir)), str(tmp_path / "out"))
+    assert re.search(r"\b(\d\d) texts give the same ids", caplog.text)
+
+
 def test_a_failed_check_leaves_no_folders(model_dir, samples, tmp_path):
     samples[-1]["ids"] = samples[-1]["ids"][::-1]
     lines = "".join(json.dumps(sample) + "\n" for sample in samples)
@@ -428,6 +438,21 @@ def test_a_failed_check_leaves_no_folders(model_dir, samples, tmp_path):
     with pytest.raises(UserError, match="training used"):
         convert(TrainedModel(model_dir=str(model_dir)), str(output_dir))
     assert os.listdir(output_dir) == []
+
+
+def test_a_run_with_a_file_cut_short_is_refused(model_dir, tmp_path):
+    line = '{"kind": "eval", "step": 7, "disc_auc": 0.5}\n'
+    (model_dir / "metrics.jsonl").write_text(3 * line, "utf-8")
+    output_dir = tmp_path / "out"
+
+    def read(folder: str) -> None:
+        shutil.rmtree(output_dir, ignore_errors=True)
+        convert(TrainedModel(model_dir=folder), output_dir, verify=False)
+
+    assert damage.refused(model_dir, tmp_path, read, {"samples.jsonl"}) == {
+        *("config.json", "vocab.txt", "tokenizer.json", "samples.jsonl"),
+        *("model.ckpt-7.index", "model.ckpt-7.data-00000-of-00001"),
+    }
 
 
 def test_a_step_without_a_checkpoint_is_refused(model_dir, tmp_path):

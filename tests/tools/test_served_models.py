@@ -82,6 +82,14 @@ def test_the_folder_is_loaded_and_cleans_text(model_dir, tmp_path, caplog):
     assert (tmp_path / "out" / "assets" / vocabulary.VOCAB_FILE).exists()
 
 
+def test_a_run_with_a_file_cut_short_is_refused(model_dir, tmp_path):
+    data = (model_dir / vocabulary.TOKENIZER_FILE).read_bytes()
+    (model_dir / vocabulary.TOKENIZER_FILE).write_bytes(data[: len(data) // 2])
+    with pytest.raises(UserError, match="tokenizer.json is not JSON"):
+        export(str(model_dir), str(tmp_path / "out"), step=None)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_failed_check_leaves_nothing(model_dir, tmp_path):
     write_samples(model_dir, [5, 9, 6])
     with pytest.raises(UserError, match="signature replaced_tokens differs"):

@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 import pytest
-from helpers import tiny
+from helpers import damage, tiny
 from helpers.originals import (
     CONFIGS,
     LENGTH,
@@ -192,6 +192,34 @@ def test_a_vocabulary_of_another_size_is_refused(flags, vocab_file):
 def test_a_model_is_named_in_one_way(flags):
     with pytest.raises(UserError, match="name the model in one way: --model_dir"):
         TrainedModel(**flags)
+
+
+def test_folders_with_a_file_cut_short_are_refused(exported, tmp_path):
+    def read(folder: str) -> None:
+        trained.load(TrainedModel(hf_dir=folder))
+
+    names = {"config.json", "model.safetensors", "tokenizer.json"}
+    of_both = {"tokenizer_config.json", "vocab.txt"}  # the discriminator's are read
+    assert damage.refused(exported, tmp_path, read) == {
+        *(f"discriminator/{name}" for name in names | of_both),
+        *(f"generator/{name}" for name in names),
+    }
+
+
+def test_files_of_the_original_that_are_cut_short_are_refused(model, tmp_path):
+    folder = tmp_path / "original"
+    folder.mkdir()
+    write(folder, model)
+    write_vocabulary(folder)
+    hparams = LENGTH | STATED["small-like"]
+    (folder / "hparams.json").write_text(json.dumps(hparams), "utf-8")
+
+    def read(cut: str) -> None:
+        prefix, hparams = f"{cut}/model.ckpt-20", f"{cut}/hparams.json"
+        trained.load(TrainedModel("", None, "", prefix, hparams, f"{cut}/vocab.txt"))
+
+    every = {path.name for path in folder.iterdir()}
+    assert damage.refused(folder, tmp_path, read) == every
 
 
 def test_sample_texts_hold_the_vocabularys_words(flags):

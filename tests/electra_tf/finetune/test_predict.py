@@ -5,7 +5,7 @@ import json
 from typing import NamedTuple
 
 import pytest
-from helpers import small
+from helpers import damage, small
 
 from common.cli import UserError
 from electra_tf.finetune import model_folder, predict
@@ -50,6 +50,23 @@ def found(request, cpu, tmp_path_factory) -> Found:
     said = small.described(kind)
     model_folder.write(path, made, small.values(made), said, small.tokenizer())
     return Found(unlabelled(kind), predict.Predictor(path, cpu, batch_size=2))
+
+
+def test_a_folder_with_a_file_cut_short_is_refused(cpu, tmp_path):
+    kind, made = kinds.CLASSIFICATION, small.model(kinds.CLASSIFICATION)
+    folder = tmp_path / "model"
+    described = small.described(kind)
+    model_folder.write(
+        str(folder), made, small.values(made), described, small.tokenizer()
+    )
+
+    def read(cut: str) -> None:
+        predict.Predictor(cut, cpu, batch_size=2)
+
+    assert damage.refused(folder, tmp_path, read) == {
+        *("config.json", "model.safetensors", "finetuning.json"),
+        *("tokenizer.json", "tokenizer_config.json"),
+    }
 
 
 def records(found: Found) -> list[dict]:

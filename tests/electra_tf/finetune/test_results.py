@@ -7,6 +7,7 @@ import pathlib
 import statistics
 
 import pytest
+from helpers import damage
 
 from common.cli import UserError
 from electra_tf.finetune import results
@@ -138,6 +139,14 @@ def test_file_that_is_no_json_or_not_there_is_refused(tmp_path):
     path.write_text("[]")
     with pytest.raises(UserError, match=r"results is \[\], not an object"):
         results.read(str(path))
+
+
+def test_a_file_cut_short_is_refused(tmp_path):
+    results.write(str(tmp_path / "run"), run(scored(0, 0.8, 0.7)))
+    found = damage.refused(
+        tmp_path / "run", tmp_path, lambda cut: results.read(f"{cut}/results.json")
+    )
+    assert found == {"results.json"}
 
 
 def test_folders_that_hold_results_are_found(tmp_path):

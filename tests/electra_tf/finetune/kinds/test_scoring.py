@@ -112,6 +112,22 @@ def test_any_number_of_labels(rows):
     assert found["weighted_f1"] == pytest.approx(weighted, nan_ok=True)
 
 
+def test_labels_that_are_nowhere_have_no_f1(warnings):
+    found = scores(kinds.MULTI_LABEL, [(), ()], [(), ()], NAMES)
+    assert found.pop("accuracy") == 1.0
+    assert all(map(math.isnan, found.values()))
+    nowhere = "no row has a label, and none was predicted"
+    assert warnings == [
+        f"macro_f1 is undefined: {nowhere}",
+        "weighted_f1 is undefined: no row has a label",
+        f"micro_f1 is undefined: {nowhere}",
+    ]
+    # Found where there is none: F1 is 0, but nothing is left to weigh it by.
+    found = scores(kinds.MULTI_LABEL, [("가",)], [()], NAMES)
+    assert found["macro_f1"] == found["micro_f1"] == 0.0
+    assert warnings[3:] == ["weighted_f1 is undefined: no row has a label"]
+
+
 def ranks(values: list[float]) -> list[float]:
     """Each value's place among them, from 1; equal values share the mean of theirs."""
     return [
