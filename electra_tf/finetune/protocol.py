@@ -146,6 +146,13 @@ def _prepared(run: Run) -> dict[str, Prepared]:
             f"{run.task.name}: none of the {len(data.train)} train rows can be used: "
             f"{prepared['train'].counts}"
         )
+    features, size = prepared["train"].features, run.settings.train_batch_size
+    if (number := len(features.input_ids) // features.group) < size:
+        logging.warning(
+            "%d train rows are fewer than --train_batch_size=%d: "
+            "an epoch is one update",
+            *(number, size),
+        )
     return prepared
 
 

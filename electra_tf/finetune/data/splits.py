@@ -60,7 +60,8 @@ def load(task: Task, data_dir: str, train_rows: int = 0) -> Dataset:
         _check_split(release.train, splits["train"], splits["dev"])
     rows = {split: [row for row, *_ in found] for split, found in splits.items()}
     rows["train"] = draw(rows["train"], train_rows)
-    _check_variety(task, release.train, rows["train"])
+    for split, path in release._asdict().items():
+        _check_variety(task, split, path or release.train, rows[split])
     seen = {_content(row) for row in rows["train"]}
     for split in ("dev", "test"):
         counts[f"{split}_in_train"] = sum(_content(row) in seen for row in rows[split])
@@ -110,12 +111,16 @@ def _read_split(
     if split == "test":
         return rows
     rows = [located for located, drop in zip(rows, empty, strict=True) if not drop]
+    if not rows:
+        raise UserError(f"{path}: every row has an empty text")
     if task.kind.file_format == "squad":
         placed = [_with_placed_answers(located) for located in rows]
         rows = [located for located in placed if located.row.label]
         counts[f"{split}_lost_answer"] += len(placed) - len(rows)
-    if not rows:
-        raise UserError(f"{path}: every row has an empty text")
+        if not rows:
+            raise UserError(
+                f"{path}: none of {len(placed)} questions has an answer in its context"
+            )
     return rows
 
 
@@ -195,12 +200,14 @@ def _check_labels(
                 )
 
 
-def _check_variety(task: Task, path: str, train: list[Row]) -> None:
-    """Refuses rows that teach nothing but a constant."""
-    values = {value for row in train for value in task.kind.distinct(row.label)}
-    if len(values) < task.kind.min_distinct:
+def _check_variety(task: Task, split: str, path: str, rows: list[Row]) -> None:
+    """Refuses train rows that teach a constant, others that no score is defined on."""
+    is_train = split == "train"
+    least = task.kind.min_distinct if is_train else task.kind.min_distinct_to_score
+    values = {value for row in rows for value in task.kind.distinct(row.label)}
+    if rows and len(values) < least:
         raise UserError(
-            f"{path}: its {len(train)} train rows have "
+            f"{path}: its {len(rows)} {split} rows have "
             + (f"one label, {values.pop()!r}" if values else "no label")
             + "; at least two different ones are needed"
         )

@@ -58,6 +58,8 @@ class Kind(abc.ABC):
       default_columns: of the text and its pair, for --task=custom.
       has_choices: rows have choices.
       min_distinct: how many different labels the training rows must have.
+      min_distinct_to_score: the same of dev and test rows: with fewer, no score is
+        defined.
       fits_tsv: predictions can be written as a .tsv, not only as a .jsonl.
       has_probabilities: a row has a probability for each label, or choice.
     """
@@ -73,6 +75,7 @@ class Kind(abc.ABC):
     default_columns: tuple[str, str] = ("text", "")
     has_choices: bool = False
     min_distinct: int = 2
+    min_distinct_to_score: int = 0
     fits_tsv: bool = True
     has_probabilities: bool = True
 

@@ -18,6 +18,7 @@ class Regression(Kind):
     metrics_library = "scipy.stats"
     problem_type = "regression"
     num_outputs = 1
+    min_distinct_to_score = 2
     has_probabilities = False
 
     def read_label(self, value: Any, names: Labels, separator: str) -> float:

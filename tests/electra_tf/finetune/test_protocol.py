@@ -271,6 +271,16 @@ def test_what_cannot_work_is_said_before_training(networks, tmp_path, changes, m
     assert not os.path.exists(tmp_path / "out")
 
 
+def test_fewer_rows_than_a_batch_are_said(networks, tmp_path, caplog):
+    for size, said in ((30, False), (31, True)):
+        settings = small.settings(train_batch_size=size)
+        wanted = run(tmp_path / str(size), settings=settings)
+        caplog.clear()
+        networks(wanted, s0=[0.5] * 3)
+        text = "30 train rows are fewer than --train_batch_size=31"
+        assert (text in caplog.text) == said
+
+
 def test_questions_without_answers_that_can_be_learnt(networks, tmp_path):
     row = Row("a", "서울 이 다", "?", label=(Answer("없다", 0),))
     data = Dataset(

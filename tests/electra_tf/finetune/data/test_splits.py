@@ -303,6 +303,44 @@ def test_only_blank_texts_are_refused(write):
         datasets.load(custom(kinds.CLASSIFICATION, f"{folder}/a.tsv"), "")
 
 
+def test_questions_whose_answers_are_all_elsewhere_are_refused(write):
+    answer = {"text": "눈", "answer_start": 0}
+    question = {"id": "q", "question": "뭐", "answers": [answer]}
+    paragraph = {"context": "비", "qas": [question]}
+    document = {"data": [{"title": "글", "paragraphs": [paragraph]}]}
+    folder = write(a__json=json.dumps(document))
+    task = custom(kinds.QUESTION_ANSWERING, f"{folder}/a.json")
+    with pytest.raises(UserError, match="none of 1 questions .* answer in its context"):
+        datasets.load(task, "")
+
+
+def test_dev_rows_on_which_no_score_is_defined_are_refused(write):
+    folder = write(
+        a__tsv="text\tlabel\n가\t1\n나\t2\n", b__tsv="text\tlabel\n다\t3\n라\t3\n"
+    )
+    paths = [f"{folder}/{name}.tsv" for name in "abb"]
+    task = custom(kinds.REGRESSION, *paths[:2])
+    with pytest.raises(UserError, match="b.tsv: its 2 dev rows have one label, 3.0"):
+        datasets.load(task, "")
+    task = custom(kinds.REGRESSION, paths[0], paths[0], test_file=paths[1])
+    with pytest.raises(UserError, match="b.tsv: its 2 test rows have one label, 3.0"):
+        datasets.load(task, "")
+
+
+@pytest.mark.parametrize("content", ["", "text\tlabel\n"], ids=["empty", "header"])
+@pytest.mark.parametrize("split", ["train", "dev", "test"])
+def test_a_file_without_rows_is_refused(write, split, content):
+    names = ("train", "dev", "test")
+    rows = "text\tlabel\n가\t1\n나\t2\n"
+    folder = write(**{f"{n}__tsv": content if n == split else rows for n in names})
+    paths = dict(zip(names, (f"{folder}/{name}.tsv" for name in names), strict=True))
+    task = custom(
+        kinds.CLASSIFICATION, paths["train"], paths["dev"], test_file=paths["test"]
+    )
+    with pytest.raises(UserError, match=f"{split}.tsv has no rows"):
+        datasets.load(task, "")
+
+
 def test_missing_files_are_named_with_what_there_is(write):
     folder = write(dev__tsv=nsmc(3), notes__md="")
     wanted = "ratings_train.txt or ratings_train.tsv or train.tsv"
