@@ -36,7 +36,7 @@ def _cleaner(settings: CleanSettings) -> cleaner.Cleaner:
 
 
 @functools.lru_cache(1)
-def _excluder(path: str, min_characters: int) -> exclusion.Excluder:
+def _excluder(path: str, sha256: str, min_characters: int) -> exclusion.Excluder:
     return exclusion.Excluder(files.read_text(path).splitlines(), min_characters)
 
 
@@ -196,11 +196,11 @@ def _clean_lines(
 
 def _excluded(work: Work, raw: Sequence[str]) -> dict[int, str]:
     """{index of a raw line: the evaluation text that it contains}."""
-    settings = work.settings
-    if not settings.exclude:
+    if not work.settings.exclude:
         return {}
-    excluder = _excluder(work.excluded_texts, settings.exclude_min_characters)
-    return excluder.find(raw)
+    sha256 = work.log.config["excluded_hash"]  # another run may use the same path
+    shortest = work.settings.exclude_min_characters
+    return _excluder(work.excluded_texts, sha256, shortest).find(raw)
 
 
 def write_shard(work: Work, source: str, part: str) -> None:

@@ -45,6 +45,7 @@ def _begin(
     config = {
         **dataclasses.asdict(settings),
         "recipe_hash": settings.make_recipe().hash(),
+        "versions": settings.versions(),
         "input": [[path, files.size(path)] for path in paths],
         "excluded_hash": hashlib.sha256("\n".join(excluded).encode()).hexdigest(),
     }

@@ -1,9 +1,13 @@
 """What decides the clean text: the flags of clean_corpus, and the recipe they make."""
 
+import contextlib
 import dataclasses
+import unicodedata
+from importlib import metadata
 
 from common.cli import UserError, flag
 from data_prep.raw.records import ReadSettings
+from data_prep.rules.emoji_table import VERSION as EMOJI_VERSION
 from data_prep.rules.recipes import RECIPES, Recipe, get_recipe, with_options
 
 # Kinds of personal data, and the tokens that replace them by default.
@@ -66,6 +70,21 @@ class CleanSettings(ReadSettings):
         changes = {"min_characters": shortest} if shortest else {}
         tokens = _pii_tokens(self.mask_pii)
         return with_options(get_recipe(self.recipe), mask_pii=tokens, **changes)
+
+    def versions(self) -> dict[str, str]:
+        """The versions of what decides the text and may change beside this project."""
+        rules = dict(self.make_recipe().rules)
+        needed = {
+            "soynlp": "repeat_normalize" in rules,
+            "kiwipiepy": self.split_sentences,
+            "kiwipiepy_model": self.split_sentences,
+            "rensa": self.near_duplicates,
+        }
+        versions = {"unicode": unicodedata.unidata_version, "emoji": EMOJI_VERSION}
+        for package in filter(needed.get, needed):
+            with contextlib.suppress(metadata.PackageNotFoundError):  # refused later
+                versions[package] = metadata.version(package)
+        return versions
 
 
 def _pii_tokens(kinds: tuple[str, ...]) -> dict[str, str]:

@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import signal
+from importlib import metadata
 from typing import Any
 
 import pytest
@@ -302,3 +303,32 @@ def test_lines_are_cut_into_sentences_if_asked(write, tmp_path):
     assert len(document) == 3
     assert " ".join(document) == text
     assert values["split"] == {"lines": 2, "bytes": -2}
+
+
+def test_a_second_run_of_a_process_excludes_its_own_texts(write, tmp_path):
+    text = "이 영화 정말 재미있게 봤습니다\n어제 본 드라마가 더 재미있었습니다\n"
+    path = write("a.txt", text)
+    for line in text.splitlines():
+        exclude = write("task.txt", line)
+        run([path], tmp_path / "clean", exclude=(exclude,), overwrite=True)
+        assert line not in sum(documents(tmp_path / "clean"), [])
+
+
+@pytest.mark.parametrize(
+    ("settings", "package"),
+    [
+        ({"recipe": "kcbert"}, "soynlp"),
+        ({"near_duplicates": 0.8}, "rensa"),
+        ({"split_sentences": True}, "kiwipiepy"),
+    ],
+)
+def test_another_version_of_what_decides_the_text_is_refused(
+    write, tmp_path, monkeypatch, settings, package
+):
+    path = write("a.txt", "영화가 재미있었습니다. 또 보고 싶습니다.\n")
+    values = run([path], tmp_path / "clean", **settings)
+    assert values["config"]["versions"][package] == metadata.version(package)
+    run([path], tmp_path / "clean", **settings)
+    monkeypatch.setattr(metadata, "version", lambda name: "99")
+    with pytest.raises(UserError, match=f"versions was .*{package}.*, is now"):
+        run([path], tmp_path / "clean", **settings)
