@@ -7,8 +7,9 @@ import string
 import sys
 from collections.abc import Iterable
 
-import emoji
 import numpy as np
+
+from data_prep.rules.emoji_table import EMOJI
 
 
 def _between(*ends: str) -> frozenset[str]:
@@ -43,8 +44,10 @@ ZERO_WIDTH = _between(
 )
 SPACE = frozenset(filter(str.isspace, _between("\x00\u3000")))
 # Emoji are sequences of these. Only keycaps also contain ASCII, as first character.
-EMOJI_PARTS = frozenset("".join(emoji.EMOJI_DATA)) - ASCII
+EMOJI_PARTS = frozenset("".join(EMOJI)) - ASCII
 KEYCAP_BASES = frozenset("0123456789#*")
+# Follows a # or a digit that begins a keycap emoji.
+KEYCAP_END = "(?:\ufe0f?\u20e3)"
 
 # Further letters that raw text may contain.
 _WIDE = _between("！～")

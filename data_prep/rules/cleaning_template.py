@@ -7,48 +7,38 @@ DESCRIPTION
 This file needs Python 3.10 or newer and nothing else. It changes lines; it drops none.
 """
 
-import base64
 import functools
 import re
 import unicodedata
-import zlib
 
+from data_prep.rules.emoji_table import EMOJI, EMOJI_COMPONENTS
 from data_prep.rules.pii import find
 
 STEPS = ()
-# All emoji sequences, compressed.
-EMOJI = ""
-# Skin tones and hair.
-EMOJI_COMPONENTS = ""
 
 _ZWJ = "\u200d"
-
-
-@functools.cache
-def _emoji() -> frozenset[str]:
-    return frozenset(zlib.decompress(base64.b85decode(EMOJI)).decode("utf-8").split())
 
 
 @functools.cache
 def _emoji_lengths() -> dict[str, list[int]]:
     """By first character, longest first."""
     found: dict[str, set[int]] = {}
-    for sequence in _emoji():
+    for sequence in EMOJI:
         found.setdefault(sequence[0], set()).add(len(sequence))
     return {first: sorted(lengths, reverse=True) for first, lengths in found.items()}
 
 
 @functools.cache
 def _emoji_prefixes() -> frozenset[str]:
-    return frozenset(e[:length] for e in _emoji() for length in range(1, len(e) + 1))
+    return frozenset(e[:length] for e in EMOJI for length in range(1, len(e) + 1))
 
 
 def _split_emoji(text: str) -> list[str]:
     """Text and emoji in turn: [text, emoji, text, ..., text]."""
-    parts, done = [], 0
+    parts, done, lengths_of = [], 0, _emoji_lengths()
     for start, character in enumerate(text):
-        for length in _emoji_lengths().get(character, ()) if start >= done else ():
-            if text[start : start + length] in _emoji():
+        for length in lengths_of.get(character, ()) if start >= done else ():
+            if text[start : start + length] in EMOJI:
                 parts += [text[done:start], text[start : start + length]]
                 done = start + length
                 break
@@ -119,11 +109,11 @@ def _end_of_emoji(text: str, start: int, joiners: set[int]) -> int:
         if text[start : end + 1] not in _emoji_prefixes():
             break
         end += 1
-    return end if text[start:end] in _emoji() else 0
+    return end if text[start:end] in EMOJI else 0
 
 
 def _may_join(kept: list[tuple[str, bool]], before: str) -> bool:
-    return bool(kept) and kept[-1][0] in _emoji() and before in _emoji_prefixes()
+    return bool(kept) and kept[-1][0] in EMOJI and before in _emoji_prefixes()
 
 
 def _put(text: str, spans: list[tuple[int, int, str]]) -> str:

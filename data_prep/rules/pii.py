@@ -18,7 +18,7 @@ import calendar
 import re
 from typing import NamedTuple
 
-from data_prep.rules.emoji_text import KEYCAP_END
+from data_prep.rules.characters import KEYCAP_END
 
 KINDS = ("email", "name", "phone", "resident_number", "account")
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from data_prep.rules import cleaning_template, emoji_text
+from data_prep.rules import cleaning_template
+from data_prep.rules.emoji_text import matched, rewrite_stretches
 from data_prep.rules.line_blocks import Rewrite, Suspects, each_line, only_suspects
 
 # An operation and its arguments:
@@ -58,10 +59,14 @@ class Rule:
 
 
 def _on_blocks(operation: str, *arguments: Any) -> Rewrite:
-    if operation in _FAST:
-        return _FAST[operation](*arguments)
+    if operation == "sub":
+        return _sub(*arguments)
     of_line = cleaning_template._OPERATIONS[operation]
     apply = (lambda text: of_line(text, *arguments)) if arguments else of_line
+    if operation == "sub_outside_emoji":
+        return rewrite_stretches(matched(arguments[0]), apply)
+    if operation == "shorten_emoji":
+        return rewrite_stretches(frozenset(), apply)
     return apply if operation in _IGNORES_LINES else each_line(apply)
 
 
@@ -77,9 +82,3 @@ def _sub(pattern: str, replacement: str) -> Rewrite:
 
 # Operations that do to a block what they do to each of its lines.
 _IGNORES_LINES = {"nfc", "translate", "mask"}
-_FAST = {
-    "sub": _sub,
-    "sub_outside_emoji": emoji_text.sub_outside_emoji,
-    "shorten_emoji": emoji_text.shorten_emoji,
-    "remove_emoji": emoji_text.remove_emoji,
-}

@@ -47,7 +47,7 @@ NFC_SAFE = (
 _HOSTS = (r"www\.", r"WWW\.", r"Www\.")
 _URL = (
     rf"(?:(?i:https?)://|{'|'.join(_HOSTS)})(?![\[{{])"
-    f"(?:[!-~](?!{emoji_text.KEYCAP_END}))+"
+    f"(?:[!-~](?!{characters.KEYCAP_END}))+"
 )
 
 
@@ -111,7 +111,7 @@ def _shorten_runs(max_run: int) -> Rule:
     shortened = characters.LATIN | characters.JAMO | characters.PUNCTUATION
     run = (
         f"([{regex_class(shortened - characters.EMOJI_PARTS)}])\\1{{{max_run},}}"
-        f"(?!{emoji_text.KEYCAP_END})"
+        f"(?!{characters.KEYCAP_END})"
     )
     part_of_emoji = one_of(emoji_text.SECOND_PARTS)
 

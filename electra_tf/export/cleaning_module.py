@@ -8,15 +8,14 @@ import base64
 import inspect
 import zlib
 
-import emoji
-
-from data_prep.rules import cleaning_template, emoji_text, pii
+from data_prep.rules import characters, cleaning_template, emoji_table, pii
 from data_prep.rules.recipes import Rules
 from data_prep.rules.table import RULES
 
 FILE = "cleaning.py"
 _LINE = 76
 _IMPORT = f"from {pii.__name__} import find\n"
+_EMOJI_IMPORT = f"from {emoji_table.__name__} import EMOJI, EMOJI_COMPONENTS\n"
 _NEEDS_EMOJI = {"sub_outside_emoji", "shorten_emoji", "remove_emoji"}
 
 
@@ -32,10 +31,8 @@ def source(rules: Rules, description: str) -> str:
     replacements = {
         "DESCRIPTION": description,
         "STEPS = ()": f"STEPS = (\n{listed})",
-        'EMOJI_COMPONENTS = ""': f"EMOJI_COMPONENTS = {ascii(_emoji_components())}",
+        _EMOJI_IMPORT: _emoji(bool(operations & _NEEDS_EMOJI)),
     }
-    if operations & _NEEDS_EMOJI:
-        replacements['EMOJI = ""'] = f"EMOJI = (\n{_packed_emoji()})"
     if "mask_pii" in operations:
         replacements[_IMPORT] = _source_of_pii()
     else:
@@ -50,19 +47,23 @@ def source(rules: Rules, description: str) -> str:
 def _source_of_pii() -> str:
     """The module pii with the value of what it imports from its package."""
     text = inspect.getsource(pii)
-    keycap_end = f"KEYCAP_END = {ascii(emoji_text.KEYCAP_END)}\n"
-    return text.replace(f"from {emoji_text.__name__} import KEYCAP_END\n", keycap_end)
+    keycap_end = f"KEYCAP_END = {ascii(characters.KEYCAP_END)}\n"
+    return text.replace(f"from {characters.__name__} import KEYCAP_END\n", keycap_end)
 
 
-def _packed_emoji() -> str:
-    sequences = " ".join(sorted(emoji.EMOJI_DATA)).encode("utf-8")
+def _emoji(needed: bool) -> str:
+    """The frozen table, with all sequences compressed; empty if no step needs it."""
+    if not needed:
+        return 'EMOJI, EMOJI_COMPONENTS = frozenset(), ""\n'
+    sequences = " ".join(sorted(emoji_table.EMOJI)).encode("utf-8")
     packed = base64.b85encode(zlib.compress(sequences, 9)).decode("ascii")
     lines = [packed[i : i + _LINE] for i in range(0, len(packed), _LINE)]
-    return "".join(f'    "{line}"\n' for line in lines)
-
-
-def _emoji_components() -> str:
-    status = emoji.STATUS["component"]
-    return "".join(
-        sorted(e for e, data in emoji.EMOJI_DATA.items() if data["status"] == status)
+    listed = "".join(f'    "{line}"\n' for line in lines)
+    return (
+        "import base64\nimport zlib\n\n"
+        f"# All emoji sequences, compressed.\n_PACKED = (\n{listed})\n"
+        'EMOJI = zlib.decompress(base64.b85decode(_PACKED)).decode("utf-8")\n'
+        "EMOJI = frozenset(EMOJI.split())\n"
+        f"# Skin tones and hair.\n"
+        f"EMOJI_COMPONENTS = {ascii(emoji_table.EMOJI_COMPONENTS)}\n"
     )

@@ -1,13 +1,14 @@
 import re
 
-import emoji
 import pytest
 from helpers.korean_text import EMOJI, LINE
 from hypothesis import given
 from hypothesis import strategies as st
 
 from data_prep.rules import emoji_text
+from data_prep.rules.steps import Rule
 
+OUTSIDE = Rule((("sub_outside_emoji", "[^\n]", "-"),)).on_blocks()
 PARTS = st.lists(
     st.sampled_from([*EMOJI, *"👨👩🏻🇰🇷\u200d\ufe0f\ufe0e\u20e3#12가a"]), max_size=8
 ).map("".join)
@@ -26,16 +27,19 @@ def split_slowly(text: str) -> list[str]:
 
 
 @given(PARTS)
-def test_split_finds_the_longest_emoji(text):
-    assert emoji_text.split_emoji(text) == split_slowly(text)
+def test_the_longest_emoji_is_found(text):
+    assert OUTSIDE(text) == "".join(
+        part if i % 2 else "-" * len(part) for i, part in enumerate(split_slowly(text))
+    )
 
 
 @given(st.one_of(PARTS, LINE))
 def test_stretches_hold_all_emoji_whole(text):
-    def underline(parts: list[str]) -> list[str]:
-        return [f"<{p}>" if i % 2 else p for i, p in enumerate(parts)]
+    def underline(text: str) -> str:
+        parts = enumerate(split_slowly(text))
+        return "".join(f"<{p}>" if i % 2 else p for i, p in parts)
 
-    expected = "".join(underline(split_slowly(text)))
+    expected = underline(text)
     for others in ("", "\u200b\u00e9", "가나a#12"):
         rewrite = emoji_text.rewrite_stretches(set(others), underline)
         assert rewrite(text) == expected
@@ -44,15 +48,13 @@ def test_stretches_hold_all_emoji_whole(text):
 @pytest.mark.parametrize("sequence", ["#\ufe0f\u20e3", "1\u20e3"])
 def test_keycaps_are_found_among_their_bases(sequence):
     seen = []
-    rule = emoji_text.rewrite_stretches(
-        {"x"}, lambda parts: seen.append(parts) or parts
-    )
+    rule = emoji_text.rewrite_stretches({"x"}, lambda text: seen.append(text) or text)
     rule(f"12##{sequence}{sequence}3 x5\n6")
-    assert sorted(seen) == [["", sequence, "", sequence, ""], ["x"]]
+    assert sorted(seen) == [sequence * 2, "x"]
 
 
 REPLACED = ("[^가나 ]+", "[\u200d\ufe0fa]")
-REPLACE = {pattern: emoji_text.sub_outside_emoji(pattern, "-") for pattern in REPLACED}
+REPLACE = {p: Rule((("sub_outside_emoji", p, "-"),)).on_blocks() for p in REPLACED}
 
 
 @pytest.mark.parametrize("pattern", REPLACED)
@@ -66,4 +68,4 @@ def test_text_between_emoji_is_replaced(pattern, text):
 def test_every_long_emoji_holds_a_second_part():
     assert all(set(e) & emoji_text.SECOND_PARTS for e in EMOJI if len(e) > 1)
     assert len(emoji_text.SECOND_PARTS) < 100
-    assert set(emoji.EMOJI_DATA) >= emoji_text.LONE_EMOJI
+    assert set(EMOJI) >= emoji_text.LONE_EMOJI
