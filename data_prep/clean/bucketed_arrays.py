@@ -1,7 +1,6 @@
 """Arrays on disk, sorted into numbered buckets; any range of them can be read alone.
 
-Deduplication and grouping pass their hashes between workers through such files, so the
-memory of a process does not grow with the corpus.
+Deduplication and grouping pass their hashes between workers through such files.
 """
 
 import numpy as np

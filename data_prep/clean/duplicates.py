@@ -94,13 +94,19 @@ def write_keys(work: Work, source: str, phase: str, part: str) -> int:
     return len(keys)
 
 
-def drop(keys: KeyFiles, source: str, index: int) -> None:
-    """Writes a part without its duplicates."""
-    work, phase, part = keys.work, keys.phase, keys.parts[index]
-    if work.log.done(f"{phase}-{part}"):
-        return
+def drop(keys: KeyFiles, source: str, block: int) -> None:
+    """Writes the parts of a block without their duplicates."""
+    names = {part: keys.parts[part] for part in keys.blocks[block]}
+    if not all(keys.work.log.done(f"{keys.phase}-{name}") for name in names.values()):
+        for part, rows in keys.read_repeats("part", block).items():
+            items = np.unique(rows["item"]).tolist()
+            _drop_from(keys.work, source, keys.phase, names[part], items)
+
+
+def _drop_from(
+    work: Work, source: str, phase: str, part: str, items: list[int]
+) -> None:
     text = work.text(source, part)
-    items = np.unique(keys.read_repeats("part", index)["item"]).tolist()
     units = _units(work, phase, text)
     without = shards.without_documents
     if _by_line(work, phase):
@@ -134,8 +140,8 @@ def most_frequent(
     """(times seen, text) of the lines, or documents, that repeat most often."""
     if "exact" not in phases:
         return []
-    count = sum(record["num_keys"] for record in work.records("exact-keys", parts))
-    top = KeyFiles(work, "exact", tuple(parts), count).most_frequent()
+    counts = (record["num_keys"] for record in work.records("exact-keys", parts))
+    top = KeyFiles(work, "exact", tuple(parts), tuple(counts)).most_frequent()
     source = phases[phases.index("exact") - 1]
     units = {
         part: _units(work, "exact", work.text(source, parts[part]))

@@ -1,7 +1,7 @@
 """Records of one group, wherever they are in the input, joined to one document.
 
 The document takes the place of the group's first record. Records in other parts are
-passed to that part through files. `move` and `join` run on workers, one part each.
+passed to that part through files. `move` and `join` run on workers, a block each.
 """
 
 import functools
@@ -15,12 +15,12 @@ import numpy as np
 
 from common import files
 from data_prep.clean import bucketed_arrays
-from data_prep.clean.repeats import KeyFiles, hash64
+from data_prep.clean.repeats import REPEAT_ROW, KeyFiles, hash64
 from data_prep.clean.work import Work
 from data_prep.stages import shards
 from data_prep.stages.shards import Document
 
-_MOVED_ROW = np.dtype([("first", "<u4"), ("item", "<u4"), ("begin", "<u8")])
+_MOVED_ROW = np.dtype([*REPEAT_ROW.descr, ("begin", "<u8")])
 
 # (item of the group's first record, sort key, part, item, document). Sorting puts
 # members in the order of the documents and of their lines.
@@ -48,69 +48,79 @@ def sort_key(value: Any) -> tuple:
         return (2, 0.0, str(value))
 
 
-def move(keys: KeyFiles, index: int) -> None:
-    """Writes the records of a part whose groups begin in other parts."""
-    work, part = keys.work, keys.parts[index]
-    if work.log.done(f"moved-{part}"):
+def move(keys: KeyFiles, block: int) -> None:
+    """Writes the records of a block's parts whose groups begin in other parts."""
+    work, name = keys.work, f"moved-{block:05d}"
+    if work.log.done(name):
         return
-    documents, sort_keys = _records(work, part)
-    moved = keys.read_repeats("part", index)
-    moved = moved[moved["first_part"] != index]
-    moved = moved[np.lexsort((moved["item"], moved["first_part"]))]
-    rows = np.empty(len(moved), _MOVED_ROW)
-    rows["first"], rows["item"] = moved["first_item"], moved["item"]
-    path, position = work.path("moved", part), 0
+    path, position = _moved_path(work, block), 0
+    moved = [np.empty(0, _MOVED_ROW)]
     with files.atomic_writer(path + ".json") as handle:
-        for row, item in zip(rows, moved["item"].tolist(), strict=True):
-            row["begin"] = position
-            line = json.dumps([sort_keys[item], documents[item]]) + "\n"
-            position += handle.write(line.encode("ascii"))
-    targets = moved["first_part"].astype(np.int64)
+        for part, repeats in keys.read_repeats("part", block).items():
+            documents, sort_keys = _records(work, keys.parts[part])
+            repeats = repeats[repeats["first_part"] != part]
+            repeats = np.sort(repeats, order=["first_part", "item"])
+            rows = np.empty(len(repeats), _MOVED_ROW)
+            for field in REPEAT_ROW.names:
+                rows[field] = repeats[field]
+            for row, item in zip(rows, repeats["item"].tolist(), strict=True):
+                row["begin"] = position
+                line = json.dumps([sort_keys[item], documents[item]]) + "\n"
+                position += handle.write(line.encode("ascii"))
+            moved.append(rows)
+    rows = np.concatenate(moved)
+    targets = rows["first_part"].astype(np.int64)
     bucketed_arrays.write(path + ".rows", keys.num_parts, targets, rows)
-    work.finish(f"moved-{part}", [path + ".rows", path + ".json"])
+    work.finish(name, [path + ".rows", path + ".json"])
 
 
-def _arriving(keys: KeyFiles, index: int) -> Iterator[_Member]:
-    """The records of other parts whose groups begin in this one."""
-    sources = np.unique(keys.read_repeats("first_part", index)["part"])
-    for source in sources[sources != index].tolist():
-        path = keys.work.path("moved", keys.parts[source])
+def _arriving(keys: KeyFiles, part: int, sources: np.ndarray) -> Iterator[_Member]:
+    """The records of other parts, `sources`, whose groups begin in this one."""
+    ends = [block.stop for block in keys.blocks]
+    blocks = np.searchsorted(ends, sources[sources != part], side="right")
+    for block in np.unique(blocks).tolist():
+        path = _moved_path(keys.work, block)
         rows = bucketed_arrays.read(
-            path + ".rows", keys.num_parts, _MOVED_ROW, index, index + 1
+            path + ".rows", keys.num_parts, _MOVED_ROW, part, part + 1
         )
         with files.open_binary(path + ".json") as handle:
-            handle.seek(int(rows["begin"][0]))
             for row in rows:
+                handle.seek(int(row["begin"]))
                 key, document = json.loads(handle.readline())
-                first, item = int(row["first"]), int(row["item"])
-                yield first, tuple(key), source, item, document
+                place = (int(row["part"]), int(row["item"]))
+                yield int(row["first_item"]), tuple(key), *place, document
 
 
-def join(keys: KeyFiles, index: int) -> None:
-    """Writes the documents of a part, each with all records of its group in order."""
-    work, part = keys.work, keys.parts[index]
-    if work.log.done(f"group-{part}"):
+def join(keys: KeyFiles, block: int) -> None:
+    """Writes the documents of a block's parts, each with all records of its group."""
+    work, names = keys.work, {part: keys.parts[part] for part in keys.blocks[block]}
+    if all(work.log.done(f"group-{name}") for name in names.values()):
         return
-    leaving = keys.read_repeats("part", index)
-    columns = (leaving[name].tolist() for name in ("item", "first_part", "first_item"))
-    first_of = {
-        item: (first_part, first)
-        for item, first_part, first in zip(*columns, strict=True)
-    }
-    members: list[_Member] = []
-    for item, (document, key) in enumerate(zip(*_records(work, part), strict=True)):
-        first_part, first = first_of.get(item, (index, item))
-        if first_part == index:
-            members.append((first, key, index, item, document))
-    members += _arriving(keys, index)
-    members.sort()
-    documents = [
-        list(itertools.chain.from_iterable(member[-1] for member in group))
-        for _, group in itertools.groupby(members, key=operator.itemgetter(0))
-    ]
-    path = work.path("group", part + ".txt")
-    files.write_text(path, shards.to_text(documents))
-    work.finish(f"group-{part}", [path])
+    leaving = keys.read_repeats("part", block)
+    arriving = keys.read_repeats("first_part", block)
+    for part, name in names.items():
+        columns = ("item", "first_part", "first_item")
+        lists = (leaving[part][column].tolist() for column in columns)
+        first_of = {item: first for item, *first in zip(*lists, strict=True)}
+        members: list[_Member] = []
+        records = zip(*_records(work, name), strict=True)
+        for item, (document, key) in enumerate(records):
+            first_part, first = first_of.get(item, (part, item))
+            if first_part == part:
+                members.append((first, key, part, item, document))
+        members += _arriving(keys, part, arriving[part]["part"])
+        members.sort()
+        documents = [
+            list(itertools.chain.from_iterable(member[-1] for member in group))
+            for _, group in itertools.groupby(members, key=operator.itemgetter(0))
+        ]
+        path = work.path("group", name + ".txt")
+        files.write_text(path, shards.to_text(documents))
+        work.finish(f"group-{name}", [path])
+
+
+def _moved_path(work: Work, block: int) -> str:
+    return work.path("moved", f"{block:05d}")
 
 
 def _records(work: Work, part: str) -> tuple[list[Document], list[tuple]]:

@@ -122,12 +122,13 @@ def _check_not_empty(work: Work, parts: Sequence[str]) -> None:
 
 
 def _group(work: Work, executor: Executor, parts: tuple[str, ...]) -> None:
-    documents = sum(record["documents"] for record in work.records("clean", parts))
-    keys = KeyFiles(work, "group", parts, documents)
+    documents = [record["documents"] for record in work.records("clean", parts)]
+    keys = KeyFiles(work, "group", parts, tuple(documents))
+    blocks = range(len(keys.blocks))
+    executor.map("sorting groups", keys.collect, blocks)
     executor.find_repeats("finding groups", keys)
-    indices = range(len(parts))
-    executor.map("moving records", functools.partial(groups.move, keys), indices)
-    executor.map("joining groups", functools.partial(groups.join, keys), indices)
+    executor.map("moving records", functools.partial(groups.move, keys), blocks)
+    executor.map("joining groups", functools.partial(groups.join, keys), blocks)
 
 
 def _deduplicate(
@@ -135,7 +136,9 @@ def _deduplicate(
 ) -> None:
     write = functools.partial(duplicates.write_keys, work, source, phase)
     counts = executor.map(f"hashing ({phase})", write, parts)
-    keys = KeyFiles(work, phase, parts, sum(counts))
+    keys = KeyFiles(work, phase, parts, tuple(counts))
+    blocks = range(len(keys.blocks))
+    executor.map(f"sorting hashes ({phase})", keys.collect, blocks)
     executor.find_repeats(f"finding {phase} duplicates", keys)
     drop = functools.partial(duplicates.drop, keys, source)
-    executor.map(f"dropping {phase} duplicates", drop, range(len(parts)))
+    executor.map(f"dropping {phase} duplicates", drop, blocks)

@@ -1,27 +1,34 @@
 """Repeats: of lines, documents, near-equal documents, and the groups of records.
 
 Each asks the same question: which items share a key with an earlier one? Keys are
-64-bit hashes, kept on disk in buckets, and sorted one partition at a time: memory does
-not grow with the corpus, and any number of workers finds the first in input order.
+64-bit hashes. Those of some parts at a time, a block, are sorted into buckets on disk;
+then one partition of the keys of all blocks is read and sorted at a time. Blocks and
+partitions have bounded sizes, so memory does not grow with the corpus, and any number
+of workers finds the first in input order.
 """
 
 import dataclasses
+import functools
 import hashlib
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
+from common import files
 from data_prep.clean import bucketed_arrays
 from data_prep.clean.work import Work
 
 KEY_BUCKETS = 1024
-_KEY_ROW = np.dtype([("key", "<u8"), ("item", "<u4")])
+_PART_ROW = np.dtype([("key", "<u8"), ("item", "<u4")])
+KEY_ROW = np.dtype([("key", "<u8"), ("part", "<u4"), ("item", "<u4")])
 REPEAT_ROW = np.dtype(
     [("part", "<u4"), ("item", "<u4"), ("first_part", "<u4"), ("first_item", "<u4")]
 )
-# Size of a partition: about 40 MiB while it is sorted.
-_PARTITION_ROWS = 500_000
+# Keys of a partition, and of a block of several parts: 300 MiB while they are sorted.
+# Every partition reads a piece of every block.
+MOST_ROWS = 4_000_000
+# A small corpus is cut into about as many blocks, for as many workers.
+_FEWEST_BLOCKS = 64
 MOST_FREQUENT = 20
 
 
@@ -41,15 +48,17 @@ def digest(text: str) -> bytes:
 
 def write_keys(path: str, keys: np.ndarray, items: np.ndarray | None = None) -> None:
     """Keys of one part's items; `items` are 0 to n - 1 if not given."""
-    rows = np.empty(len(keys), _KEY_ROW)
+    rows = np.empty(len(keys), _PART_ROW)
     rows["key"] = keys
     rows["item"] = np.arange(len(keys)) if items is None else items
-    bucket_of = keys >> np.uint64(64 - int(math.log2(KEY_BUCKETS)))
-    bucketed_arrays.write(path, KEY_BUCKETS, bucket_of.astype(np.int64), rows)
+    with files.atomic_writer(path) as handle:
+        handle.write(rows.tobytes())
 
 
-def num_partitions(num_keys: int) -> int:
-    return max(1, min(KEY_BUCKETS, math.ceil(num_keys / _PARTITION_ROWS)))
+def partition_of(keys: np.ndarray, count: int) -> np.ndarray:
+    """The number, below `count`, of each key's partition: a range of the keys."""
+    half = np.uint64(32)
+    return (keys >> half) * np.uint64(count) >> half
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,24 +73,6 @@ class Repeats:
 
     rows: np.ndarray
     most_frequent: list[tuple[int, int, int]]
-
-
-def read_partition(
-    paths: Sequence[str], partition: int, count: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(keys, parts, items) [n] of one of `count` partitions of the keys of all parts.
-
-    Args:
-      paths: files of `write_keys`, in the order of the parts.
-    """
-    first = partition * KEY_BUCKETS // count
-    last = (partition + 1) * KEY_BUCKETS // count
-    rows = [
-        bucketed_arrays.read(path, KEY_BUCKETS, _KEY_ROW, first, last) for path in paths
-    ]
-    parts = np.repeat(np.arange(len(rows), dtype=np.uint32), list(map(len, rows)))
-    joined = np.concatenate([np.empty(0, _KEY_ROW), *rows])
-    return joined["key"], parts, joined["item"]
 
 
 def repeats_of(keys: np.ndarray, parts: np.ndarray, items: np.ndarray) -> Repeats:
@@ -107,12 +98,15 @@ class KeyFiles:
     """The keys of all parts in one phase, and where its repeats go; picklable.
 
     What an executor knows as `executors.Keys`.
+
+    Attributes:
+      counts: number of keys of each part.
     """
 
     work: Work
     phase: str
     parts: tuple[str, ...]
-    num_keys: int
+    counts: tuple[int, ...]
 
     @property
     def num_parts(self) -> int:
@@ -120,23 +114,65 @@ class KeyFiles:
 
     @property
     def num_partitions(self) -> int:
-        return num_partitions(self.num_keys)
+        return max(1, math.ceil(sum(self.counts) / MOST_ROWS))
+
+    @functools.cached_property
+    def blocks(self) -> list[range]:
+        """Consecutive parts that together have at most MOST_ROWS keys, or one part."""
+        most = min(MOST_ROWS, math.ceil(sum(self.counts) / _FEWEST_BLOCKS))
+        blocks: list[range] = []
+        room = 0
+        for part, count in enumerate(self.counts):
+            if count > room or not blocks:
+                blocks.append(range(part, part))
+                room = most
+            blocks[-1] = range(blocks[-1].start, part + 1)
+            room -= count
+        return blocks
 
     def path(self, part: str) -> str:
         """Path of one part's keys, as `write_keys` writes them."""
         return self.work.path(self.phase, part + ".keys")
 
     def read(self, part: int) -> tuple[np.ndarray, np.ndarray]:
-        path = self.path(self.parts[part])
-        rows = bucketed_arrays.read(path, KEY_BUCKETS, _KEY_ROW, 0, KEY_BUCKETS)
+        with files.open_binary(self.path(self.parts[part])) as handle:
+            rows = np.frombuffer(handle.read(), _PART_ROW)
         return rows["key"], rows["item"]
+
+    def collect(self, block: int) -> None:
+        """Sorts the keys of a block's parts into buckets."""
+        name, path = f"{self.phase}-block-{block:05d}", self._block_path(block)
+        if self.work.log.done(name):
+            return
+        parts = self.blocks[block]
+        rows = np.empty(sum(self.counts[part] for part in parts), KEY_ROW)
+        end = 0
+        for part in parts:
+            begin, end = end, end + self.counts[part]
+            rows["key"][begin:end], rows["item"][begin:end] = self.read(part)
+            rows["part"][begin:end] = part
+        buckets = partition_of(rows["key"], KEY_BUCKETS).astype(np.int64)
+        bucketed_arrays.write(path, KEY_BUCKETS, buckets, rows)
+        self.work.finish(name, [path])
 
     def find_repeats(self, partition: int) -> None:
         """Writes a partition's repeats, unless an earlier run did."""
         if not self.work.log.done(self._record(partition)):
-            paths = list(map(self.path, self.parts))
-            rows = read_partition(paths, partition, self.num_partitions)
-            self.write_repeats(partition, *rows)
+            rows = self._rows(partition)
+            self.write_repeats(partition, rows["key"], rows["part"], rows["item"])
+
+    def _rows(self, partition: int) -> np.ndarray:
+        """KEY_ROW of one partition of the keys of all blocks, in input order by key."""
+        count = self.num_partitions
+        first = partition * KEY_BUCKETS // count
+        last = math.ceil((partition + 1) * KEY_BUCKETS / count)
+        read = [np.empty(0, KEY_ROW)]
+        for block in range(len(self.blocks)):
+            path = self._block_path(block)
+            rows = bucketed_arrays.read(path, KEY_BUCKETS, KEY_ROW, first, last)
+            # Buckets at both ends may be shared with other partitions.
+            read.append(rows[partition_of(rows["key"], count) == partition])
+        return np.concatenate(read)
 
     def write_repeats(
         self, partition: int, keys: np.ndarray, parts: np.ndarray, items: np.ndarray
@@ -151,19 +187,19 @@ class KeyFiles:
         frequent = repeats.most_frequent
         self.work.finish(self._record(partition), paths, most_frequent=frequent)
 
-    def read_repeats(self, by: str, part: int) -> np.ndarray:
-        """REPEAT_ROW of the repeats whose `part` or `first_part` this is."""
-        rows = [
-            bucketed_arrays.read(
-                self._repeats_path(by, partition),
-                self.num_parts,
-                REPEAT_ROW,
-                part,
-                part + 1,
-            )
-            for partition in range(self.num_partitions)
-        ]
-        return np.concatenate([np.empty(0, REPEAT_ROW), *rows])
+    def read_repeats(self, by: str, block: int) -> dict[int, np.ndarray]:
+        """For each part of a block, REPEAT_ROW of which it is the `part`/`first_part`.
+
+        Args:
+          by: "part" or "first_part".
+        """
+        parts = self.blocks[block]
+        read = [np.empty(0, REPEAT_ROW)]
+        for partition in range(self.num_partitions):
+            path, ends = self._repeats_path(by, partition), (parts.start, parts.stop)
+            read.append(bucketed_arrays.read(path, self.num_parts, REPEAT_ROW, *ends))
+        rows = np.concatenate(read)
+        return {part: rows[rows[by] == part] for part in parts}
 
     def most_frequent(self) -> list[tuple[int, int, int]]:
         """(count, part, item) as in `Repeats`, of all partitions."""
@@ -174,6 +210,9 @@ class KeyFiles:
 
     def _record(self, partition: int) -> str:
         return f"{self.phase}-repeats-{partition:04d}"
+
+    def _block_path(self, block: int) -> str:
+        return self.work.path(self.phase, f"{block:05d}.block")
 
     def _repeats_path(self, by: str, partition: int) -> str:
         return self.work.path(self.phase, f"{partition:04d}.{by}")

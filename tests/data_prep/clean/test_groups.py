@@ -19,7 +19,7 @@ RECORD = st.tuples(st.sampled_from(["a", "b", "c", None]), st.integers(0, 3))
 PARTS = st.lists(st.lists(RECORD, max_size=8), min_size=1, max_size=4)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(PARTS, st.booleans())
 def test_documents_are_those_of_a_dict(tmp_path_factory, parts, is_sorted):
     folder = tmp_path_factory.mktemp("groups")
@@ -40,7 +40,7 @@ def joined(folder, parts, is_sorted) -> list[list[str]]:
     work = Work(settings, resume.begin(output, "clean_corpus", {}))
     files.makedirs(work.path())
     names = tuple(map(str, range(len(parts))))
-    keys = KeyFiles(work, "group", names, sum(map(len, parts)))
+    keys = KeyFiles(work, "group", names, tuple(map(len, parts)))
     for name, records in zip(names, parts, strict=True):
         documents = [[f"{name}.{item}"] for item in range(len(records))]
         files.write_text(work.path("clean", name + ".txt"), shards.to_text(documents))
@@ -48,10 +48,12 @@ def joined(folder, parts, is_sorted) -> list[list[str]]:
         files.write_json(work.path("group", name + ".sort"), sort_keys)
         hashes = [groups.group_key(g, name, i) for i, (g, _) in enumerate(records)]
         repeats.write_keys(keys.path(name), np.array(hashes, np.uint64))
+    for block in range(len(keys.blocks)):
+        keys.collect(block)
     keys.find_repeats(0)
     for step in (groups.move, groups.join):
-        for part in range(len(parts)):
-            step(keys, part)
+        for block in range(len(keys.blocks)):
+            step(keys, block)
     texts = (work.text("group", name) for name in names)
     return [document for text in texts for document in shards.from_text(text)]
 

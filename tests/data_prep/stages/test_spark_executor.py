@@ -52,7 +52,7 @@ def executor():
 
 def test_spark_writes_what_one_process_writes(executor, write, tmp_path, monkeypatch):
     monkeypatch.setattr(pipeline, "MEBIBYTE", 1 << 14)
-    monkeypatch.setattr(repeats, "_PARTITION_ROWS", 300)
+    monkeypatch.setattr(repeats, "MOST_ROWS", 300)
     monkeypatch.setattr(spark_executor, "_TASK_BYTES", 1 << 14)
     paths = [write(f"raw{i}.jsonl", corpus(i, 150)) for i in range(2)]
     run(paths, tmp_path / "local", **EVERYTHING)
