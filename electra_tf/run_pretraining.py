@@ -1,8 +1,8 @@
 """TFRecords -> an ELECTRA generator and discriminator.
 
 Reads the folders `tfrecords` and `vocab` under --data_dir. The same command resumes a
-run from its last checkpoint. Exit code 75 asks for that: after SIGTERM, with all saved,
-and when other workers or the TPU went away. An error exits with 1.
+run from its last checkpoint. Exit code 75 asks for that: after SIGTERM or Ctrl-C, with
+all saved, and when other workers or the TPU went away. An error exits with 1.
 
   python -m electra_tf.run_pretraining --config=configs/demo.toml --data_dir=W \\
       --model_dir=W/model --hparams='{"num_train_steps": 1000}'
@@ -24,11 +24,9 @@ from common.cli import UserError, flag
 from electra_tf import config_files, hparams
 from electra_tf.config import PretrainingConfig, TransformerConfig
 from electra_tf.devices.flags import Devices
+from electra_tf.pretrain.stop_request import EXIT_PREEMPTED, StopRequest
 from electra_tf.run_folder import description
 from electra_tf.weights.flags import InitialWeights
-
-# EX_TEMPFAIL of sysexits.h: the same command, given again, resumes the run.
-EXIT_PREEMPTED = 75
 
 HYPERPARAMETERS = f"""\
 Hyperparameters (--config, --hparams) and their defaults:
@@ -80,15 +78,18 @@ def run_pretraining(given: Run, initial: InitialWeights, devices: Devices) -> No
     if initial.init_from and given.mode == "eval":
         raise UserError("--init_from is for training: leave it out with --mode=eval")
     config = given.hyperparameters()
-    # Imports TensorFlow, which takes seconds: --help and mistakes do not wait for it.
-    from electra_tf.pretrain import run
-
     if given.mode == "eval":
+        from electra_tf.pretrain import run
+
         run.evaluate(config, given.data_dir, given.model_dir, devices, given.step)
-    elif not run.train(
-        config, given.data_dir, given.model_dir, devices, initial, given.overwrite
-    ):
-        sys.exit(EXIT_PREEMPTED)
+        return
+    with StopRequest().listening() as stop:
+        # Imports TensorFlow, which takes seconds: --help and mistakes do not wait.
+        from electra_tf.pretrain import run
+
+        arguments = config, given.data_dir, given.model_dir, devices, initial, stop
+        if not run.train(*arguments, given.overwrite):
+            sys.exit(EXIT_PREEMPTED)
 
 
 if __name__ == "__main__":

@@ -78,8 +78,8 @@ def loss_spike(values: Metrics, history: Sequence[Metrics]) -> str | None:
 
 
 def data_bound(values: Metrics, history: Sequence[Metrics]) -> str | None:
-    """The devices wait for records. A run's first line includes the first window."""
-    if not history or values["input_wait_share"] < 0.05:
+    """The devices wait for records."""
+    if values["input_wait_share"] < 0.05:
         return None
     return (
         f"{100 * values['input_wait_share']:.0f} % of the time is spent waiting for "
@@ -101,14 +101,47 @@ def saving_stalls(values: Metrics, history: Sequence[Metrics]) -> str | None:
 
 
 def warnings(
-    values: Metrics, history: Sequence[Metrics], config: PretrainingConfig
+    values: Metrics,
+    history: Sequence[Metrics],
+    config: PretrainingConfig,
+    is_first: bool = False,
 ) -> dict[str, str]:
-    """The warnings of one interval, by the rule's name; values include the step."""
-    rules = [loss_spike, data_bound, saving_stalls]
+    """The warnings of one interval, by the rule's name, always in the same order.
+
+    Args:
+      values: with the step.
+      is_first: of this process, which waits for the first window of records.
+    """
+    rules = [loss_spike, *([] if is_first else [data_bound]), saving_stalls]
     if "disc_loss" in values and values["step"] > config.num_warmup_steps:
         rules = [discriminator_collapse, generator_too_strong, *rules]
     answers = {rule.__name__: rule(values, history) for rule in rules}
     return {name: warning for name, warning in answers.items() if warning}
+
+
+class Watch:
+    """Warns of a problem once until it is over, also if the run resumes meanwhile."""
+
+    def __init__(self, config: PretrainingConfig, lines: Sequence[Metrics]):
+        """lines: those of the log from before this process, oldest first."""
+        self._config, self._history = config, []
+        self._lasting: dict[str, str] = {}
+        for line in lines[-HISTORY - 1 :]:
+            self._judge(line)
+        self._is_first = True
+
+    def new_warnings(self, line: Metrics) -> dict[str, str]:
+        """What the next line of the log newly warns of, by the rule's name."""
+        before = self._lasting
+        self._judge(line, self._is_first)
+        self._is_first = False
+        return {
+            name: self._lasting[name] for name in self._lasting if name not in before
+        }
+
+    def _judge(self, line: Metrics, is_first: bool = False) -> None:
+        self._lasting = warnings(line, self._history, self._config, is_first)
+        self._history = [*self._history, line][-HISTORY:]
 
 
 def non_finite(sums: Metrics) -> list[str]:

@@ -1,9 +1,7 @@
 """The outer loop: some steps on the devices, then log, evaluate and save if due."""
 
-import contextlib
 import functools
 import os
-import signal
 import time
 from collections.abc import Iterator
 
@@ -20,11 +18,9 @@ from electra_tf.pretrain import flops, health_rules
 from electra_tf.pretrain.compiled_steps import Interval, Trainer
 from electra_tf.pretrain.input_pipeline import Records
 from electra_tf.pretrain.run_log import MetricsLog, interval_metrics
+from electra_tf.pretrain.stop_request import StopRequest
+from electra_tf.run_folder import checkpoints
 from electra_tf.run_folder.async_saver import AsyncSaver
-
-
-class DevicesLost(UserError):
-    """Other workers or the TPU went away: the same command, on all hosts, resumes."""
 
 
 def is_due(step: int, period: int) -> bool:
@@ -46,48 +42,29 @@ def next_boundary(config: PretrainingConfig, step: int) -> int:
     return min(config.num_train_steps, *ends)
 
 
-class StopRequest:
-    """SIGTERM, which clouds send before they reclaim a machine."""
-
-    def __init__(self, strategy: tf.distribute.Strategy):
-        self._strategy, self._received = strategy, False
-
-    @contextlib.contextmanager
-    def listening(self) -> Iterator["StopRequest"]:
-        def receive(*_) -> None:
-            logging.warning("SIGTERM: will save at the end of this loop and stop")
-            self._received = True
-
-        before = signal.signal(signal.SIGTERM, receive)
-        try:
-            yield self
-        finally:
-            signal.signal(signal.SIGTERM, before)
-
-    def agreed(self) -> bool:
-        """Whether any worker was asked to stop; every worker calls this at each step
-        boundary, so all get the same answer."""
-        return any(strategies.over_workers(self._strategy, int(self._received)))
-
-
 class Report:
     """Where the devices stop: log, evaluation, checkpoint. The chief writes them."""
 
-    def __init__(self, trainer: Trainer, model_dir: str, records: Records, step: int):
-        self._trainer, self._evaluation = trainer, records.held_out
+    def __init__(
+        self,
+        trainer: Trainer,
+        model_dir: str,
+        records: Records,
+        step: int,
+        claim: Claim | None,
+        saver: AsyncSaver,
+    ):
+        self._trainer, self._model_dir, self._records = trainer, model_dir, records
         self._config = config = trainer.config
         self._is_chief = strategies.is_chief(trainer.strategy)
+        self._claim, self._saver = claim, saver
         if self._is_chief:
-            self._claim, self._log = Claim(model_dir), MetricsLog(model_dir, step)
-        self._saver = AsyncSaver(
-            model_dir, config.keep_checkpoint_max, config.keep_checkpoint_every_n_steps
-        )
+            self._log = MetricsLog(model_dir, step)
+            self._watch = health_rules.Watch(config, self._log.trained)
         self._saved_at = time.monotonic()
         kind = strategies.device_kind(trainer.strategy)
         peak = flops.peak(kind, config.compute_dtype)
         self._peak = peak and peak * trainer.strategy.num_replicas_in_sync
-        self._history: list[health_rules.Metrics] = []
-        self._warned: set[str] = set()
 
     def at(self, step: int, interval: Interval) -> None:
         """After the interval that ends at a step.
@@ -117,18 +94,15 @@ class Report:
         if self._peak:
             values["mfu"] = values["flops_per_second"] / self._peak
         self._log.write("train", step, values)
-        values["step"] = step
-        warnings = health_rules.warnings(values, self._history, self._config)
-        for rule in warnings.keys() - self._warned:  # not again while it lasts
-            self._log.warn(step, rule, warnings[rule])
-        self._warned = set(warnings)
-        self._history = [*self._history, values][-health_rules.HISTORY :]
+        warnings = self._watch.new_warnings({**values, "step": step})
+        for rule, sentence in warnings.items():
+            self._log.warn(step, rule, sentence)
 
     def evaluate(self, step: int) -> None:
         """At step 0 the log also says what chance gives."""
-        if self._evaluation is None:
+        if self._records.held_out is None:
             return
-        values = self._trainer.evaluate(self._evaluation)
+        values = self._trainer.evaluate(self._records.held_out)
         if self._is_chief:
             self._log.write("eval", step, values)
         if step == 0:
@@ -139,19 +113,35 @@ class Report:
             self._saver.save(step, self._trainer.checkpoint_variables)
         self._saved_at = time.monotonic()
 
-    def finish(self) -> None:
-        """Waits until the last checkpoint is written."""
-        self._saver.wait()
+    def non_finite(self, step: int, interval: Interval) -> UserError:
+        """Writes the batch of a step, the interval's last, to a file named there."""
+        path = os.path.join(self._model_dir, f"non_finite-{step}.npz")
+        if self._is_chief:
+            self._saver.settle()
+            here = tf.distribute.InputContext()
+            batch = next(iter(self._records.train_batches(step, here)))
+            with files.atomic_writer(path) as handle:
+                np.savez_compressed(handle, step=step, seed=self._config.seed, **batch)
+        names = " and ".join(health_rules.non_finite(interval.sums))
+        return UserError(
+            f"{names} of step {step} are not finite. Its batch is in {path}. "
+            f"{checkpoints.fresh_start(self._model_dir)}"
+        )
 
 
-def train(trainer: Trainer, model_dir: str, records: Records, start_step: int) -> bool:
+def train(
+    trainer: Trainer,
+    model_dir: str,
+    records: Records,
+    start_step: int,
+    stop: StopRequest,
+) -> bool:
     """Trains from `start_step` to num_train_steps, in every process of the strategy.
 
     Returns:
       Whether the end was reached; False after a request to stop, once saved.
 
     Raises:
-      DevicesLost: the devices, or other workers, no longer answer.
       UserError: losses or gradients are no longer finite, a record cannot be read, a
         checkpoint cannot be written, or another process began to train in `model_dir`.
         Earlier checkpoints are kept.
@@ -159,43 +149,43 @@ def train(trainer: Trainer, model_dir: str, records: Records, start_step: int) -
     config, step = trainer.config, start_step
     if step >= config.num_train_steps:
         return True
-    with _noticing_lost_devices(), StopRequest(trainer.strategy).listening() as stop:
-        report = Report(trainer, model_dir, records, step)
+    is_chief = strategies.is_chief(trainer.strategy)
+    claim = Claim(model_dir) if is_chief else None
+    keep = config.keep_checkpoint_max, config.keep_checkpoint_every_n_steps
+    with AsyncSaver(model_dir, *keep) as saver:
+        report = Report(trainer, model_dir, records, step, claim, saver)
         if step == 0:
             report.evaluate(0)
         batches = functools.partial(records.train_batches, start_step)
         iterator = iter(strategies.distribute(trainer.strategy, batches))
         trainer.train_steps(iterator, step, 0)  # traced before the clock starts
+        stop.may_lose()
+        logging.info("training from step %d to %d", step, config.num_train_steps)
         while step < config.num_train_steps:
-            interval = _run_to_boundary(trainer, model_dir, records, iterator, step)
+            interval = _run_to_boundary(trainer, records, iterator, step)
             step += interval.steps
+            if not interval.finite:
+                raise report.non_finite(step - 1, interval)
             report.at(step, interval)
-            if stop.agreed() and step < config.num_train_steps:
+            if step < config.num_train_steps and _asked_to_stop(trainer, stop):
                 report.save(step)
-                report.finish()
+                saver.wait()
                 logging.warning("stopped at step %d, which is saved", step)
                 return False
-        report.finish()
     return True
 
 
-@contextlib.contextmanager
-def _noticing_lost_devices() -> Iterator[None]:
-    try:
-        yield
-    except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
-        raise DevicesLost(
-            "another worker, or the TPU, went away: run the same command on all hosts "
-            f"to resume from the last checkpoint ({error.message.splitlines()[0]})"
-        ) from error
+def _asked_to_stop(trainer: Trainer, stop: StopRequest) -> bool:
+    """Whether any worker was; each calls this at the same steps."""
+    return any(strategies.over_workers(trainer.strategy, int(stop.received)))
 
 
 def _run_to_boundary(
-    trainer: Trainer, model_dir: str, records: Records, iterator: Iterator, step: int
+    trainer: Trainer, records: Records, iterator: Iterator, step: int
 ) -> Interval:
     count = next_boundary(trainer.config, step) - step
     try:
-        interval = trainer.train_steps(iterator, step, count)
+        return trainer.train_steps(iterator, step, count)
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
         damage = records.first_damage(step)
         if damage is None:
@@ -204,25 +194,3 @@ def _run_to_boundary(
             f"a record read after step {step} is damaged: {damage}. Restore the file "
             "(its size and SHA-256 are in the manifest) and run the same command again"
         ) from error
-    if not interval.finite:
-        last = step + interval.steps - 1
-        raise _non_finite(trainer, model_dir, records, last, interval)
-    return interval
-
-
-def _non_finite(
-    trainer: Trainer, model_dir: str, records: Records, step: int, interval: Interval
-) -> UserError:
-    """Writes the batch of a step, the interval's last, to a file named in the error."""
-    path = os.path.join(model_dir, f"non_finite-{step}.npz")
-    if strategies.is_chief(trainer.strategy):
-        batch = next(iter(records.train_batches(step, tf.distribute.InputContext())))
-        with files.atomic_writer(path) as handle:
-            np.savez_compressed(handle, step=step, seed=trainer.config.seed, **batch)
-    names = " and ".join(health_rules.non_finite(interval.sums))
-    return UserError(
-        f"{names} of step {step} are not finite. Its batch is in {path}; the "
-        f"checkpoints in {model_dir} are from earlier steps. The same command would "
-        "fail again: start a new run with a lower learning_rate or longer warm-up from "
-        f"these weights with another --model_dir and --init_from={model_dir}"
-    )

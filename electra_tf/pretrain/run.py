@@ -20,6 +20,7 @@ from electra_tf.devices.flags import Devices
 from electra_tf.pretrain import loop, run_log
 from electra_tf.pretrain.compiled_steps import Trainer
 from electra_tf.pretrain.input_pipeline import Records
+from electra_tf.pretrain.stop_request import StopRequest
 from electra_tf.run_folder import checkpoints, description
 from electra_tf.weights import initialise, read
 from electra_tf.weights.flags import InitialWeights
@@ -31,6 +32,7 @@ def train(
     model_dir: str,
     devices: Devices,
     initial: InitialWeights,
+    stop: StopRequest,
     overwrite: bool = False,
 ) -> bool:
     """Trains a new run, or resumes the one in `model_dir`.
@@ -38,14 +40,35 @@ def train(
     Call it before TensorFlow computes anything.
 
     Returns:
-      Whether num_train_steps was reached. False: SIGTERM came and all is saved, or the
-      devices were lost; the same call resumes the run.
+      Whether num_train_steps was reached. False: `stop` came and all is saved, or other
+      workers or the TPU went away; the same call resumes the run.
 
     Raises:
       UserError: the data, the folder, the weights or the devices do not fit the config,
         or training failed, as `loop.train` says.
     """
+    try:
+        return _train(config, data_dir, model_dir, devices, initial, stop, overwrite)
+    except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+        logging.error(
+            "another worker, or the TPU, went away: run the same command on all hosts "
+            "to resume from the last checkpoint (%s)",
+            error.message.splitlines()[0],
+        )
+        return False
+
+
+def _train(
+    config: PretrainingConfig,
+    data_dir: str,
+    model_dir: str,
+    devices: Devices,
+    initial: InitialWeights,
+    stop: StopRequest,
+    overwrite: bool,
+) -> bool:
     trainer, records = _prepare(config, data_dir, devices)
+    stop.handle_signals()
     config, is_chief = trainer.config, strategies.is_chief(trainer.strategy)
     parameters = trainer.model.named_variables
     logging.info("%d parameters", sum(math.prod(v.shape) for v in parameters.values()))
@@ -66,11 +89,7 @@ def train(
     step = _restore(trainer, model_dir)
     if resumed:
         _log_schedule_change(resumed, config, step)
-    try:
-        return loop.train(trainer, model_dir, records, step)
-    except loop.DevicesLost as error:
-        logging.error("%s", error)
-        return False
+    return loop.train(trainer, model_dir, records, step, stop)
 
 
 def evaluate(

@@ -67,19 +67,27 @@ def _events(path: str) -> Iterator[bytes]:
 
 def _drop_events_past(folder: str, step: int) -> None:
     """Rewrites TensorBoard files without the events later than `step`."""
+    # A name that neither TensorBoard nor the next resume takes for a file of events.
+    temporary = os.path.join(folder, "rewritten.tmp")
     for path in files.glob(os.path.join(folder, "*", "events.out.tfevents.*")):
         events = list(_events(path))
         kept = [e for e in events if tf.compat.v1.Event.FromString(e).step <= step]
-        with tf.io.TFRecordWriter(path + ".tmp") as writer:
+        if not kept:  # object stores make no file of nothing
+            files.remove(path)
+            continue
+        with tf.io.TFRecordWriter(temporary) as writer:
             for event in kept:
                 writer.write(event)
-        files.rename(path + ".tmp", path)
+        files.rename(temporary, path)
 
 
 class MetricsLog:
     """Writes a run's log. A resumed run drops the lines past its checkpoint.
 
     A run that starts at step 0 drops all of them.
+
+    Attributes:
+      trained: the lines of training that were kept.
     """
 
     def __init__(self, model_dir: str, step: int):
@@ -89,6 +97,7 @@ class MetricsLog:
         records = read_log(self._path) if step else []
         records = [record for record in records if record["step"] <= step]
         files.write_text(self._path, "".join(json.dumps(r) + "\n" for r in records))
+        self.trained = [line for line in records if line["kind"] == "train"]
         if step:
             _drop_events_past(self._tensorboard, step)
         elif files.exists(self._tensorboard):

@@ -2,8 +2,10 @@
 
 import concurrent.futures
 import time
+from collections.abc import Callable
 
 import tensorflow as tf
+from absl import logging
 
 from common.cli import UserError
 from electra_tf.run_folder import checkpoints
@@ -20,15 +22,37 @@ def snapshot(variables: dict[str, tf.Variable]) -> dict[str, tf.Tensor]:
 
 
 class AsyncSaver:
-    """Takes the variables' values and writes them in a thread, one save at a time."""
+    """Takes the variables' values and writes them in a thread, one save at a time.
 
-    def __init__(self, model_dir: str, keep_max: int, keep_every_n_steps: int):
-        self._model_dir = model_dir
+    As a context it waits for the last save at its end.
+    """
+
+    def __init__(
+        self,
+        model_dir: str,
+        keep_max: int,
+        keep_every_n_steps: int,
+        check: Callable[[], None] = lambda: None,
+    ):
+        """check: called before each write; what it raises stops the save."""
+        self._model_dir, self._check_folder = model_dir, check
         self._keep_max, self._keep_every = keep_max, keep_every_n_steps
         self._thread = concurrent.futures.ThreadPoolExecutor(1)
         self._writing: concurrent.futures.Future | None = None
         self._step = 0
         self._stall_seconds = 0.0
+
+    def __enter__(self) -> "AsyncSaver":
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        try:
+            if error is None:
+                self.wait()
+            else:
+                self.settle()
+        finally:
+            self._thread.shutdown()
 
     def save(self, step: int, variables: dict[str, tf.Variable]) -> None:
         """Begins to write a checkpoint, once the previous one is written.
@@ -46,8 +70,12 @@ class AsyncSaver:
     def _write(self, step: int, tensors: dict[str, tf.Tensor]) -> None:
         bad = [n for n, t in tensors.items() if not tf.reduce_all(tf.math.is_finite(t))]
         if bad:  # no run could resume from these
-            first = f"the first is {bad[0]}"
-            raise ValueError(f"{len(bad)} variables are not finite, {first}")
+            raise UserError(
+                f"the weights of step {step} are not saved: {len(bad)} variables are "
+                f"not finite, the first is {bad[0]}. "
+                f"{checkpoints.fresh_start(self._model_dir)}"
+            )
+        self._check_folder()
         checkpoints.save(
             self._model_dir, step, tensors, self._keep_max, self._keep_every
         )
@@ -68,12 +96,19 @@ class AsyncSaver:
             return
         try:
             writing.result()
-        except (OSError, ValueError, tf.errors.OpError) as error:
+        except (OSError, tf.errors.OpError) as error:
             raise UserError(
                 f"the checkpoint of step {self._step} in {self._model_dir} could not "
                 f"be written: {error}. Earlier checkpoints are intact: fix the cause "
                 "(is the disk full?) and run the same command again"
             ) from error
+
+    def settle(self) -> None:
+        """As `wait`, but logs why a save failed: something worse is being raised."""
+        try:
+            self.wait()
+        except UserError as error:
+            logging.error("%s", error)
 
     def take_stall_seconds(self) -> float:
         """How long saves have blocked training since the last call."""

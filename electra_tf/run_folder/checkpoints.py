@@ -118,6 +118,21 @@ def restore(model_dir: str, variables: dict[str, tf.Variable], step: int | None)
     return step
 
 
+def fresh_start(model_dir: str) -> str:
+    """What to do after weights became unusable: the same command would fail again."""
+    change = "with a lower learning_rate or a longer warm-up"
+    if not (present := steps(model_dir)):
+        return (
+            f"No checkpoint was saved before: begin again {change}, in another "
+            "--model_dir or with --overwrite"
+        )
+    return (
+        f"The same command would fail again: begin a new run {change}, in another "
+        "--model_dir, from the weights of the last checkpoint: "
+        f"--init_from={model_dir} --init_step={present[-1]}"
+    )
+
+
 def find(model_dir: str, step: int | None) -> int:
     """The step asked for, or that of the newest checkpoint.
 

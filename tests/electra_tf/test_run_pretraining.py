@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import signal
 
 import pytest
 from helpers import processes, tiny
@@ -18,14 +19,19 @@ OTHER_SHARDS = [list(range(200, 230))]
 CONFIG = tiny.config({"num_hidden_layers": 1})
 
 
-def kill_at(line: str, model_dir: pathlib.Path, *options: str) -> str:
-    """The log of the command until it is killed, at a line with this text."""
+def running(model_dir: pathlib.Path, *options: str, **hparams):
+    """The command as a process."""
     preset = model_dir.parent / "empty.toml"
     preset.write_text("")
     command = ["-m", "electra_tf.run_pretraining", *options, f"--config={preset}"]
     command += [f"--data_dir={model_dir.parent / 'other'}", f"--model_dir={model_dir}"]
-    command += [f"--hparams={json.dumps(CONFIG.to_dict())}"]
-    with processes.running(*command, warm=True) as process:
+    command += [f"--hparams={json.dumps(CONFIG.to_dict() | hparams)}"]
+    return processes.running(*command, warm=True)
+
+
+def kill_at(line: str, model_dir: pathlib.Path, *options: str) -> str:
+    """The log of the command until it is killed, at a line with this text."""
+    with running(model_dir, *options) as process:
         process.wait_for(line)
         return process.kill().output
 
@@ -60,3 +66,43 @@ def test_a_new_run_evaluates_as_the_one_it_came_from(folder):
     assert expected["loss"] > 0
     for name, value in expected.items():
         assert found[name] == pytest.approx(value, rel=1e-6), name
+
+
+@pytest.mark.parametrize(
+    "line, number",
+    [
+        ("TensorFlow ", signal.SIGTERM),
+        ("parameters", signal.SIGINT),
+        ("eval step 0:", signal.SIGTERM),
+    ],
+)
+def test_a_request_before_training_is_answered_at_once(folder, line, number):
+    model_dir = folder / f"early {number.name} {line[:4]}"
+    with running(model_dir) as process:
+        process.wait_for(line)
+        process.send(number)
+        ended = process.wait(timeout=30)
+    assert ended.code == 75, ended.output
+    assert f"{number.name}: nothing is lost yet" in ended.output
+    assert "train step" not in ended.output
+
+
+def test_ctrl_c_saves_and_a_second_one_does_not_wait(folder):
+    model_dir = folder / "interrupted"
+    with running(model_dir, iterations_per_loop=2) as process:
+        process.wait_for("train step")
+        process.send(signal.SIGINT)
+        ended = process.wait()
+    [saved] = checkpoints.steps(str(model_dir))
+    assert ended.code == 75, ended.output
+    assert f"stopped at step {saved}, which is saved" in ended.output
+    endless = {"iterations_per_loop": 10**6, "save_checkpoints_steps": 10**6}
+    with running(model_dir, **endless) as process:
+        process.wait_for("resuming from")
+        process.wait_for("training from step")
+        process.send(signal.SIGINT)
+        process.wait_for("SIGINT: will save at the end of this loop")
+        process.send(signal.SIGINT)
+        ended = process.wait(timeout=30)
+    assert ended.code == 75, ended.output
+    assert checkpoints.steps(str(model_dir)) == [saved]

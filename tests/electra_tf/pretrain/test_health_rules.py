@@ -24,9 +24,9 @@ HEALTHY = {
 }
 
 
-def warnings(history=(), **changes) -> dict[str, str]:
+def warnings(history=(), is_first=False, **changes) -> dict[str, str]:
     before = [HEALTHY | {"loss": loss} for loss in history]
-    return health_rules.warnings(HEALTHY | changes, before, CONFIG)
+    return health_rules.warnings(HEALTHY | changes, before, CONFIG, is_first)
 
 
 def test_healthy_run_gets_no_warning():
@@ -68,7 +68,7 @@ def test_loss_spike(history, loss, is_spike):
 def test_data_bound():
     assert "12 % of the time" in warnings([14.0], input_wait_share=0.12)["data_bound"]
     assert warnings([14.0], input_wait_share=0.04) == {}
-    assert warnings(input_wait_share=0.12) == {}  # the first line
+    assert warnings([14.0], is_first=True, input_wait_share=0.12) == {}
 
 
 def test_saving_stalls():

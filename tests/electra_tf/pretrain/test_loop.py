@@ -2,14 +2,14 @@
 
 import contextlib
 import dataclasses
+import io
 import json
 import math
-import os
 import resource
-import signal
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
+import fsspec.implementations.memory
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -20,6 +20,7 @@ from common.cli import UserError
 from electra_tf.devices.strategies import HostBatches
 from electra_tf.pretrain import loop
 from electra_tf.pretrain.compiled_steps import Trainer
+from electra_tf.pretrain.stop_request import StopRequest
 from electra_tf.run_folder import checkpoints
 
 CONFIG = {
@@ -72,6 +73,10 @@ def learnable() -> Data:
     return varied()._replace(train_batches=lambda step, context: same)
 
 
+def train(running: Trainer, folder, data: Data, step: int, stop=None) -> bool:
+    return loop.train(running, str(folder), data, step, stop or StopRequest())
+
+
 def lines(folder, kind: str) -> list[dict]:
     text = (folder / "metrics.jsonl").read_text()
     records = [json.loads(line) for line in text.splitlines()]
@@ -79,18 +84,18 @@ def lines(folder, kind: str) -> list[dict]:
 
 
 def test_loss_of_a_repeated_batch_halves(running, tmp_path):
-    assert loop.train(running, str(tmp_path), learnable(), 0)
-    train = lines(tmp_path, "train")
-    assert [line["step"] for line in train] == [10, 20, 25, 30, 40, 50, 60]
+    assert train(running, tmp_path, learnable(), 0)
+    trained = lines(tmp_path, "train")
+    assert [line["step"] for line in trained] == [10, 20, 25, 30, 40, 50, 60]
     assert [line["step"] for line in lines(tmp_path, "eval")] == [0, 25, 50, 60]
     start = math.log(40) + 50 * math.log(2)
-    assert train[-1]["loss"] < start / 2
-    assert train[-1]["loss"] < train[0]["loss"]
+    assert trained[-1]["loss"] < start / 2
+    assert trained[-1]["loss"] < trained[0]["loss"]
     assert checkpoints.steps(str(tmp_path)) == [30, 60]
     assert all(
-        math.isfinite(v) for line in train for v in line.values() if v != "train"
+        math.isfinite(v) for line in trained for v in line.values() if v != "train"
     )
-    assert all(line["grad_norm"] > 0 for line in train)
+    assert all(line["grad_norm"] > 0 for line in trained)
 
 
 def test_boundaries_do_not_depend_on_where_a_run_begins():
@@ -120,46 +125,46 @@ def test_milestones_stay_and_are_not_counted(running, tmp_path):
         keep_checkpoint_max=2,
         keep_checkpoint_every_n_steps=15,
     )
-    loop.train(running, str(tmp_path), varied(), 0)
+    train(running, tmp_path, varied(), 0)
     assert checkpoints.steps(str(tmp_path)) == [15, 30, 40, 45, 50, 60]
 
 
 def test_minutes_alone_say_when_to_save(running, tmp_path):
     never = {"save_checkpoints_steps": 0, "save_checkpoints_minutes": 1e6}
     change(running, **never)
-    loop.train(running, str(tmp_path), varied(), 0)
+    train(running, tmp_path, varied(), 0)
     assert checkpoints.steps(str(tmp_path)) == [60]
     change(running, save_checkpoints_minutes=1e-9, keep_checkpoint_max=0)
-    loop.train(running, str(tmp_path), varied(), 30)
+    train(running, tmp_path, varied(), 30)
     assert checkpoints.steps(str(tmp_path)) == [40, 50, 60]
 
 
 def test_without_held_out_records_nothing_is_evaluated(running, tmp_path):
     data = varied()._replace(held_out=None)
-    loop.train(running, str(tmp_path), data, 40)
+    train(running, tmp_path, data, 40)
     assert lines(tmp_path, "eval") == [] and len(lines(tmp_path, "train")) == 2
 
 
 def test_finished_run_trains_no_further(running, tmp_path):
     before = tiny.values(running)
-    assert loop.train(running, str(tmp_path), varied(), 60)
+    assert train(running, tmp_path, varied(), 60)
     tiny.assert_bit_equal(tiny.values(running), before)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_request_to_stop_saves_at_the_next_boundary(running, tmp_path):
+    stop = StopRequest()
+
     def batches(step, context):
         def ask(batch):
-            tf.py_function(lambda: os.kill(os.getpid(), signal.SIGTERM), [], [])
+            tf.py_function(lambda: setattr(stop, "received", True), [], [])
             return batch
 
         return tiny.varied_batches(step)(context).take(1).map(ask).repeat()
 
-    before = signal.getsignal(signal.SIGTERM)
     data = varied()._replace(train_batches=batches)
-    assert not loop.train(running, str(tmp_path), data, 0)
+    assert not train(running, tmp_path, data, 0, stop)
     assert checkpoints.steps(str(tmp_path)) == [10]
-    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_run_whose_folder_another_claims_writes_nothing_more(running, tmp_path):
@@ -174,13 +179,13 @@ def test_run_whose_folder_another_claims_writes_nothing_more(running, tmp_path):
 
     data = varied()._replace(train_batches=batches)
     with pytest.raises(UserError, match="one run at a time"):
-        loop.train(running, str(tmp_path), data, 0)
+        train(running, tmp_path, data, 0)
     written = [line["step"] for line in lines(tmp_path, "train")]
     assert written[-1] < 40 and checkpoints.steps(str(tmp_path)) in ([], [30])
 
 
 def test_broken_weight_stops_the_run_and_leaves_the_batch(running, tmp_path):
-    loop.train(running, str(tmp_path), varied(), 40)
+    train(running, tmp_path, varied(), 40)
     assert checkpoints.steps(str(tmp_path)) == [60]
     kernel = running.model.named_variables[
         "electra/encoder/layer_0/output/dense/kernel"
@@ -189,8 +194,11 @@ def test_broken_weight_stops_the_run_and_leaves_the_batch(running, tmp_path):
     broken[1, 2] = math.nan
     kernel.assign(broken)
     change(running, num_train_steps=90)
-    with pytest.raises(UserError, match="disc_loss and grad_norm of step 60 are not"):
-        loop.train(running, str(tmp_path), varied(), 60)
+    with pytest.raises(
+        UserError, match="disc_loss and grad_norm of step 60 are not"
+    ) as raised:
+        train(running, tmp_path, varied(), 60)
+    assert f"--init_from={tmp_path} --init_step=60" in str(raised.value)
     assert checkpoints.steps(str(tmp_path)) == [60]
     saved = np.load(tmp_path / "non_finite-60.npz")
     expected = next(iter(tiny.varied_batches(60)(None)))
@@ -199,13 +207,43 @@ def test_broken_weight_stops_the_run_and_leaves_the_batch(running, tmp_path):
         np.testing.assert_array_equal(saved[name], value)
 
 
+def test_a_run_that_breaks_before_a_checkpoint_names_none(running, tmp_path):
+    for variable in running.model.named_variables.values():
+        variable.assign(tf.fill(variable.shape, math.nan))
+    data = varied()._replace(held_out=None)
+    with pytest.raises(UserError, match="of step 0 are not finite") as raised:
+        train(running, tmp_path, data, 0)
+    assert "No checkpoint was saved" in str(raised.value)
+    assert "--init_from" not in str(raised.value)
+    assert (tmp_path / "non_finite-0.npz").exists()
+
+
+class Ram(fsspec.implementations.memory.MemoryFileSystem):
+    """Files under a name that TensorFlow, too, keeps in memory."""
+
+    protocol = "ram"
+    store: ClassVar[dict] = {}
+    pseudo_dirs: ClassVar[list] = [""]
+
+
+def test_the_batch_of_a_broken_step_is_written_to_remote_folders(running):
+    fsspec.register_implementation("ram", Ram, clobber=True)
+    for variable in running.model.named_variables.values():
+        variable.assign(tf.fill(variable.shape, math.nan))
+    data = varied()._replace(held_out=None)
+    with pytest.raises(UserError, match="batch is in ram://run/non_finite-0.npz"):
+        train(running, "ram://run", data, 0)
+    saved = np.load(io.BytesIO(Ram().cat_file("ram://run/non_finite-0.npz")))
+    assert int(saved["step"]) == 0 and saved["input_ids"].shape == (8, tiny.LENGTH)
+
+
 def test_broken_weight_is_never_saved(running, tmp_path):
     slot = running.optimizer.named_slots["electra/embeddings/LayerNorm/beta/adam_m"]
     slot.assign(tf.fill(slot.shape, math.inf))
     # The losses of the one step are finite: only what it leaves is not.
     change(running, num_train_steps=1)
-    with pytest.raises(UserError, match="step 1 .* not be written: .* not finite"):
-        loop.train(running, str(tmp_path), varied(), 0)
+    with pytest.raises(UserError, match="weights of step 1 .*not finite"):
+        train(running, tmp_path, varied(), 0)
     assert checkpoints.steps(str(tmp_path)) == []
 
 
@@ -222,15 +260,15 @@ def full_disk(bytes_left: int):
 
 def test_full_disk_during_a_save_is_said_and_leaves_the_ones_before(running, tmp_path):
     change(running, num_train_steps=30)
-    loop.train(running, str(tmp_path), varied(), 20)
+    train(running, tmp_path, varied(), 20)
     change(running, num_train_steps=60)
     with full_disk(50_000), pytest.raises(UserError, match="step 60 .*not be written"):
-        loop.train(running, str(tmp_path), varied(), 30)
+        train(running, tmp_path, varied(), 30)
     names = [path.name for path in tmp_path.glob("model.ckpt-*")]
     assert names and all(name.startswith("model.ckpt-30.") for name in names)
     variables = running.checkpoint_variables
     assert checkpoints.restore_or_initialise(str(tmp_path), variables) == 30
-    loop.train(running, str(tmp_path), varied(), 30)
+    train(running, tmp_path, varied(), 30)
     assert checkpoints.steps(str(tmp_path)) == [30, 60]
 
 
@@ -246,7 +284,7 @@ def test_damaged_record_stops_the_run_and_is_looked_for(running, tmp_path):
 
     data = varied()._replace(train_batches=batches)
     with pytest.raises(UserError, match="after step 10 is .*looked from step 10 on"):
-        loop.train(running, str(tmp_path), data, 0)
+        train(running, tmp_path, data, 0)
 
 
 def test_other_errors_are_not_blamed_on_records(running, tmp_path):
@@ -259,12 +297,42 @@ def test_other_errors_are_not_blamed_on_records(running, tmp_path):
 
     data = varied()._replace(train_batches=batches, first_damage=lambda step: None)
     with pytest.raises(tf.errors.InvalidArgumentError, match="too many"):
-        loop.train(running, str(tmp_path), data, 0)
+        train(running, tmp_path, data, 0)
 
 
 def test_a_warning_is_not_repeated_while_it_lasts(running, tmp_path, monkeypatch):
     warnings = iter([{"rule": "a"}, {"rule": "b"}, {}, {}, {"rule": "c"}, {}, {}])
     monkeypatch.setattr(loop.health_rules, "warnings", lambda *_: next(warnings))
-    loop.train(running, str(tmp_path), varied(), 0)
+    train(running, tmp_path, varied(), 0)
     found = [(line["step"], line["text"]) for line in lines(tmp_path, "warning")]
     assert found == [(10, "a"), (40, "c")]
+
+
+def test_warnings_of_a_line_come_in_the_order_of_the_rules(
+    running, tmp_path, monkeypatch
+):
+    found = dict(zip("hgfedcba", range(8), strict=True))
+    monkeypatch.setattr(loop.health_rules, "warnings", lambda *_: found)
+    train(running, tmp_path, varied(), 50)
+    assert [line["rule"] for line in lines(tmp_path, "warning")] == [*found]
+
+
+def test_a_resumed_run_warns_as_one_that_never_stopped(running, tmp_path, monkeypatch):
+    seen = []
+
+    def warnings(values, history, *_):
+        seen.append((values["step"], [line["step"] for line in history]))
+        return {"rule": "lasts"} if values["step"] < 50 else {}
+
+    monkeypatch.setattr(loop.health_rules, "warnings", warnings)
+    change(running, num_train_steps=30)
+    train(running, tmp_path, varied(), 0)
+    change(running, num_train_steps=60)
+    seen.clear()
+    train(running, tmp_path, varied(), 30)
+    assert [line["step"] for line in lines(tmp_path, "warning")] == [10]
+    assert seen[-3:] == [
+        (40, [10, 20, 25, 30]),
+        (50, [10, 20, 25, 30, 40]),
+        (60, [10, 20, 25, 30, 40, 50]),
+    ]

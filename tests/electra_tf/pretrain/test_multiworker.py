@@ -60,9 +60,10 @@ class Phase(NamedTuple):
 
 
 class Phases(NamedTuple):
-    """A death, then a restart and a request to stop."""
+    """A death during the start, one in training, then a request to stop."""
 
     folder: pathlib.Path
+    early_death: Phase
     death: Phase
     stop: Phase
 
@@ -73,16 +74,27 @@ def phases(tmp_path_factory) -> Phases:
     shards = {"train": [list(range(100)), list(range(100, 480))], "eval": [[500, 501]]}
     tiny.write_data(folder / "data", shards)
 
-    def phase(lines: int, number: signal.Signals) -> Phase:
+    def phase(worker: int, lines: int, text: str, number: signal.Signals) -> Phase:
         with running(folder) as workers:
-            workers[0].wait_for("train step", lines)
+            workers[worker].wait_for(text, lines)
             workers[1].send(number)
             return Phase(
                 [worker.wait() for worker in workers],
                 run_folders.steps(folder / "model"),
             )
 
-    return Phases(folder, phase(6, signal.SIGKILL), phase(3, signal.SIGTERM))
+    return Phases(
+        folder,
+        phase(1, 1, "replicas", signal.SIGKILL),
+        phase(0, 6, "train step", signal.SIGKILL),
+        phase(0, 3, "train step", signal.SIGTERM),
+    )
+
+
+def test_a_worker_that_is_lost_during_the_start_is_no_error(phases):
+    assert phases.early_death.codes == [75, -signal.SIGKILL]
+    assert "another worker, or the TPU, went away" in phases.early_death.ended[0].output
+    assert phases.early_death.steps == []
 
 
 def test_the_survivor_says_what_happened(phases):

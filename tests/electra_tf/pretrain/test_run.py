@@ -9,10 +9,11 @@ from common.cli import UserError
 from electra_tf.devices.flags import Devices
 from electra_tf.pretrain import run
 from electra_tf.pretrain.run_log import read_log
+from electra_tf.pretrain.stop_request import StopRequest
 from electra_tf.run_folder import checkpoints
 from electra_tf.weights.flags import InitialWeights
 
-CPU, RANDOM = Devices("cpu"), InitialWeights()
+CPU = Devices("cpu")
 
 
 def config(num_train_steps: int, **changes):
@@ -25,11 +26,16 @@ def config(num_train_steps: int, **changes):
     )
 
 
+def train(config, data_dir, model_dir) -> bool:
+    given = config, str(data_dir), str(model_dir), CPU, InitialWeights()
+    return run.train(*given, StopRequest())
+
+
 @pytest.fixture(scope="module")
 def model_dir(data_dir, tmp_path_factory) -> str:
     """A run of 4 steps."""
     model_dir = str(tmp_path_factory.mktemp("run") / "model")
-    assert run.train(config(4), str(data_dir), model_dir, CPU, RANDOM)
+    assert train(config(4), data_dir, model_dir)
     return model_dir
 
 
@@ -37,11 +43,11 @@ def test_a_resumed_run_says_what_more_steps_do_to_its_learning_rate(
     model_dir, data_dir, caplog
 ):
     with caplog.at_level(logging.INFO, logger="absl"):
-        assert run.train(config(4), str(data_dir), model_dir, CPU, RANDOM)
+        assert train(config(4), data_dir, model_dir)
     assert "already at step 4 of 4" in caplog.text
     assert "learning rate" not in caplog.text
     with caplog.at_level(logging.WARNING, logger="absl"):
-        assert run.train(config(8), str(data_dir), model_dir, CPU, RANDOM)
+        assert train(config(8), data_dir, model_dir)
     # 0.01 * warm-up (4 of 5 steps) * what is left of all steps: 0 of 4, then 4 of 8
     assert (
         "num_train_steps was 4 and is now 8: at step 4 this changes the learning rate "

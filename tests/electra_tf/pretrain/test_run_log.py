@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from helpers import tiny
 
+from common import files
 from electra_tf.pretrain import flops, metrics, run_log
 from electra_tf.pretrain.compiled_steps import Interval
 from electra_tf.pretrain.run_log import MetricsLog
@@ -61,6 +62,35 @@ def test_resumed_log_drops_what_is_past_the_restored_step(tmp_path):
     assert records(tmp_path)[-1]["loss"] == 0.5
     assert [step for _, step, _ in scalars(tmp_path, "train")] == [10, 20, 30]
     assert scalars(tmp_path, "train")[-1][2] == 0.5
+    assert scalars(tmp_path, "eval") == [("loss", 0, 3.0)]
+
+
+class Killed(BaseException):
+    """What a test ends a process with."""
+
+
+def test_a_kill_while_events_are_dropped_doubles_none(tmp_path, monkeypatch):
+    def kill(*_) -> None:
+        raise Killed
+
+    written(tmp_path)
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(files, "rename", kill)
+        MetricsLog(str(tmp_path), 20)
+    resumed = MetricsLog(str(tmp_path), 20)
+    resumed.write("train", 30, {"loss": 0.5})
+    assert sorted(step for _, step, _ in scalars(tmp_path, "train")) == [10, 20, 30]
+    # TensorBoard reads every file whose name has this word.
+    names = [path.name for path in (tmp_path / "tensorboard").rglob("*tfevents*")]
+    assert not [name for name in names if name.endswith(".tmp")]
+
+
+def test_events_without_a_whole_one_are_dropped(tmp_path):
+    written(tmp_path)
+    (events,) = (tmp_path / "tensorboard" / "train").iterdir()
+    events.write_bytes(events.read_bytes()[:9])
+    MetricsLog(str(tmp_path), 20)
+    assert scalars(tmp_path, "train") == []
     assert scalars(tmp_path, "eval") == [("loss", 0, 3.0)]
 
 

@@ -109,9 +109,45 @@ def test_what_stopped_a_save_is_raised_once(variables, tmp_path, monkeypatch, ho
 
 
 def test_values_that_are_not_finite_are_not_saved(variables, tmp_path):
+    checkpoints.save(str(tmp_path), 3, variables, keep_max=0)
     variables["a/bias"].assign([np.nan])
     saver = AsyncSaver(str(tmp_path), 0, 0)
     saver.save(5, variables)
-    with pytest.raises(UserError, match="1 variables are not finite.*a/bias"):
+    with pytest.raises(UserError, match="step 5 .*not finite.*a/bias") as raised:
         saver.wait()
-    assert checkpoints.steps(str(tmp_path)) == []
+    assert f"--init_from={tmp_path} --init_step=3" in str(raised.value)
+    assert "disk" not in str(raised.value)
+    assert checkpoints.steps(str(tmp_path)) == [3]
+
+
+def test_what_stopped_a_save_is_logged_if_the_loop_fails_too(
+    variables, tmp_path, monkeypatch, caplog
+):
+    def full(*_) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints, "save", full)
+    with pytest.raises(ZeroDivisionError), AsyncSaver(str(tmp_path), 0, 0) as saver:
+        saver.save(5, variables)
+        raise ZeroDivisionError
+    assert "step 5 in" in caplog.text and "No space left" in caplog.text
+
+
+def test_at_the_end_nothing_is_in_flight_and_no_thread_is_left(variables, tmp_path):
+    before = threading.active_count()
+    with AsyncSaver(str(tmp_path), 0, 0) as saver:
+        saver.save(5, variables)
+        assert threading.active_count() == before + 1
+    assert checkpoints.steps(str(tmp_path)) == [5]
+    assert threading.active_count() == before
+
+
+def test_a_folder_that_another_took_is_not_written_to(variables, tmp_path):
+    def check() -> None:
+        raise UserError("taken")
+
+    saver = AsyncSaver(str(tmp_path), 0, 0, check)
+    saver.save(5, variables)
+    with pytest.raises(UserError, match="^taken$"):
+        saver.wait()
+    assert list(tmp_path.iterdir()) == []
