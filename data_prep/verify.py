@@ -1,8 +1,9 @@
 """Checks the files of finished stages against their manifests, to the last record.
 
-Lists every problem and ends with exit code 1 if there is one: files whose size or
-SHA-256 differs; records that are damaged, do not have the manifest's shape or contain
-ids outside the vocabulary; counts of records, lines or documents that differ.
+Lists every problem and ends with exit code 1 if there is one: files and reports whose
+size or SHA-256 differs, and files that no manifest names; records that are damaged, do
+not have the manifest's shape or contain ids outside the vocabulary; counts of records,
+lines or documents that differ.
 
   python -m data_prep.verify --dir=W
 """
@@ -59,11 +60,28 @@ def folder_problems(folder: str) -> Iterator[str]:
     except ValueError as error:
         yield f"{path} is damaged ({error})"
         return
-    total = sum(entry["bytes"] for entry in values["files"])
+    entries = [*values["files"], *values.get("reports", ())]
+    named = {manifest.NAME, *(entry["name"] for entry in entries)}
+    for name in sorted(set(_files_in(folder)) - named):
+        yield (
+            f"{os.path.join(folder, name)} is not in {path}: the stage did not write "
+            "it, or did not finish it; move it elsewhere"
+        )
+    total = sum(entry["bytes"] for entry in entries)
     with Progress(f"checking {folder}", total, "B") as progress:
-        for entry in values["files"]:
+        for entry in entries:
             yield from _file_problems(folder, entry, values)
             progress.update(entry["bytes"])
+
+
+def _files_in(folder: str, under: str = "") -> Iterator[str]:
+    """Names of all files, with the folders below `folder` that they lie in."""
+    for name in files.listdir(os.path.join(folder, under)):
+        path = os.path.join(under, name)
+        if files.isdir(os.path.join(folder, path)):
+            yield from _files_in(folder, path)
+        else:
+            yield path
 
 
 def _file_problems(

@@ -77,7 +77,7 @@ def summarize(work: Work, parts: Sequence[str], phases: list[str]) -> dict[str, 
     recipe = work.settings.make_recipe()
     cleaned = work.records("clean", parts)
     written = work.records("shard", parts)
-    entries = [record["entries"][0] for record in written]
+    entries = [entry for record in written for entry in record["entries"]]
     totals = {
         name: _merged([record[name] for record in cleaned])
         for name in ("read", "rules", "split", "dropped", "sources")
@@ -103,7 +103,7 @@ def summarize(work: Work, parts: Sequence[str], phases: list[str]) -> dict[str, 
             manifest.file_entry(work.log.output_dir, f"{REJECTS}/{name}")
             for name in files.listdir(work.output_path(REJECTS))
         ],
-        "files": [entry for entry in entries if entry["lines"]],
+        "files": entries,
     }
 
 

@@ -204,17 +204,20 @@ def _excluded(work: Work, raw: Sequence[str]) -> dict[int, str]:
 
 
 def write_shard(work: Work, source: str, part: str) -> None:
-    """Writes what `source` left of a part as a shard; measures it for the report."""
+    """Writes what `source` left of a part, if anything, as a shard, and measures it."""
     if work.log.done(f"shard-{part}"):
         return
     text = work.text(source, part)
-    name = f"corpus-{part}.txt"
-    files.write_text(work.output_path(name), text)
     lines = shards.lines(text)
+    entries = []
+    if lines:
+        name = f"corpus-{part}.txt"
+        files.write_text(work.output_path(name), text)
+        counts = {"lines": len(lines), "documents": len(shards.documents(text))}
+        entries.append(manifest.file_entry(work.log.output_dir, name, **counts))
     lengths = np.histogram(list(map(len, lines)), [0, *LENGTH_BINS, np.inf])[0]
-    counts = {"lines": len(lines), "documents": len(shards.documents(text))}
     payload = {
-        "entries": [manifest.file_entry(work.log.output_dir, name, **counts)],
+        "entries": entries,
         "text_bytes": num_bytes("".join(lines)),
         "lengths": lengths.tolist(),
         "characters": characters.character_classes("".join(lines)),

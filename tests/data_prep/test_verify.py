@@ -148,6 +148,45 @@ def test_changed_text_is_found(tmp_path, verified):
     assert "has 2 lines, its manifest says 3" in errors[1]
 
 
+def test_reports_count(tmp_path, verified):
+    """A report that changes in size, one that keeps it, and one that is missing."""
+    clean = tmp_path / "clean"
+    write_clean(clean)
+    path = clean / "manifest.json"
+    values = json.loads(path.read_text())
+    (clean / "rejects").mkdir()
+    names = ["report.html", "rejects/a.jsonl", "rejects/b.jsonl"]
+    for name in names:
+        (clean / name).write_text("as written")
+    values["reports"] = [manifest.file_entry(str(clean), name) for name in names]
+    path.write_text(json.dumps(values))
+    assert verified() == (0, [])
+    (clean / names[0]).write_text("as edited!")
+    (clean / names[1]).write_text("longer than it was")
+    (clean / names[2]).unlink()
+    code, errors = verified()
+    assert code == 1
+    assert f"{clean / names[0]} has SHA-256" in errors[0]
+    assert f"{clean / names[1]} has 18 bytes, its manifest says 10" in errors[1]
+    assert f"{clean / names[2]} is missing" in errors[3]
+
+
+def test_files_that_no_manifest_names_are_found(tmp_path, verified):
+    write_records(tmp_path / "tfrecords", GOOD)
+    write_clean(tmp_path / "clean")
+    stray = ["clean/corpus-00000-00001.txt", "clean/sub/a", "tfrecords/train/x.tmp"]
+    (tmp_path / "clean" / "sub").mkdir()
+    for name in stray:
+        (tmp_path / name).write_text("가나\n")
+    code, errors = verified()
+    assert code == 1
+    said = zip(stray, errors, strict=False)
+    assert all(
+        f"{tmp_path / name} is not in {tmp_path}" in error for name, error in said
+    )
+    assert len(errors) == 4
+
+
 def test_text_that_is_not_utf_8_is_found(tmp_path, verified):
     write_clean(tmp_path / "clean")
     path = tmp_path / "clean" / "corpus-00000-00000.txt"
