@@ -1,9 +1,10 @@
 """The account of clean_corpus: what became of every line, per part and in all."""
 
 import dataclasses
+import hashlib
 import heapq
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,7 @@ def summarize(work: Work, parts: Sequence[str], phases: list[str]) -> dict[str, 
         "recipe_rules": [[name, dict(options)] for name, options in recipe.rules],
         "special_tokens": list(recipe.special_tokens),
         **totals,
+        "input_hash": hash_of_all(record["data_hash"] for record in cleaned),
         "samples": _samples([record["samples"] for record in cleaned]),
         "most_frequent": duplicates.most_frequent(work, parts, phases),
         "lengths": np.sum([record["lengths"] for record in written], axis=0).tolist(),
@@ -105,6 +107,10 @@ def summarize(work: Work, parts: Sequence[str], phases: list[str]) -> dict[str, 
         ],
         "files": entries,
     }
+
+
+def hash_of_all(hashes: Iterable[str]) -> str:
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def _check_account(

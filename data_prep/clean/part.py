@@ -53,16 +53,21 @@ def _kiwi() -> Any:
     return Kiwi(num_workers=1)  # the workers are processes
 
 
+def hash_of(part: Part) -> str:
+    """A hash of the text that a part is made of, as it was read."""
+    digest = hashlib.blake2b(digest_size=16)
+    for piece in part.slices:
+        digest.update(piece.data)
+    return digest.hexdigest()
+
+
 def clean_part(work: Work, part: Part) -> str:
     """Cleans one part, unless an earlier run did; returns its name.
 
     Raises:
       UserError: bad input, or input that changed since an earlier run cleaned it.
     """
-    digest = hashlib.blake2b(digest_size=16)
-    for piece in part.slices:
-        digest.update(piece.data)
-    data_hash = digest.hexdigest()
+    data_hash = hash_of(part)
     if done := work.log.done(f"clean-{part.name}"):
         if done["data_hash"] != data_hash:
             raise UserError(

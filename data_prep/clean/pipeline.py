@@ -13,18 +13,20 @@ work is recorded, so that a resumed run repeats only those that were in progress
 import dataclasses
 import functools
 import hashlib
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 from common import files
 from common.cli import UserError
+from common.progress import Progress
 from data_prep.clean import account, duplicates, exclusion, groups, report
-from data_prep.clean.part import clean_part, write_shard
+from data_prep.clean.part import clean_part, hash_of, write_shard
 from data_prep.clean.repeats import KeyFiles
 from data_prep.clean.settings import CleanSettings
 from data_prep.clean.work import Work
 from data_prep.raw import inputs, reader
-from data_prep.stages import resume
+from data_prep.stages import manifest, resume
 from data_prep.stages.executors import Executor
 from data_prep.stages.resume import Output
 
@@ -78,22 +80,52 @@ def run(
         empty result.
     """
     work, paths = _begin(settings, patterns, output)
-    if not work.log.is_complete:
+    versions = list(map(inputs.version, paths))
+    if work.log.is_complete:
+        _check_same_input(work, paths, versions)
+    else:
         values = _run_phases(work, executor, paths)
         report.write(work, values)
-        work.log.complete(values)
+        work.log.complete({**values, "input_versions": versions})
     work.remove_intermediate()
     report.log_summary(work)
+
+
+def _check_same_input(work: Work, paths: Sequence[str], versions: list[str]) -> None:
+    """Refuses files that were written again since, unless their text is the same."""
+    made_of = manifest.read(work.log.output_dir, "clean_corpus")
+    if made_of.get("input_versions", versions) == versions:
+        return
+    cutter, bundles = _cut(work.settings, paths)
+    hashes = []
+    with Progress("comparing the input", sum(map(files.size, paths)), "B") as progress:
+        for part in itertools.chain.from_iterable(map(cutter.parts, bundles)):
+            hashes.append(hash_of(part))
+            progress.update_to(cutter.position())
+    if account.hash_of_all(hashes) != made_of["input_hash"]:
+        changed = zip(paths, versions, made_of["input_versions"], strict=True)
+        names = [path for path, now, then in changed if now != then]
+        raise UserError(
+            f"{', '.join(names[:5])} changed since --output_dir={work.log.output_dir} "
+            "was made of it. Choose another folder, or pass --overwrite to empty this "
+            "one"
+        )
+
+
+def _cut(
+    settings: CleanSettings, paths: Sequence[str]
+) -> tuple[reader.Reader, list[reader.Bundle]]:
+    """A reader that cuts the files into parts, and the files in bundles."""
+    slice_bytes = settings.shard_mib * MEBIBYTE
+    bundles = reader.bundles(paths, slice_bytes)
+    return reader.Reader(settings, slice_bytes), bundles
 
 
 def _run_phases(work: Work, executor: Executor, paths: Sequence[str]) -> dict[str, Any]:
     """Returns the values of the manifest."""
     settings = work.settings
-    slice_bytes = settings.shard_mib * MEBIBYTE
-    bundles = reader.bundles(paths, slice_bytes)
     clean = functools.partial(clean_part, work)
-    cutter = reader.Reader(settings, slice_bytes)
-    parts = tuple(executor.map_parts(cutter, bundles, clean))
+    parts = tuple(executor.map_parts(*_cut(settings, paths), clean))
     _check_not_empty(work, parts)
     phases = ["clean"]
     if settings.group_field:

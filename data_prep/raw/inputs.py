@@ -42,6 +42,16 @@ def extension(path: str) -> str:
     return os.path.splitext(stem)[1] if last in COMPRESSIONS else last
 
 
+def version(path: str) -> str:
+    """What changes whenever the file is written: the time of a local one."""
+    if not files.is_remote(path):
+        return str(os.stat(path).st_mtime_ns)
+    from fsspec.core import url_to_fs  # only remote paths pay for it
+
+    file_system, name = url_to_fs(path, use_listings_cache=False)
+    return str(file_system.checksum(name))
+
+
 @contextlib.contextmanager
 def open_stream(path: str) -> Iterator[tuple[BinaryIO, BinaryIO]]:
     """(decompressed stream, file whose position tells the progress)."""

@@ -92,10 +92,10 @@ def _build_shards(
 ) -> list[dict[str, Any]]:
     for split in (TRAIN, EVAL):
         files.makedirs(os.path.join(log.output_dir, split))
-    paths = [os.path.join(input_dir, entry["name"]) for entry in shards]
-    jobs = [
-        Job(settings, log, index, path, len(paths)) for index, path in enumerate(paths)
-    ]
+    jobs = []
+    for index, entry in enumerate(shards):
+        path = os.path.join(input_dir, entry["name"])
+        jobs.append(Job(settings, log, index, path, entry["sha256"], len(shards)))
     return executor.map("building records", build_shard, jobs)
 
 

@@ -57,6 +57,7 @@ class Job:
     log: resume.WorkLog
     index: int
     input_path: str
+    sha256: str
     num_shards: int
 
 
@@ -111,10 +112,10 @@ def _tokenizer(tokenizer_file: str, sha256: str) -> LineTokenizer:
     return LineTokenizer(files.read_text(tokenizer_file))
 
 
-def _batches(path: str) -> Iterator[list[Document]]:
+def _batches(path: str, sha256: str) -> Iterator[list[Document]]:
     batch: list[Document] = []
     characters = 0
-    for document in shards.read_shard(path):
+    for document in shards.read_shard(path, sha256):
         batch.append(document)
         characters += sum(map(len, document))
         if characters > _BATCH_CHARACTERS:
@@ -134,7 +135,7 @@ def build_shard(job: Job) -> dict[str, Any]:
     samples: list[dict[str, Any]] = []
     with contextlib.ExitStack() as stack:
         splits = {name: _SplitWriter(job, name, stack) for name in (TRAIN, EVAL)}
-        for documents in _batches(job.input_path):
+        for documents in _batches(job.input_path, job.sha256):
             lines = tokenize([line for document in documents for line in document])
             lengths = lines.lengths.tolist()
             start = 0

@@ -1,9 +1,11 @@
 """Clean documents as text: a line per line, a blank line between documents."""
 
+import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from common import files
+from common.cli import UserError
 from data_prep.raw.records import Document
 
 _GAP = re.compile("\n{3,}")
@@ -53,17 +55,24 @@ def without_documents(text: str, dropped: Iterable[int]) -> str:
     return "\n\n".join(kept) + "\n" if kept else ""
 
 
-def read_shard(
-    path: str, on_bytes: Callable[[int], None] = lambda n: None
-) -> Iterator[Document]:
-    """Documents of one clean shard; calls `on_bytes` with the bytes of each read."""
-    rest = b""
+def read_shard(path: str, sha256: str = "") -> Iterator[Document]:
+    """Documents of one clean shard.
+
+    Raises:
+      UserError: after the last one, if the file does not have the SHA-256.
+    """
+    rest, digest = b"", hashlib.sha256()
     with files.open_binary(path) as handle:
         while block := handle.read(max(_BLOCK_BYTES, len(rest))):
-            on_bytes(len(block))
+            digest.update(block)
             whole, separator, rest = (rest + block).rpartition(b"\n\n")
             if separator:
                 for document in whole.decode("utf-8").split("\n\n"):
                     yield document.split("\n")
     if rest:
         yield rest.decode("utf-8").removesuffix("\n").split("\n")
+    if sha256 and digest.hexdigest() != sha256:
+        raise UserError(
+            f"{path} has changed since clean_corpus wrote it: copy it again, or run "
+            "clean_corpus with --overwrite"
+        )

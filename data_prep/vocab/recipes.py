@@ -7,7 +7,6 @@ mecab      pieces of morphemes                                 KoELECTRA v3, KR-
 
 import dataclasses
 import functools
-import os
 from collections import Counter
 from typing import Any
 
@@ -84,6 +83,8 @@ class VocabSettings(Sample):
         """The fields that the vocabulary depends on."""
         fields = dataclasses.asdict(self)
         del fields["allow_split_syllables"]
+        if self.merge_vocab:
+            fields["merge_vocab_sha256"] = vocabulary.fingerprint(self.merge_vocab)
         return fields
 
     @property
@@ -166,11 +167,11 @@ def _count(
     workers: Workers,
 ) -> Counter[str]:
     """Counts the words of the shards; returns how much text that was."""
-    paths = [os.path.join(clean_dir, entry["name"]) for entry in entries]
     used: Counter[str] = Counter()
     total = sum(entry["bytes"] for entry in entries)
     with Progress("counting words", total, "B") as progress:
-        counted = workers.map(functools.partial(count_shard, sample), paths)
+        count = functools.partial(count_shard, sample, clean_dir)
+        counted = workers.map(count, entries)
         for entry, (words, shard_used) in zip(entries, counted, strict=True):
             counter.add(words)
             used.update(shard_used)

@@ -8,8 +8,10 @@ to become tokens, and their characters still count.
 
 import dataclasses
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from common.cli import flag
 from data_prep.stages import shards
@@ -57,11 +59,18 @@ def _draw_number(document: Document, seed: int) -> int:
     return int.from_bytes(digest, "little")
 
 
-def count_shard(sample: Sample, path: str) -> tuple[Counter[str], Counter[str]]:
-    """(count of each word, counts of documents, lines and characters)."""
+def count_shard(
+    sample: Sample, clean_dir: str, entry: dict[str, Any]
+) -> tuple[Counter[str], Counter[str]]:
+    """(count of each word, counts of documents, lines and characters) of one shard.
+
+    Args:
+      entry: the shard's, in the manifest of `clean_dir`.
+    """
+    path = os.path.join(clean_dir, entry["name"])
     words: Counter[str] = Counter()
     used: Counter[str] = Counter()
-    for document in draw(shards.read_shard(path), sample):
+    for document in draw(shards.read_shard(path, entry["sha256"]), sample):
         used["documents"] += 1
         used["lines"] += len(document)
         for line in document:

@@ -602,6 +602,18 @@ def test_changed_vocabulary_is_refused(small, refused, tmp_path):
     )
 
 
+def test_a_shard_that_was_edited_gives_no_records(small, run_stage, tmp_path):
+    clean = tmp_path / "clean"
+    shutil.copytree(small.clean, clean)
+    path = sorted(clean.glob("corpus-*.txt"))[-1]
+    path.write_bytes(path.read_bytes()[:-4] + "각\n".encode())
+    options = {"input_dir": clean, "vocab_dir": small.vocab, "num_workers": 1}
+    code, log = run_stage("build_tfrecords", output_dir=tmp_path / "out", **options)
+    assert code == 1
+    assert f"{path.name} has changed since clean_corpus wrote it" in log
+    assert not (tmp_path / "out" / "manifest.json").exists()
+
+
 def test_clean_folder_as_vocabulary_is_refused(small, refused):
     refused(
         "build_tfrecords",

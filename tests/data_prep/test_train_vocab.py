@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 
 import pytest
 
@@ -233,3 +234,31 @@ def _without_special_tokens(tmp_path: pathlib.Path) -> str:
     text = json.dumps({"stage": "clean_corpus", **described})
     (folder / "manifest.json").write_text(text)
     return str(folder)
+
+
+def test_another_vocabulary_to_merge_under_the_same_name_is_refused(
+    train, clean, run_stage, write, tmp_path
+):
+    def other(word: str) -> str:
+        tokens = [*vocabulary.SPECIAL_TOKENS, word]
+        return write("other.txt", "".join(token + "\n" for token in tokens))
+
+    options = {"recipe": "merge", "merge_vocab": other("다른말")}
+    train(**options)
+    train(**options)
+    other("새로운말")
+    options |= {"input_dir": clean, "vocab_size": 600, "output_dir": tmp_path / "vocab"}
+    code, log = run_stage("train_vocab", **options)
+    assert code == 1
+    assert "merge_vocab_sha256 was" in log
+
+
+def test_a_shard_that_was_edited_is_refused(clean, run_stage, tmp_path):
+    copied = tmp_path / "clean"
+    shutil.copytree(clean, copied)
+    path = copied / "corpus-00001.txt"
+    path.write_text(path.read_text().replace("영화", "연극"))
+    options = {"input_dir": copied, "vocab_size": 600, "num_workers": 1}
+    code, log = run_stage("train_vocab", output_dir=tmp_path / "vocab", **options)
+    assert code == 1
+    assert "corpus-00001.txt has changed since clean_corpus wrote it" in log

@@ -1,6 +1,7 @@
 """Raw files to clean shards: what is kept, what is dropped, and what a kill leaves."""
 
 import errno
+import gzip
 import os
 import re
 import signal
@@ -343,3 +344,26 @@ def test_a_part_of_which_nothing_is_left_has_no_shard(small, write, tmp_path):
     names = [path.name for path in (tmp_path / "clean").glob("corpus-*")]
     assert names == [entry["name"] for entry in values["files"]]
     assert list(verify.folder_problems(str(tmp_path / "clean"))) == []
+
+
+@pytest.mark.parametrize("extension", ["txt", "txt.gz"])
+def test_an_edit_of_the_input_that_keeps_its_size_is_noticed(
+    write, tmp_path, extension
+):
+    def written(text: str) -> str:
+        data = text.encode()
+        return write(f"a.{extension}", gzip.compress(data, 0) if "gz" in path else data)
+
+    path = f"a.{extension}"
+    text = "이 영화 정말 재미있게 봤습니다\n어제 본 드라마가 더 재미있었습니다\n"
+    paths = [written(text), write("b.txt", "다른 파일에도 한 줄이 있습니다\n")]
+    run(paths, tmp_path / "clean")
+    before = snapshot(tmp_path / "clean")
+    os.utime(written(text), (1e9, 1e9))  # copied, say
+    run(paths, tmp_path / "clean")
+    written(text.replace("영화", "연극"))
+    with pytest.raises(UserError, match=rf"a\.{extension} changed since --output_dir="):
+        run(paths, tmp_path / "clean")
+    assert snapshot(tmp_path / "clean") == before
+    run(paths, tmp_path / "clean", overwrite=True)
+    assert "연극" in documents(tmp_path / "clean")[0][0]

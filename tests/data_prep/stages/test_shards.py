@@ -1,8 +1,12 @@
 """The text of a shard, and what is cut out of it."""
 
+import hashlib
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.cli import UserError
 from data_prep.stages import shards
 
 LINES = st.text(st.characters(exclude_characters="\n", codec="utf-8"), min_size=1)
@@ -21,9 +25,11 @@ def test_text_round_trips(documents):
 def test_shards_are_read_as_written(tmp_path_factory, documents):
     path = tmp_path_factory.mktemp("shards") / "corpus.txt"
     path.write_text(shards.to_text(documents), encoding="utf-8", newline="")
-    reported: list[int] = []
-    assert list(shards.read_shard(str(path), reported.append)) == documents
-    assert sum(reported) == path.stat().st_size
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert list(shards.read_shard(str(path), sha256)) == documents
+    path.write_text(path.read_text() + "가", encoding="utf-8")
+    with pytest.raises(UserError, match="corpus.txt has changed since clean_corpus"):
+        list(shards.read_shard(str(path), sha256))
 
 
 @given(DOCUMENTS, st.data())

@@ -1,11 +1,13 @@
 """Words of a corpus, counted in bounded memory."""
 
+import os
 from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_prep.stages import manifest
 from data_prep.vocab import vocabulary, word_counts
 from data_prep.vocab.word_counts import NONE, SHARD, Sample, WordCounter
 
@@ -22,7 +24,9 @@ def counted(max_words: int, *shards: dict[str, int]) -> tuple[WordCounter, Count
 
 def test_a_shard_is_counted_between_spaces(write):
     path = write("corpus.txt", "가 나 가!\n나  다\n\n라\n")
-    words, used = word_counts.count_shard(Sample(), path)
+    folder, name = os.path.split(path)
+    entry = manifest.file_entry(folder, name)
+    words, used = word_counts.count_shard(Sample(), folder, entry)
     assert words == {"가": 1, "나": 2, "가!": 1, "다": 1, "라": 1}
     assert used == {"documents": 2, "lines": 3, "characters": 11}
 
