@@ -20,6 +20,7 @@ Predictions for rows without labels:
 """
 
 import dataclasses
+import functools
 import os
 import time
 
@@ -102,8 +103,6 @@ def run_finetuning(
 
     begun_with = pretrained.read(run.init_from, run.init_vocab, run.init_step)
     strategy = strategies.make_strategy(devices)
-    if strategies.is_chief(strategy):
-        _prepare_output_dir(run, custom)
     scored = protocol.score(
         protocol.Run(
             task=task,
@@ -116,7 +115,10 @@ def run_finetuning(
             random_init=run.random_init,
         ),
         seeds,
+        functools.partial(_prepare_output_dir, run, custom),
     )
+    if not strategies.is_chief(strategy):
+        return
     summary = results.summary(scored)
     if not summary.succeeded:
         raise UserError(f"every seed failed, the first with: {scored.seeds[0].error}")

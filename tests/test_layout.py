@@ -12,6 +12,7 @@ SCENARIOS = """
     data_prep/rules/test_published_recipes
     data_prep/test_stages
     electra_tf/finetune/test_guide
+    electra_tf/finetune/test_multiworker
     electra_tf/finetune/test_replicas
     electra_tf/pretrain/test_kills
     electra_tf/pretrain/test_multiworker

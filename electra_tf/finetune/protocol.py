@@ -6,6 +6,7 @@ resumes after a kill; and `model`, that of the best seed on dev.
 
 import dataclasses
 import functools
+import hashlib
 import json
 import math
 import os
@@ -71,13 +72,21 @@ def resolved(
     )
 
 
-def score(run: Run, seeds: Sequence[int]) -> Results:
+def score(
+    run: Run, seeds: Sequence[int], open_folder: Callable[[], None] = lambda: None
+) -> Results:
     """Fine-tunes once for each seed that results.json does not have yet.
 
     A seed whose network diverges counts as failed, and is tried again the next time.
+    Of several workers the first one alone reads and writes the folder; the others
+    return what they trained.
+
+    Args:
+      open_folder: prepares the folder, or refuses it.
 
     Raises:
-      UserError: the folder has results of another run, or the settings do not fit.
+      UserError: the folder has results of another run, the settings do not fit, or
+        another worker stopped.
     """
     _check(run)
     prepared = _prepared(run)
@@ -87,14 +96,26 @@ def score(run: Run, seeds: Sequence[int]) -> Results:
         for name, count in part.counts.items()
     }
     logging.info("%s: %s", run.task.name, json.dumps(counts))
-    whole = _described(run, counts)
-    before = results.seeds_before(run.output_dir, whole)
-    whole = dataclasses.replace(whole, seeds=before)
+    try:
+        return _score_seeds(run, prepared, seeds, _described(run, counts), open_folder)
+    except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+        raise UserError(
+            "another worker, or the TPU, went away: run the same command on all hosts "
+            f"to resume ({error.message.splitlines()[0]})"
+        ) from error
+
+
+def _score_seeds(
+    run: Run,
+    prepared: dict[str, Prepared],
+    seeds: Sequence[int],
+    whole: Results,
+    open_folder: Callable[[], None],
+) -> Results:
     is_chief = strategies.is_chief(run.strategy)
-    if is_chief:  # at once, so that after a kill the folder is known to be this run's
-        results.write(run.output_dir, whole)
+    whole, left = _begin(run, whole, seeds, open_folder)
     for seed in seeds:
-        if any(s.seed == seed and s.error is None for s in whole.seeds):
+        if seed not in left:
             logging.info("seed %d is already in %s", seed, run.output_dir)
             continue
         scored, weights, model = _score_seed(run, prepared, seed)
@@ -106,6 +127,44 @@ def score(run: Run, seeds: Sequence[int]) -> Results:
         if is_chief:
             results.write(run.output_dir, whole)
     return whole
+
+
+def _begin(
+    run: Run, whole: Results, seeds: Sequence[int], open_folder: Callable[[], None]
+) -> tuple[Results, list[int]]:
+    """The results so far, and the seeds that are left: those of the first worker.
+
+    Every worker gets here before the first one changes the folder.
+
+    Raises:
+      UserError: the first worker refuses the folder, or the workers are not alike.
+    """
+    alike = [whole.data_sha256, run.pretrained.sha256, whole.config, list(seeds)]
+    digest = hashlib.sha256(json.dumps(alike, sort_keys=True).encode()).hexdigest()
+    if len(set(strategies.over_workers(run.strategy, int(digest[:15], 16)))) > 1:
+        raise UserError(
+            "the workers do not have the same rows, weights, settings and seeds: start "
+            "all of them with the same command, on copies of the same files"
+        )
+    refusal = None
+    if strategies.is_chief(run.strategy):
+        try:
+            open_folder()
+            before = results.seeds_before(run.output_dir, whole)
+            whole = dataclasses.replace(whole, seeds=before)
+            # At once, so that after a kill the folder is known to be this run's.
+            results.write(run.output_dir, whole)
+        except UserError as error:
+            refusal = error
+    done = {seed.seed for seed in whole.seeds if seed.error is None}
+    answers = [int(refusal is not None), *(int(seed in done) for seed in seeds)]
+    # The first replica is the first worker's.
+    is_refused, *is_done = (
+        strategies.over_workers(run.strategy, answer)[0] for answer in answers
+    )
+    if is_refused:
+        raise refusal or UserError("the first worker stopped: its log says why")
+    return whole, [s for s, known in zip(seeds, is_done, strict=True) if not known]
 
 
 def _check(run: Run) -> None:

@@ -1,6 +1,7 @@
 """Starts Python commands of this checkout, awaits lines of their logs, kills them."""
 
 import contextlib
+import json
 import multiprocessing
 import multiprocessing.connection
 import multiprocessing.forkserver
@@ -8,6 +9,7 @@ import os
 import pathlib
 import runpy
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -145,6 +147,24 @@ def run(*argv: Any, timeout: float = TIMEOUT, **options: Any) -> Ended:
     """Python with these arguments, to its end; options as in `running`."""
     with running(*argv, **options) as process:
         return process.wait(timeout)
+
+
+@contextlib.contextmanager
+def cluster(commands: list[list[str]]) -> Iterator[list[Process]]:
+    """Python with each of these arguments, as the workers of one cluster."""
+    sockets = [socket.create_server(("localhost", 0)) for _ in commands]
+    workers = [f"localhost:{each.getsockname()[1]}" for each in sockets]
+    for each in sockets:
+        each.close()
+    with contextlib.ExitStack() as stack:
+        started = []
+        for index, command in enumerate(commands):
+            task = {"type": "worker", "index": index}
+            config = {"cluster": {"worker": workers}, "task": task}
+            env = environment(TF_CONFIG=json.dumps(config))
+            process = running(*command, env=env, warm=True)
+            started.append(stack.enter_context(process))
+        yield started
 
 
 def check(*argv: Any, **options: Any) -> Ended:

@@ -4,7 +4,6 @@ import contextlib
 import json
 import pathlib
 import signal
-import socket
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -20,31 +19,15 @@ SETTINGS = run_folders.SMALL | {
 }
 
 
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
 @contextlib.contextmanager
 def running(folder: pathlib.Path) -> Iterator[list[Process]]:
     """Both workers."""
-    workers = [f"localhost:{port}" for port in free_ports(2)]
     (folder / "empty.toml").write_text("")
     command = ["-m", "electra_tf.run_pretraining"]
     command += ["--strategy=auto", f"--hparams={json.dumps(SETTINGS)}"]
     command += [f"--config={folder}/empty.toml", f"--data_dir={folder}/data"]
     command += [f"--model_dir={folder}/model"]
-    with contextlib.ExitStack() as stack:
-        started = []
-        for index in range(2):
-            task = {"type": "worker", "index": index}
-            cluster = {"cluster": {"worker": workers}, "task": task}
-            env = processes.environment(TF_CONFIG=json.dumps(cluster))
-            process = processes.running(*command, env=env, warm=True)
-            started.append(stack.enter_context(process))
+    with processes.cluster([command, command]) as started:
         yield started
 
 
