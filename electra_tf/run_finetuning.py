@@ -20,7 +20,6 @@ Predictions for rows without labels:
 """
 
 import dataclasses
-import functools
 import os
 import time
 
@@ -28,7 +27,6 @@ from absl import logging
 
 from common import cli, files
 from common.cli import UserError, flag
-from data_prep.stages import manifest
 from electra_tf.devices.flags import Devices
 from electra_tf.finetune import results
 from electra_tf.finetune.data import readers, splits, tasks
@@ -70,7 +68,10 @@ class Run(InitialWeights):
     )
     model_name: str = flag("", "Name in tables, else the last part of --init_from.")
     seeds: tuple[str, ...] = flag(("0", "1", "2", "3", "4"), "Seeds, each a score.")
-    overwrite: bool = flag(False, "Remove what --output_dir holds.")
+    overwrite: bool = flag(
+        False,
+        "Replace an earlier result in --output_dir, once the new one is complete.",
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,9 +114,9 @@ def run_finetuning(
             output_dir=run.output_dir,
             model_name=run.model_name or os.path.basename(begun_with.path.rstrip("/")),
             random_init=run.random_init,
+            overwrite=run.overwrite,
         ),
         seeds,
-        functools.partial(_prepare_output_dir, run, custom),
     )
     if not strategies.is_chief(strategy):
         return
@@ -152,15 +153,6 @@ def _refuse_unused(
         raise UserError(
             f"{', '.join(refused)} {verb} not used with {used_with}: leave {what} out"
         )
-
-
-def _prepare_output_dir(run: Run, custom: CustomTask) -> None:
-    """Refuses a folder with other files; one with results may be resumed."""
-    inputs = [*run.init_from, run.data_dir]
-    inputs += [custom.train_file, custom.dev_file, custom.test_file]
-    has_results = files.exists(os.path.join(run.output_dir, results.RESULTS_FILE))
-    if run.overwrite or not has_results:
-        manifest.prepare_output_dir(run.output_dir, run.overwrite, filter(None, inputs))
 
 
 def predict(

@@ -9,6 +9,13 @@ from electra_tf.config import PretrainingConfig, TransformerConfig
 from electra_tf.weights.parameter_names import DISCRIMINATOR, GENERATOR, MASKED_LM
 
 TOKENIZER_CONFIG_FILE = "tokenizer_config.json"
+_SPECIAL_TOKENS_FILE = "special_tokens_map.json"
+TOKENIZER_FILES = (
+    vocabulary.VOCAB_FILE,
+    vocabulary.TOKENIZER_FILE,
+    TOKENIZER_CONFIG_FILE,
+    _SPECIAL_TOKENS_FILE,
+)
 ARCHITECTURES = {
     DISCRIMINATOR: "ElectraForPreTraining",
     GENERATOR: "ElectraForMaskedLM",
@@ -77,5 +84,5 @@ def tokenizer_files(
         vocabulary.VOCAB_FILE: source.vocab_text,
         vocabulary.TOKENIZER_FILE: json.dumps(tokenizer, ensure_ascii=False, indent=2),
         TOKENIZER_CONFIG_FILE: json.dumps(settings, indent=2) + "\n",
-        "special_tokens_map.json": json.dumps(special, indent=2) + "\n",
+        _SPECIAL_TOKENS_FILE: json.dumps(special, indent=2) + "\n",
     }

@@ -19,6 +19,7 @@ from electra_tf.weights.parameter_names import (
 )
 
 WEIGHTS_FILE, BIN_FILE = "model.safetensors", "pytorch_model.bin"
+CONFIG_FILE = "config.json"
 
 
 def write_folders(
@@ -56,7 +57,7 @@ def write(
     files.makedirs(folder)
     with files.atomic_writer(os.path.join(folder, WEIGHTS_FILE)) as handle:
         handle.write(save(state, metadata={"format": "pt"}))
-    files.write_json(os.path.join(folder, "config.json"), settings)
+    files.write_json(os.path.join(folder, CONFIG_FILE), settings)
     for name, text in tokenizer.items():
         files.write_text(os.path.join(folder, name), text)
 

@@ -13,7 +13,7 @@ import numpy as np
 from common import files
 from common.cli import UserError
 from data_prep.vocab import tokenizer_source
-from electra_tf.export import hf_folder
+from electra_tf.export import hf_config, hf_folder
 from electra_tf.export.hf_config import encoder_config, tokenizer_files
 from electra_tf.finetune.kinds.base import Kind
 from electra_tf.finetune.kinds.table import KINDS
@@ -21,6 +21,12 @@ from electra_tf.finetune.networks import FinetuningModel
 from electra_tf.weights.parameter_names import DISCRIMINATOR, parameter, pytorch_name
 
 TASK_FILE = "finetuning.json"
+FILES = (
+    hf_folder.WEIGHTS_FILE,
+    hf_folder.CONFIG_FILE,
+    *hf_config.TOKENIZER_FILES,
+    TASK_FILE,
+)
 
 # The settings that a fine-tuned model keeps.
 READING_SETTINGS = (

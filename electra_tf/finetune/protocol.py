@@ -6,10 +6,8 @@ resumes after a kill; and `model`, that of the best seed on dev.
 
 import dataclasses
 import functools
-import hashlib
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 
@@ -19,7 +17,7 @@ from absl import logging
 
 from common.cli import UserError
 from electra_tf.devices import strategies
-from electra_tf.finetune import model_folder, pretrained, results
+from electra_tf.finetune import model_folder, pretrained
 from electra_tf.finetune.batches import Batches, bucket_lengths
 from electra_tf.finetune.data.dataset import Dataset
 from electra_tf.finetune.data.tasks import Task
@@ -29,10 +27,9 @@ from electra_tf.finetune.model_folder import TaskDescription
 from electra_tf.finetune.networks import FinetuningModel
 from electra_tf.finetune.pretrained import Pretrained
 from electra_tf.finetune.results import Epoch, Results, Scores, Seed
+from electra_tf.finetune.results_folder import ResultsFolder
 from electra_tf.finetune.settings import Settings
 from electra_tf.finetune.training import DivergedError, Finetuner
-
-MODEL_FOLDER = "model"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +40,7 @@ class Run:
       model_name: for tables.
       random_init: start from random weights; `pretrained` only gives the sizes and the
         tokenizer.
+      overwrite: replace an earlier result when the new one is complete.
     """
 
     task: Task
@@ -53,6 +51,7 @@ class Run:
     output_dir: str
     model_name: str
     random_init: bool = False
+    overwrite: bool = False
 
     @property
     def reading(self) -> Reading:
@@ -72,21 +71,15 @@ def resolved(
     )
 
 
-def score(
-    run: Run, seeds: Sequence[int], open_folder: Callable[[], None] = lambda: None
-) -> Results:
+def score(run: Run, seeds: Sequence[int]) -> Results:
     """Fine-tunes once for each seed that results.json does not have yet.
 
     A seed whose network diverges counts as failed, and is tried again the next time.
-    Of several workers the first one alone reads and writes the folder; the others
-    return what they trained.
-
-    Args:
-      open_folder: prepares the folder, or refuses it.
+    Of several workers the first one returns all results, the others what they trained.
 
     Raises:
-      UserError: the folder has results of another run, the settings do not fit, or
-        another worker stopped.
+      UserError: the folder has files of others or results of another run, the settings
+        do not fit, or another worker stopped.
     """
     _check(run)
     prepared = _prepared(run)
@@ -97,7 +90,7 @@ def score(
     }
     logging.info("%s: %s", run.task.name, json.dumps(counts))
     try:
-        return _score_seeds(run, prepared, seeds, _described(run, counts), open_folder)
+        return _score_seeds(run, prepared, seeds, _described(run, counts))
     except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
         raise UserError(
             "another worker, or the TPU, went away: run the same command on all hosts "
@@ -106,65 +99,26 @@ def score(
 
 
 def _score_seeds(
-    run: Run,
-    prepared: dict[str, Prepared],
-    seeds: Sequence[int],
-    whole: Results,
-    open_folder: Callable[[], None],
+    run: Run, prepared: dict[str, Prepared], seeds: Sequence[int], whole: Results
 ) -> Results:
-    is_chief = strategies.is_chief(run.strategy)
-    whole, left = _begin(run, whole, seeds, open_folder)
+    folder = ResultsFolder(run.output_dir, run.overwrite, run.strategy)
+    before, left = folder.begin(whole, seeds)
+    whole = dataclasses.replace(whole, seeds=before)
     for seed in seeds:
         if seed not in left:
             logging.info("seed %d is already in %s", seed, run.output_dir)
             continue
         scored, weights, model = _score_seed(run, prepared, seed)
-        if is_chief and weights and _is_best(scored, whole):
-            _write_model(run, model, weights)
+        if weights and _is_best(scored, whole):
+            tokenizer = run.pretrained.tokenizer
+            folder.write_model(model, weights, _task_description(run), tokenizer)
         others = [s for s in whole.seeds if s.seed != seed]
         ordered = sorted([*others, scored], key=lambda s: s.seed)
         whole = dataclasses.replace(whole, seeds=ordered)
-        if is_chief:
-            results.write(run.output_dir, whole)
+        folder.write(whole)
+    if any(seed.error is None for seed in whole.seeds):
+        folder.finish()
     return whole
-
-
-def _begin(
-    run: Run, whole: Results, seeds: Sequence[int], open_folder: Callable[[], None]
-) -> tuple[Results, list[int]]:
-    """The results so far, and the seeds that are left: those of the first worker.
-
-    Every worker gets here before the first one changes the folder.
-
-    Raises:
-      UserError: the first worker refuses the folder, or the workers are not alike.
-    """
-    alike = [whole.data_sha256, run.pretrained.sha256, whole.config, list(seeds)]
-    digest = hashlib.sha256(json.dumps(alike, sort_keys=True).encode()).hexdigest()
-    if len(set(strategies.over_workers(run.strategy, int(digest[:15], 16)))) > 1:
-        raise UserError(
-            "the workers do not have the same rows, weights, settings and seeds: start "
-            "all of them with the same command, on copies of the same files"
-        )
-    refusal = None
-    if strategies.is_chief(run.strategy):
-        try:
-            open_folder()
-            before = results.seeds_before(run.output_dir, whole)
-            whole = dataclasses.replace(whole, seeds=before)
-            # At once, so that after a kill the folder is known to be this run's.
-            results.write(run.output_dir, whole)
-        except UserError as error:
-            refusal = error
-    done = {seed.seed for seed in whole.seeds if seed.error is None}
-    answers = [int(refusal is not None), *(int(seed in done) for seed in seeds)]
-    # The first replica is the first worker's.
-    is_refused, *is_done = (
-        strategies.over_workers(run.strategy, answer)[0] for answer in answers
-    )
-    if is_refused:
-        raise refusal or UserError("the first worker stopped: its log says why")
-    return whole, [s for s, known in zip(seeds, is_done, strict=True) if not known]
 
 
 def _check(run: Run) -> None:
@@ -215,18 +169,14 @@ def _prepared(run: Run) -> dict[str, Prepared]:
     return prepared
 
 
-def _write_model(
-    run: Run, model: FinetuningModel, weights: dict[str, np.ndarray]
-) -> None:
-    described = TaskDescription(
+def _task_description(run: Run) -> TaskDescription:
+    return TaskDescription(
         run.task.name,
         run.dataset.kind,
         run.dataset.labels,
         has_pairs=run.dataset.train[0].text_pair is not None,
         reading={n: getattr(run.settings, n) for n in model_folder.READING_SETTINGS},
     )
-    path = os.path.join(run.output_dir, MODEL_FOLDER)
-    model_folder.write(path, model, weights, described, run.pretrained.tokenizer)
 
 
 def _described(run: Run, counts: dict[str, int]) -> Results:

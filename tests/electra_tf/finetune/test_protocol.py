@@ -7,106 +7,20 @@ themselves do is in test_training.py.
 import dataclasses
 import math
 import os
-import pathlib
 
 import numpy as np
 import pytest
 from helpers import small
+from helpers.known_networks import KERNEL, on_disk, run, saved_mark
 from helpers.own_task import custom
 
 from common.cli import UserError
-from electra_tf.finetune import model_folder, protocol, results
+from electra_tf.finetune import model_folder, protocol, results, results_folder
 from electra_tf.finetune.data.dataset import Dataset
 from electra_tf.finetune.kinds import table as kinds
 from electra_tf.finetune.kinds.rows import Answer, Row
-from electra_tf.finetune.protocol import Run
-from electra_tf.finetune.training import DivergedError
 
 pytestmark = pytest.mark.usefixtures("plain")
-KERNEL = "classifier/out_proj/kernel"
-
-
-class Network:
-    """A Finetuner whose weights say after how many epochs they are."""
-
-    def __init__(self, seed: int, accuracies: list[float], calls: list):
-        self.seed, self._accuracies, self._calls = seed, accuracies, calls
-        self.model = small.model(kinds.CLASSIFICATION)
-        self._epochs = 0
-
-    def train_epoch(self, batches, epoch: int) -> float:
-        if self._accuracies[epoch] is None:
-            raise DivergedError("the loss is not finite")
-        self._calls.append((self.seed, "train", epoch + 1))
-        self._epochs = epoch + 1
-        return 1.0 / self._epochs
-
-    def weights(self) -> dict[str, np.ndarray]:
-        mark = np.full([16, 2], 10.0 * self.seed + self._epochs, np.float32)
-        return small.values(self.model) | {KERNEL: mark}
-
-    def assign(self, weights: dict[str, np.ndarray]) -> None:
-        self._epochs = round(weights[KERNEL][0, 0] - 10 * self.seed)
-
-    def predict(self, batches) -> list[np.ndarray]:
-        """As many of the rows are right as the epoch's accuracy says."""
-        name = {10: "dev", 20: "test"}[batches.num_rows]
-        self._calls.append((self.seed, name, self._epochs))
-        wanted = round(self._accuracies[self._epochs - 1] * batches.num_rows)
-        said = [i % 2 if n < wanted else 1 - i % 2 for n, i in enumerate(range(99))]
-        return [np.eye(2)[said[row]] for row in range(batches.num_rows)]
-
-
-def rows(number: int) -> list[Row]:
-    return [Row(str(i), "서울", label=("없음", "혐오")[i % 2]) for i in range(number)]
-
-
-def run(output_dir: pathlib.Path, **changes) -> Run:
-    labels = small.LABELS[kinds.CLASSIFICATION]
-    data = Dataset(
-        *(kinds.CLASSIFICATION, labels, rows(30), rows(10), rows(20)),
-        *("file", "ab" * 32, {"train_empty_text": 2}),
-    )
-    whole = Run(
-        task=custom(kinds.CLASSIFICATION, "train.tsv"),
-        dataset=data,
-        pretrained=small.pretrained(),
-        settings=small.settings(),
-        strategy=None,
-        output_dir=str(output_dir / "out"),
-        model_name="small",
-    )
-    return dataclasses.replace(whole, **changes)
-
-
-@pytest.fixture
-def networks(monkeypatch, cpu):
-    """Runs some seeds with accuracies by epoch; returns (results, what was asked)."""
-
-    def score(wanted: Run, **accuracies: list[float]):
-        calls: list = []
-        by_seed = {int(name[1:]): values for name, values in accuracies.items()}
-        monkeypatch.setattr(
-            protocol,
-            "make_finetuner",
-            lambda run, steps, seed: Network(seed, by_seed[seed], calls),
-        )
-        wanted = dataclasses.replace(wanted, strategy=cpu)
-        return protocol.score(wanted, sorted(by_seed)), calls
-
-    return score
-
-
-def saved_mark(output_dir: str) -> int:
-    """10 times the seed, and the epoch, of the model that was saved."""
-    from safetensors.numpy import load_file
-
-    path = os.path.join(output_dir, protocol.MODEL_FOLDER, "model.safetensors")
-    return int(load_file(path)["classifier.out_proj.weight"][0, 0])
-
-
-def on_disk(wanted: Run) -> results.Results:
-    return results.read(os.path.join(wanted.output_dir, results.RESULTS_FILE))
 
 
 def test_the_best_epoch_on_dev_is_tested_and_nothing_else(networks, tmp_path):
@@ -134,7 +48,9 @@ def test_the_best_seeds_model_is_kept_and_of_equals_the_first(networks, tmp_path
     wanted = run(tmp_path)
     networks(wanted, s0=[0.5] * 3, s1=[0.2, 0.4, 0.9], s2=[0.9] * 3, s3=[0.8] * 3)
     assert saved_mark(wanted.output_dir) == 13
-    said = model_folder.read(os.path.join(wanted.output_dir, protocol.MODEL_FOLDER))
+    said = model_folder.read(
+        os.path.join(wanted.output_dir, results_folder.MODEL_FOLDER)
+    )
     assert said.labels == small.LABELS[kinds.CLASSIFICATION]
 
 

@@ -1,0 +1,182 @@
+"""The folder of a fine-tuning: results.json, which grows seed by seed, and the model.
+
+Of several workers the first one alone reads and writes it. With --overwrite the new
+result grows in `_progress`, and replaces the old one when all of its seeds are there.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from common import files
+from common.cli import UserError
+from data_prep.vocab.tokenizer_source import TokenizerFiles
+from electra_tf.devices import strategies
+from electra_tf.finetune import model_folder, results
+from electra_tf.finetune.model_folder import TaskDescription
+from electra_tf.finetune.networks import FinetuningModel
+from electra_tf.finetune.results import Results, Seed
+
+MODEL_FOLDER = "model"
+_PROGRESS = "_progress"
+_COMPLETE = "complete.json"  # in _progress: all of its files may replace the old ones
+_RESULT = (
+    *(f"{MODEL_FOLDER}/{name}" for name in model_folder.FILES),
+    results.RESULTS_FILE,  # last: a half-replaced folder has none
+)
+_OWN = {
+    *_RESULT,
+    *(f"{_PROGRESS}/{name}" for name in (*_RESULT, _COMPLETE)),
+}
+# The end of the name of a file that is being written; see `files`.
+_TEMPORARY = re.compile(r"\.\d+-[0-9a-f]{8}\.tmp$")
+_MOST_NAMED = 5
+
+
+class ResultsFolder:
+    """A folder that a fine-tuning writes, as each of its workers sees it."""
+
+    def __init__(self, path: str, overwrite: bool, strategy: tf.distribute.Strategy):
+        self._path, self._overwrite, self._strategy = path, overwrite, strategy
+        self._is_chief = strategies.is_chief(strategy)
+        self._work_dir = path
+
+    def begin(self, run: Results, seeds: Sequence[int]) -> tuple[list[Seed], list[int]]:
+        """The seeds that are there, for the first worker, and those that are left.
+
+        Args:
+          run: without seeds.
+
+        Raises:
+          UserError: the folder holds files of others, or results of another run; or
+            the workers are not alike.
+        """
+        self._check_alike(run, seeds)
+        refusal, before = None, []
+        if self._is_chief:
+            try:
+                before = self._open(run)
+            except UserError as error:
+                refusal = error
+        done = {seed.seed for seed in before if seed.error is None}
+        answers = [int(refusal is not None), *(int(seed in done) for seed in seeds)]
+        # The first replica is the first worker's.
+        is_refused, *is_done = (
+            strategies.over_workers(self._strategy, answer)[0] for answer in answers
+        )
+        if is_refused:
+            raise refusal or UserError("the first worker stopped: its log says why")
+        left = [s for s, known in zip(seeds, is_done, strict=True) if not known]
+        return before, left
+
+    def write(self, whole: Results) -> None:
+        if self._is_chief:
+            results.write(self._work_dir, whole)
+
+    def write_model(
+        self,
+        model: FinetuningModel,
+        weights: dict[str, np.ndarray],
+        described: TaskDescription,
+        tokenizer: TokenizerFiles,
+    ) -> None:
+        if self._is_chief:
+            path = os.path.join(self._work_dir, MODEL_FOLDER)
+            model_folder.write(path, model, weights, described, tokenizer)
+
+    def finish(self) -> None:
+        """Puts the new result in the place of the old one, if there is one."""
+        if self._is_chief and self._work_dir != self._path:
+            files.write_json(os.path.join(self._work_dir, _COMPLETE), {})
+            self._replace()
+
+    def _check_alike(self, run: Results, seeds: Sequence[int]) -> None:
+        same = [run.data_sha256, run.init, run.config, list(seeds)]
+        same.append(run.checkpoint and run.checkpoint["sha256"])
+        digest = hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()
+        numbers = strategies.over_workers(self._strategy, int(digest[:15], 16))
+        if len(set(numbers)) > 1:
+            raise UserError(
+                "the workers do not have the same rows, weights, settings and seeds: "
+                "start all of them with the same command, on copies of the same files"
+            )
+
+    def _open(self, run: Results) -> list[Seed]:
+        """Refuses foreign files, finds where to work; returns what is there."""
+        self._check_own()
+        if files.exists(self._in_progress(_COMPLETE)):
+            self._replace()  # which was interrupted: this result is the new one
+            self._overwrite = False
+        has_result = files.exists(os.path.join(self._path, results.RESULTS_FILE))
+        if self._overwrite and has_result:
+            self._work_dir = self._in_progress()
+        try:
+            before = results.seeds_before(self._work_dir, run)
+        except UserError:
+            if self._work_dir == self._path:
+                raise
+            before = []  # an earlier --overwrite of another run, which never ended
+        if self._work_dir != self._path:
+            logging.info(
+                "%s keeps its result until the new one is complete in %s",
+                *(self._path, self._work_dir),
+            )
+        # At once, so that after a kill the folder is known to be this run's.
+        results.write(self._work_dir, dataclasses.replace(run, seeds=before))
+        return before
+
+    def _in_progress(self, *names: str) -> str:
+        return os.path.join(self._path, _PROGRESS, *names)
+
+    def _check_own(self) -> None:
+        path = self._path
+        if files.exists(path) and not files.isdir(path):
+            raise UserError(f"--output_dir={path} is a file, a folder is needed")
+        names = _walk(path)
+        foreign = [name for name in names if _TEMPORARY.sub("", name) not in _OWN]
+        if foreign:
+            more = len(foreign) - _MOST_NAMED
+            raise UserError(
+                f"--output_dir={path} contains files that run_finetuning did not "
+                f"write: {', '.join(map(repr, foreign[:_MOST_NAMED]))}"
+                + f" and {more} more" * (more > 0)
+                + ". They are never removed: move them, or choose another folder"
+            )
+
+    def _replace(self) -> None:
+        """Moves the new files to their places; once more, if it was interrupted."""
+        new = [name for name in _RESULT if files.exists(self._in_progress(name))]
+        if results.RESULTS_FILE in new:
+            _remove(os.path.join(self._path, results.RESULTS_FILE))
+        for name in new:
+            target = os.path.join(self._path, name)
+            files.makedirs(os.path.dirname(target))
+            files.rename(self._in_progress(name), target)
+        _remove(self._in_progress(_COMPLETE))
+        if not files.is_remote(self._path):
+            for folder in (MODEL_FOLDER, ""):
+                with contextlib.suppress(OSError):  # not empty: files of others
+                    os.rmdir(self._in_progress(folder))
+
+
+def _walk(path: str) -> list[str]:
+    """Names of all files below a folder, relative to it."""
+    names = []
+    for name in files.listdir(path):
+        inner = os.path.join(path, name)
+        below = [f"{name}/{file}" for file in _walk(inner)]
+        names += below if files.isdir(inner) else [name]
+    return names
+
+
+def _remove(path: str) -> None:
+    if files.exists(path):
+        files.remove(path)
