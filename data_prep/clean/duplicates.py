@@ -22,6 +22,7 @@ REASONS = {"near": "near_duplicate", "exact": "duplicate"}
 
 _NUM_PERMUTATIONS = 128
 _SHINGLE = 5
+_SHINGLES = 1 << 16  # of a document, in memory at a time
 _SPACE = re.compile(r"\s+")
 _SAMPLE_CHARACTERS = 200
 
@@ -58,9 +59,11 @@ def near_keys(
     keys = np.empty((len(documents), num_bands), np.uint64)
     for index, document in enumerate(documents):
         text = _SPACE.sub("", document)
-        shingles = {text[i : i + _SHINGLE] for i in range(len(text) - _SHINGLE + 1)}
         minhash = rensa.RMinHash(num_perm=_NUM_PERMUTATIONS, seed=0)
-        minhash.update(sorted(shingles or {text}))
+        last = max(len(text) - _SHINGLE, 0)
+        for begin in range(0, last + 1, _SHINGLES):
+            places = range(begin, min(begin + _SHINGLES, last + 1))
+            minhash.update(list({text[i : i + _SHINGLE] for i in places}))
         signature = np.array(minhash.digest(), "<u4")[: num_bands * rows]
         for band, values in enumerate(signature.reshape(num_bands, rows)):
             data = bytes([band]) + values.tobytes()

@@ -7,6 +7,7 @@ passed to that part through files. `move` and `join` run on workers, a block eac
 import functools
 import itertools
 import json
+import math
 import operator
 from collections.abc import Iterator
 from typing import Any
@@ -43,9 +44,11 @@ def sort_key(value: Any) -> tuple:
     if value is None:
         return (0, 0.0, "")
     try:
-        return (1, float(value), "")
+        number = float(value)
     except (TypeError, ValueError):
-        return (2, 0.0, str(value))
+        number = math.nan
+    # Nothing can be ordered by what is not a number.
+    return (2, 0.0, str(value)) if math.isnan(number) else (1, number, "")
 
 
 def move(keys: KeyFiles, block: int) -> None:

@@ -67,7 +67,7 @@ def from_rows(
     """The records of a format with named fields.
 
     Raises:
-      UserError: a row lacks one of the settings' fields.
+      UserError: a row lacks one of the settings' fields, or its text is none.
     """
     numbers, fields = rows
 
@@ -82,7 +82,14 @@ def from_rows(
             f"{', '.join(fields[index])}. Pass one of these as --{flag}"
         )
 
-    documents = list(map(_lines, column("text_field")))
+    texts = column("text_field")
+    for number, text in zip(numbers, texts, strict=True):
+        if isinstance(text, (list, dict)):
+            raise UserError(
+                f"{piece.path}: line {number}: {settings.text_field!r} is a JSON "
+                f"{type(text).__name__}, text is needed: {str(text)[:80]}"
+            )
+    documents = list(map(_lines, texts))
     groups, sort_values = column("group_field"), column("sort_field")
     return Records(documents, numbers, groups, sort_values, counts)
 

@@ -20,6 +20,16 @@ def cut(source: Source, settings: ReadSettings) -> Iterator[Slice]:
                 raise UserError(
                     f"{piece.path}: line 1, the header, is not UTF-8: {error}"
                 ) from error
+            for name in (
+                settings.text_field,
+                settings.group_field,
+                settings.sort_field,
+            ):
+                if columns.count(name) > 1:
+                    raise UserError(
+                        f"{piece.path}: {columns.count(name)} columns are named "
+                        f"{name!r}: rename all but one"
+                    )
             begin = piece.first_byte + len(header) + 1
             piece = Slice(piece.path, data, 2, begin)
         yield dataclasses.replace(piece, layout=columns)

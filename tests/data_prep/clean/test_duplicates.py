@@ -1,6 +1,7 @@
 """Keys of texts, and of documents that are nearly equal."""
 
 import collections
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -40,3 +41,16 @@ def test_similar_documents_share_a_key_and_others_do_not():
     assert not found[3] & found[5]
     again, _ = duplicates.near_keys(texts, 0.8)
     assert keys.tolist() == again.tolist()
+
+
+def test_a_long_document_takes_little_memory_and_keeps_its_keys(monkeypatch):
+    rng = np.random.default_rng(0)
+    text = "".join(map(chr, rng.integers(0xAC00, 0xD7A3, 400_000)))
+    tracemalloc.start()
+    keys, _ = duplicates.near_keys([text], 0.8)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 16 << 20
+    monkeypatch.setattr(duplicates, "_SHINGLES", 1 << 30)
+    at_once, _ = duplicates.near_keys([text], 0.8)
+    assert keys.tolist() == at_once.tolist()

@@ -59,6 +59,10 @@ def joined(folder, parts, is_sorted) -> list[list[str]]:
 
 
 def test_sort_values_of_any_kind_have_an_order():
-    values = ["2020.01.02", "b", 10, "9", None, 2.5, "2020.01.01"]
-    ordered = sorted(values, key=groups.sort_key)
-    assert ordered == [None, 2.5, "9", 10, "2020.01.01", "2020.01.02", "b"]
+    values = ["2020.01.02", "nan", "b", 10, "9", None, 2.5, "2020.01.01"]
+    for first in values:
+        ordered = sorted([first, *values], key=groups.sort_key)
+        assert list(dict.fromkeys(ordered)) == [
+            *(None, 2.5, "9", 10),
+            *("2020.01.01", "2020.01.02", "b", "nan"),
+        ]

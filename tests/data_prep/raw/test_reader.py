@@ -131,6 +131,8 @@ def test_invalid_bytes_are_replaced_and_counted_if_asked(write):
             "id\tt\n1\t가\n2\t나\t다\n",
             "line 3 has 3 columns, the header has 2",
         ),
+        ("a.tsv", "t\tt\n가\t나\n", "2 columns are named 't': rename all but one"),
+        ("a.jsonl", '{"t": "가"}\n{"t": ["나"]}\n', "line 2: 't' is a JSON list, text"),
     ],
 )
 def test_malformed_records_are_errors(write, name, text, message):
