@@ -9,7 +9,14 @@ from absl import logging
 
 from common.cli import UserError
 from electra_tf import hparams
-from electra_tf.hparams import DROPOUT, NOT_NEGATIVE, POSITIVE, SHARE, hparam
+from electra_tf.hparams import (
+    DROPOUT,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SHARE,
+    TEMPERATURE,
+    hparam,
+)
 
 # Declares what the original does not have.
 added = functools.partial(hparam, original=False)
@@ -43,7 +50,7 @@ _REPLACED_BY = {
 class TransformerConfig:
     """One encoder. Names and defaults are those of the original's BertConfig."""
 
-    vocab_size: int = hparam(MISSING, "Tokens of the vocabulary.")
+    vocab_size: int = hparam(MISSING, "Tokens of the vocabulary.", NOT_NEGATIVE)
     hidden_size: int = hparam(MISSING, "Width of the hidden states.", POSITIVE)
     num_hidden_layers: int = hparam(MISSING, "Layers.", POSITIVE)
     num_attention_heads: int = hparam(
@@ -62,7 +69,7 @@ class TransformerConfig:
     )
     type_vocab_size: int = hparam(2, "Kinds of segments.", POSITIVE)
     initializer_range: float = hparam(
-        0.02, "Standard deviation of the initial weights."
+        0.02, "Standard deviation of the initial weights.", POSITIVE
     )
 
     def __post_init__(self) -> None:
@@ -85,15 +92,17 @@ class PretrainingConfig:
     electric_objective: bool = hparam(
         False, "Train Electric instead: energies by noise-contrastive estimation."
     )
-    gen_weight: float = hparam(1.0, "Weight of the generator's loss.")
-    disc_weight: float = hparam(50.0, "Weight of the discriminator's loss.")
+    gen_weight: float = hparam(1.0, "Weight of the generator's loss.", NOT_NEGATIVE)
+    disc_weight: float = hparam(
+        50.0, "Weight of the discriminator's loss.", NOT_NEGATIVE
+    )
     mask_prob: float = hparam(0.15, "Share of the tokens to mask.", SHARE)
     whole_word_mask: bool = added(False, "Mask all tokens of a word or none.")
     mask_without_replacement: bool = added(
         False, "Draw no token twice; whole words never are."
     )
     temperature: float = hparam(
-        1.0, "Temperature at which the generator's tokens are sampled.", POSITIVE
+        1.0, "Temperature at which the generator's tokens are sampled.", TEMPERATURE
     )
     disallow_correct: bool = hparam(False, "Never sample the original token.")
     # Networks
@@ -241,7 +250,8 @@ class PretrainingConfig:
     @property
     def max_predictions_per_seq(self) -> int:
         """P: slots for masked positions in a row."""
-        return int((self.mask_prob + 0.005) * self.max_seq_length)
+        slots = int((self.mask_prob + 0.005) * self.max_seq_length)
+        return min(slots, self.max_seq_length)
 
     @property
     def has_discriminator(self) -> bool:

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from absl import logging
+
 from common import files, toml_files
 from common.cli import UserError
 from electra_tf.config import PretrainingConfig, from_dict
@@ -29,7 +31,14 @@ def load(config_path: str, hparams: str = "") -> PretrainingConfig:
 
 def changed(config: PretrainingConfig, hparams: str) -> PretrainingConfig:
     """A config with changes, in the form that `load` takes."""
-    return from_dict({**config.to_dict(), **parse_hparams(hparams)}, "--hparams")
+    config = from_dict({**config.to_dict(), **parse_hparams(hparams)}, "--hparams")
+    if config.num_warmup_steps >= config.num_train_steps:
+        logging.warning(
+            "num_warmup_steps=%d with num_train_steps=%d: the run ends before the "
+            "learning rate has risen to learning_rate; lower num_warmup_steps",
+            *(config.num_warmup_steps, config.num_train_steps),
+        )
+    return config
 
 
 def parse_hparams(hparams: str) -> dict[str, Any]:

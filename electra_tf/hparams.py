@@ -25,7 +25,12 @@ class Range(NamedTuple):
 POSITIVE = Range(lambda value: value > 0, "above 0")
 NOT_NEGATIVE = Range(lambda value: value >= 0, "0 or more")
 SHARE = Range(lambda value: 0 < value < 1, "between 0 and 1")
-DROPOUT = Range(lambda value: 0 <= value < 1, "0 or more, below 1")
+# Logits divided by less could overflow float32.
+TEMPERATURE = Range(lambda value: value >= 0.001, "0.001 or more")
+# Dropout rounds a rate to a multiple of 2^-16: neither to 0 nor to 1.
+DROPOUT = Range(
+    lambda value: value == 0 or 0.0001 <= value <= 0.9999, "0, or 0.0001 to 0.9999"
+)
 
 
 def hparam(

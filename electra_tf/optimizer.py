@@ -70,7 +70,8 @@ def layerwise_rates(
 
     Depth counts downwards: 0 above the encoder, 1 for its top layer, num_layers + 1 for
     the embeddings. `double_top_decay` repeats a mistake of the original: the encoder
-    and the embeddings are one deeper, so the top layer is at 2.
+    and the embeddings are one deeper, so the top layer is at 2. A decay of 0 gives all
+    layers the same rate, as in the original.
     """
 
     def depth(name: str) -> int:
@@ -80,7 +81,7 @@ def layerwise_rates(
         is_embedding = re.search("/embeddings(_project)?/", name)
         return num_layers + 1 + double_top_decay if is_embedding else 0
 
-    return [decay ** depth(name) for name in names]
+    return [(decay or 1.0) ** depth(name) for name in names]
 
 
 class AdamWeightDecay:

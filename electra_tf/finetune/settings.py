@@ -18,7 +18,7 @@ class Settings:
     layerwise_lr_decay: float = flag(
         0.8,
         "Factor between the learning rate of a layer and of the one above it; 0.9 "
-        "suits large models.",
+        "suits large models, 0 and 1 give all layers the same rate.",
         at_least=0.0,
         at_most=1.0,
     )

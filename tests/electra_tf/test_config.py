@@ -84,7 +84,7 @@ def test_defaults_are_the_originals():
 
 @pytest.mark.parametrize(
     ("mask_prob", "length", "slots"),
-    [(0.15, 128, 19), (0.15, 512, 79), (0.25, 512, 130)],
+    [(0.15, 128, 19), (0.15, 512, 79), (0.25, 512, 130), (0.999, 512, 512)],
 )
 def test_number_of_slots(mask_prob, length, slots):
     config = build(mask_prob=mask_prob, max_seq_length=length)
@@ -153,6 +153,9 @@ def test_whole_numbers_may_be_written_either_way():
         {"iterations_per_loop": 0},
         {"save_checkpoints_steps": 0},
         {"temperature": 0.0},
+        {"temperature": 1e-30},
+        {"gen_weight": -1.0},
+        {"disc_weight": -50.0},
         {"generator_hidden_size": 0.0},
         {"generator_layers": -1.0},
         {"lr_decay_power": 0.0},
@@ -201,7 +204,12 @@ def test_too_short_rows_to_mask_anything_are_refused():
         {"hidden_size": 100, "num_attention_heads": 3},
         {"hidden_act": "relu"},
         {"hidden_dropout_prob": 1.0},
+        {"hidden_dropout_prob": 0.999999},
         {"attention_probs_dropout_prob": -0.1},
+        {"attention_probs_dropout_prob": 1e-6},
+        {"initializer_range": 0.0},
+        {"initializer_range": -0.02},
+        {"vocab_size": -1},
         {"num_attention_heads": 0},
         {"hidden_size": 0},
         {"hidden_size": "big"},
@@ -290,6 +298,15 @@ def test_originals_json_loads_from_a_file(preset, tmp_path):
 def test_hparams_change_the_preset_and_leave_the_rest(preset):
     config = config_files.load(preset, '{"train_batch_size": 4}')
     assert (config.train_batch_size, config.learning_rate) == (4, 1e-3)
+
+
+def test_a_warm_up_that_never_ends_is_warned_of(preset, caplog):
+    caplog.set_level("WARNING", logger="absl")
+    config_files.load(preset, '{"num_train_steps": 20000}')
+    assert caplog.text == ""
+    config_files.load(preset, '{"num_train_steps": 10000}')
+    assert "num_warmup_steps=10000" in caplog.text
+    assert "num_train_steps=10000" in caplog.text
 
 
 def test_hparams_neither_json_nor_file(preset):

@@ -142,6 +142,14 @@ def test_corrected_layerwise_rates_take_the_factor_once_a_layer():
     assert rates == [1.0, 0.5, 0.25, 0.125, 0.0625, 0.0625]
 
 
+@pytest.mark.parametrize("decay", [0.0, 1.0])
+def test_without_layerwise_decay_every_layer_learns_at_the_same_rate(decay):
+    names = ["classifier/kernel", "electra/encoder/layer_0/x", "electra/embeddings/x"]
+    for double in (False, True):
+        rates = optimization.layerwise_rates(names, 1, decay, double)
+        assert rates == [1.0, 1.0, 1.0]
+
+
 def test_a_variables_rate_scales_its_whole_update():
     updates = []
     for rate in (1.0, 0.25):
