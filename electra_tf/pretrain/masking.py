@@ -17,6 +17,8 @@ from electra_tf.model.batch import Inputs
 from electra_tf.model.compiled_ops import compiled, shape_of
 
 _MASK_TOKEN_CHANCE = 0.85
+# Tokens drawn beyond the slots, to replace a word that the slots cannot hold.
+_SPARE = 16
 # Sampling weighs this many tokens together: about the square root of V.
 _BLOCK = 256
 
@@ -130,8 +132,9 @@ def _draw_words(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Draws words without replacement until a row has the wanted number of tokens.
 
-    The word that would exceed this number is drawn, if the slots suffice, with the
-    probability that makes the mean equal to it.
+    The word that would exceed this number is drawn with the probability that makes the
+    mean equal to it. If the slots cannot hold that word, the next ones that fit replace
+    it.
 
     Args:
       words: int32 [B, L], each token's word, from 1; 0 is never drawn.
@@ -144,17 +147,27 @@ def _draw_words(
     batch, length = shape_of(words)
     keys = tf.random.stateless_uniform([batch, length + 1], order_seed)
     keys = tf.where(words > 0, tf.gather(keys, words, batch_dims=1), -1.0)
+    count = min(length, slots + _SPARE)
     # Equal keys are sorted by position: the tokens of a word stay together, in order.
-    _, positions = tf.math.top_k(keys, slots)
-    word_BP = tf.gather(words, positions, batch_dims=1)
-    same_BPP = word_BP[:, :, None] == word_BP[:, None]
-    before_BP = tf.argmax(tf.cast(same_BPP, tf.int32), -1, output_type=tf.int32)
-    size_BP = tf.reduce_sum(tf.cast(words[:, None] == word_BP[..., None], tf.int32), -1)
+    _, positions = tf.math.top_k(keys, count)
+    word_BC = tf.gather(words, positions, batch_dims=1)
+    same_BCC = word_BC[:, :, None] == word_BC[:, None]
+    before_BC = tf.argmax(tf.cast(same_BCC, tf.int32), -1, output_type=tf.int32)
+    size_BC = tf.reduce_sum(tf.cast(words[:, None] == word_BC[..., None], tf.int32), -1)
+    end_BC, is_word_BC = before_BC + size_BC, word_BC > 0
+    missing_BC = wanted[:, None] - before_BC
     chance = tf.random.stateless_uniform([batch, 1], last_seed)
-    missing_BP = tf.cast(wanted[:, None] - before_BP, tf.float32)
-    is_in_time = chance * tf.cast(size_BP, tf.float32) < missing_BP
-    drawn = is_in_time & (before_BP + size_BP <= slots) & (word_BP > 0)
-    return positions, drawn
+    is_in_time = chance * tf.cast(size_BC, tf.float32) < tf.cast(missing_BC, tf.float32)
+    drawn = is_in_time & (end_BC <= slots) & is_word_BC
+    # In a row there is at most one word that begins in time and does not fit.
+    is_too_long = (missing_BC > 0) & (end_BC > slots) & is_word_BC
+    free_B1 = tf.reduce_max(tf.where(is_too_long, missing_BC, 0), -1, keepdims=True)
+    fits = ~drawn & is_word_BC & (size_BC <= free_B1) & (end_BC <= count)
+    fitting_before = tf.cumsum(tf.cast(fits, tf.int32), -1, exclusive=True)
+    filled_BC = tf.gather(fitting_before, before_BC, batch_dims=1)
+    drawn |= fits & (filled_BC + size_BC <= free_B1)
+    _, first = tf.math.top_k(tf.cast(drawn, tf.int32), slots)
+    return tuple(tf.gather(x, first, batch_dims=1) for x in (positions, drawn))
 
 
 def sample(

@@ -272,8 +272,8 @@ def test_whole_words_mask_the_wanted_number_of_tokens_on_average(length):
     deviation = abs(numbers.mean() - wanted)
     if length < LENGTH:
         assert deviation < 4 * numbers.std() / np.sqrt(rows)
-    else:  # no slot is free for a word that passes the number wanted
-        assert 0 < deviation < 0.08 * wanted
+    else:  # no slot is free for a word that passes the number wanted: others replace it
+        assert deviation < 0.005 * wanted
     assert numbers.max() <= settings.max_predictions_per_seq
 
 
@@ -303,7 +303,8 @@ def test_word_longer_than_the_slots_is_never_drawn():
     drawn = masking.mask(inputs, settings, SEED, IS_CONTINUATION)
     found = {tuple(row) for row in drawn_positions(drawn)}
     word = tuple(range(25, 31))
-    assert found == {(), (24,), word, (24, *word), (*word, 24)}
+    assert {(24, *word), (*word, 24)} <= found
+    assert found <= {(), (24,), word, (24, *word), (*word, 24)}
 
 
 def test_numbers_of_documents_count_as_real_tokens():
