@@ -28,7 +28,7 @@ LAYERS = """
     electra_tf.finetune.kinds
     electra_tf.finetune.data
     electra_tf.finetune
-    electra_tf.run_pretraining electra_tf.run_finetuning
+    electra_tf.run_pretraining electra_tf.run_finetuning electra_tf.batch_at
     tools
 """
 ROWS = {name: i for i, row in enumerate(LAYERS.splitlines()) for name in row.split()}

@@ -2,20 +2,28 @@
 
 import json
 import os
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from common import files
 from common.cli import UserError
-from data_prep.records import example
+from data_prep.records import example, tfrecord
 from data_prep.records.example import EVAL, TRAIN
 from data_prep.stages import manifest
 from data_prep.vocab import vocabulary
 from electra_tf.config import PretrainingConfig
 from electra_tf.devices.strategies import HostBatches
 from electra_tf.pretrain.record_order import DataOrder
+
+
+class Row(NamedTuple):
+    """A record of a batch."""
+
+    file: str  # in tfrecords/
+    index: int  # in the file
+    ids: list[int]  # without padding
 
 
 class Records:
@@ -153,6 +161,33 @@ class Records:
     def held_out(self) -> HostBatches | None:
         """`eval_batches`; None where the folder was built without held-out records."""
         return self.eval_batches if self.manifest["eval_fraction"] else None
+
+    def rows_at(self, step: int) -> list[Row]:
+        """The rows of a step's batch in their order, read from where they are.
+
+        Raises:
+          UserError: a record is damaged.
+        """
+        size = self._config.train_batch_size
+        places = self._order.places(step * size, size)
+        names = [entry["name"] for entry in self._entries(TRAIN)]
+        found = {}
+        for file in {file for file, _ in places}:
+            wanted = {index for of, index in places if of == file}
+            path = os.path.join(self._folder, names[file])
+            for index, record in enumerate(tfrecord.read(path, self._compression)):
+                if record.problem:
+                    raise UserError(f"{path}, record {index}: {record.problem}")
+                if index in wanted:
+                    found[file, index] = record.data
+                if index == max(wanted):
+                    break
+        batch = self._parse(tf.constant([found[place] for place in places]))
+        ids, mask = (batch[name].numpy() for name in ("input_ids", "input_mask"))
+        return [
+            Row(names[file], index, ids[i][mask[i] > 0].tolist())
+            for i, (file, index) in enumerate(places)
+        ]
 
     def first_damage(self, step: int) -> str | None:
         """Describes the first unreadable file, starting with those that `step` reads.

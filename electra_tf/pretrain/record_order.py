@@ -59,9 +59,33 @@ class DataOrder:
         skipped = before - int(counts[:file].sum())
         return Start(epoch, file, skipped, window, offset)
 
+    def places(self, first: int, count: int) -> list[tuple[int, int]]:
+        """(file, record in the file) of `count` records from the one of number `first`.
+
+        Computed: no file is read.
+        """
+        found: list[tuple[int, int]] = []
+        while len(found) < count:
+            at = self.start(first + len(found))
+            before = at.window * self.window_size
+            size = min(self.window_size, self.epoch_size - before)
+            drawn = self._shuffled_window(np.arange(size), at.epoch, at.window).numpy()
+            drawn = before + drawn[at.offset :][: count - len(found)]
+            files = self.shuffled_files(np.arange(len(self._counts)), at.epoch).numpy()
+            ends = np.cumsum(np.array(self._counts)[files])
+            order = np.searchsorted(ends, drawn, side="right")
+            begins = np.concatenate([[0], ends])[order]
+            found += zip(files[order].tolist(), (drawn - begins).tolist(), strict=True)
+        return found
+
     def shuffled_files(self, files: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
         """The files, or a value of each, in the epoch's order."""
         return shuffled(files, self._seed, _FILE_STREAM, epoch)
+
+    def _shuffled_window(
+        self, records: tf.Tensor, epoch: tf.Tensor, window: tf.Tensor
+    ) -> tf.Tensor:
+        return shuffled(records, self._seed, _WINDOW_STREAM, epoch, window)
 
     def windows(
         self, paths: list[str], start: Start, compression: str
@@ -74,9 +98,7 @@ class DataOrder:
             read = tf.data.TFRecordDataset(files, compression_type=compression)
             read = read.skip(at * start.skipped).batch(self.window_size)
             return read.enumerate(at * start.window).map(
-                lambda window, records: shuffled(
-                    records, self._seed, _WINDOW_STREAM, epoch, window
-                )
+                lambda window, records: self._shuffled_window(records, epoch, window)
             )
 
         epochs = tf.data.Dataset.range(start.epoch, np.iinfo(np.int64).max)

@@ -62,6 +62,19 @@ def test_any_record_can_be_begun_with(folder, counts, window_size, first):
     assert read(order, paths, 15, first) == read(order, paths, first + 15)[first:]
 
 
+@few
+@hypothesis.given(counts, st.integers(1, 20), st.integers(0, 100))
+def test_the_places_of_records_are_computed_as_they_are_read(
+    folder, counts, window_size, first
+):
+    order = DataOrder(counts, 7, window_size)
+    begins = [0, *itertools.accumulate(counts)]
+    places = order.places(first, 30)
+    assert all(index < counts[file] for file, index in places)
+    numbers = [begins[file] + index for file, index in places]
+    assert numbers == read(order, write(folder, counts), 30, first)
+
+
 def test_epochs_and_seeds_have_orders_of_their_own(folder):
     paths = write(folder, [20, 20, 20])
     seen = read(DataOrder([20] * 3, 0, 25), paths, 120)
