@@ -14,6 +14,7 @@ SCENARIOS = """
     electra_tf/finetune/test_guide
     electra_tf/finetune/test_multiworker
     electra_tf/finetune/test_replicas
+    electra_tf/pretrain/test_elastic
     electra_tf/pretrain/test_kills
     electra_tf/pretrain/test_multiworker
     electra_tf/pretrain/test_replicas

@@ -181,10 +181,17 @@ def check_batch_size(
     if size % parts:
         times = f" x {parts // replicas} accumulation steps" * (parts > replicas)
         nearest = {size // parts * parts, (size // parts + 1) * parts} - {0}
+        advice = f"use {' or '.join(map(str, sorted(nearest)))}"
+        # A run that resumes keeps its batch.
+        pieces = gradient_accumulation_steps
+        fitting = [n for n in range(1, size + 1) if size % (n * pieces) == 0]
+        if fitting:
+            smaller = [n for n in fitting if n < replicas][-1:]
+            near = smaller + [n for n in fitting if n > replicas][:1]
+            advice += f", or run on {' or '.join(map(str, near))} replicas"
         raise UserError(
             f"{name}={size} is the batch of all {replicas} replicas together and "
-            f"must be a multiple of {replicas} replicas{times}: use "
-            f"{' or '.join(map(str, sorted(nearest)))}"
+            f"must be a multiple of {replicas} replicas{times}: {advice}"
         )
 
 

@@ -139,9 +139,10 @@ def test_one_process_is_the_chief_and_asks_itself(cpu):
     [
         (256, 1, None),
         (256, 4, None),
-        (100, 1, r"train_batch_size=100 .* 8 replicas: use 96 or 104"),
-        (96, 8, r"train_batch_size=96 .*8 replicas x 8 accumulation.*: use 64 or 128"),
-        (4, 1, r"train_batch_size=4 .*: use 8$"),
+        (100, 1, r"size=100 .* 8 replicas: use 96 or 104, or run on 5 or 10 replicas$"),
+        (96, 8, r"96 .*8 replicas x 8 accum.*: use 64 or 128, or run on 6 or 12 repl"),
+        (4, 1, r"train_batch_size=4 .*: use 8, or run on 4 replicas$"),
+        (7, 2, r"train_batch_size=7 .*: use 16$"),
     ],
     ids=str,
 )
