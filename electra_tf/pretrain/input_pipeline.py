@@ -126,10 +126,10 @@ class Records:
           context: which host this is; by default the only one, with one replica.
         """
         size = self._config.train_batch_size
-        windows = self._order.windows(
+        records = self._order.records(
             self._paths(TRAIN), self._order.start(start_step * size), self._compression
         )
-        serialized = share(windows.rebatch(size, drop_remainder=True), size, context)
+        serialized = share(records.rebatch(size, drop_remainder=True), size, context)
         batches = serialized.map(
             self._parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         )

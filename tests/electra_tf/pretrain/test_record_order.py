@@ -7,6 +7,7 @@ import pathlib
 import hypothesis
 import pytest
 import tensorflow as tf
+from helpers import processes
 from hypothesis import strategies as st
 
 from electra_tf.pretrain.record_order import DataOrder
@@ -38,9 +39,8 @@ def write(folder: pathlib.Path, counts: list[int], compression: str = "") -> lis
 
 def read(order: DataOrder, paths, count: int, first: int = 0, compression="") -> list:
     """`count` record numbers, from the first-th on."""
-    windows = order.windows(paths, order.start(first), compression)
-    records = windows.unbatch().take(count).as_numpy_iterator()
-    return [int(record) for record in records]
+    records = order.records(paths, order.start(first), compression)
+    return list(map(int, records.unbatch().take(count).as_numpy_iterator()))
 
 
 @few
@@ -122,3 +122,31 @@ def test_gzip_records_are_read(folder):
 def test_windows_hold_about_the_same_memory_at_any_length():
     sizes = {n: DataOrder.of_tokens([1], 0, n).window_size for n in (128, 512)}
     assert sizes == {128: 262_144, 512: 65_536}
+
+
+_MEMORY = """
+import os, sys
+import tensorflow as tf
+from electra_tf.pretrain.record_order import DataOrder
+
+def resident() -> int:
+    with open("/proc/self/statm") as handle:
+        return int(handle.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+path, count, window = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+order, before, most = DataOrder([count], 0, window), resident(), 0
+records = order.records([path], order.start(0), "").rebatch(100)
+for _ in records.take(2 * window // 100):
+    most = max(most, resident() - before)
+print(most)
+"""
+
+
+def test_two_windows_are_in_memory_and_no_more(tmp_path):
+    window, size, path = 10_000, 5_000, str(tmp_path / "records")
+    with tf.io.TFRecordWriter(path) as writer:
+        for _ in range(3 * window):
+            writer.write(bytes(size))
+    given = "-c", _MEMORY, path, 3 * window, window
+    most = int(processes.check(*given, warm=True).out.split()[-1])
+    assert 1.5 * window * size < most < 3 * window * size
