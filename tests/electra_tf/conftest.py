@@ -5,6 +5,7 @@ import pathlib
 import pytest
 from helpers import tiny
 
+from common.cli import UserError
 from data_prep.vocab import vocabulary
 from electra_tf.devices import strategies
 from electra_tf.devices.flags import Devices
@@ -50,3 +51,12 @@ def cpu():
 def untrained(cpu) -> compiled_steps.Trainer:
     """A trainer at its start, with nothing compiled yet."""
     return compiled_steps.Trainer(tiny.config(), cpu)
+
+
+@pytest.fixture(scope="session")
+def bfloat16(cpu) -> str:
+    """The name of this type, for tests that multiply in it."""
+    try:
+        return strategies.resolve_dtype(cpu, "bfloat16")
+    except UserError as error:
+        pytest.skip(str(error))

@@ -28,7 +28,9 @@ def value_and_gradients(function, args, upstream) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.6])
 @pytest.mark.parametrize("dtype, close", [("float32", 2e-5), ("bfloat16", 0.06)])
-def test_attention_and_its_gradients(rate, dtype, close):
+def test_attention_and_its_gradients(rate, dtype, close, request):
+    if dtype == "bfloat16":
+        request.getfixturevalue("bfloat16")
     rng = np.random.RandomState(0)
     shape = [BATCH, LENGTH, HEADS, DEPTH]
     # In bfloat16 both sides begin from the same rounded numbers.

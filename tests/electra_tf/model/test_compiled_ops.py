@@ -72,11 +72,9 @@ def test_affine(shapes, product):
     assert_same(value_and_gradients(affine, *args), theirs)
 
 
-def test_affine_adds_up_a_bfloat16_bias_gradient_in_float32():
+def test_affine_adds_up_a_bfloat16_bias_gradient_in_float32(bfloat16):
     # Added up in bfloat16, 4,096 ones would stop at 256.
-    x, kernel, bias = (
-        tf.cast(normal(*n), tf.bfloat16) for n in ([4096, 2], [2, 3], [3])
-    )
+    x, kernel, bias = (tf.cast(normal(*n), bfloat16) for n in ([4096, 2], [2, 3], [3]))
     with tf.GradientTape() as tape:
         tape.watch(bias)
         y = affine(x, kernel, bias)

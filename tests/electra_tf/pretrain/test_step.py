@@ -159,10 +159,10 @@ def test_each_loss_is_a_mean_over_its_positions(changes):
     assert float(loss) == pytest.approx(expected, rel=1e-5)
 
 
-def test_bfloat16_is_near_float32_and_keeps_parameters_and_losses_in_float32():
+def test_bfloat16_is_near_float32_and_keeps_parameters_and_losses_in_float32(bfloat16):
     inputs = tiny.inputs(LENGTHS)
     results = {}
-    for dtype in ("float32", "bfloat16"):
+    for dtype in ("float32", bfloat16):
         step, model = make(overrides=NO_DROPOUT, compute_dtype=dtype)
         masked = masking.mask(inputs, model.config, tf.constant([1, 2]))
         sampled = masked.masked_lm_ids
