@@ -178,6 +178,13 @@ class PretrainingConfig:
     num_train_steps: int = resumable(
         1_000_000, "Updates; the learning rate is 0 at their end.", POSITIVE
     )
+    warmup_again_at: int = resumable(
+        0,
+        "Step from which the learning rate rises from 0 again, over num_warmup_steps; "
+        "0: never. For a run that goes on after its end.",
+        NOT_NEGATIVE,
+        original=False,
+    )
     num_eval_steps: int = resumable(100, "Most batches of an evaluation.", POSITIVE)
     eval_every_n_steps: int = resumable(
         10_000,

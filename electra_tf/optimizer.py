@@ -38,6 +38,7 @@ class Schedule(NamedTuple):
     num_train_steps: int
     num_warmup_steps: int
     lr_decay_power: float = 1.0
+    warmup_again_at: int = 0
 
 
 def decay_factor(step: tf.Tensor, schedule: Schedule | PretrainingConfig) -> tf.Tensor:
@@ -56,11 +57,16 @@ def warmup_factor(step: tf.Tensor, schedule: Schedule | PretrainingConfig) -> tf
 def learning_rate(step: tf.Tensor, schedule: Schedule | PretrainingConfig) -> tf.Tensor:
     """Decay and warm-up multiply: the original applies both at once.
 
+    From the step warmup_again_at on there is a second warm-up, if it is not 0.
+
     Args:
       step: integer [], the number of updates made before this one.
     """
     decay = decay_factor(step, schedule)
-    return schedule.learning_rate * decay * warmup_factor(step, schedule)
+    rate = schedule.learning_rate * decay * warmup_factor(step, schedule)
+    if not (begin := schedule.warmup_again_at):
+        return rate
+    return tf.where(step < begin, rate, rate * warmup_factor(step - begin, schedule))
 
 
 def layerwise_rates(

@@ -53,7 +53,9 @@ class Run:
         "", "Folder of the run: a new one, or that of a run to resume.", required=True
     )
     overwrite: bool = flag(
-        False, "Remove what --model_dir holds, checkpoints included."
+        False,
+        "Begin anew in a folder that holds another run. That is kept until the new one "
+        "is complete; until then the same command resumes the new one.",
     )
     mode: str = flag(
         "train",

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from common import files
 from common.cli import UserError
@@ -44,12 +45,12 @@ class Records:
         self._compression = self.manifest.get("compression", "")
         self._check_config()
         self._check_vocabulary(os.path.join(data_dir, "vocab"))
-        counts = [entry.get("examples", 0) for entry in self._entries(TRAIN)]
-        if not sum(counts):
+        if not self._count(TRAIN):
             raise UserError(
                 f"{self._folder} has no training examples by its manifest: run "
                 "build_tfrecords again"
             )
+        counts = [entry["examples"] for entry in self._entries(TRAIN)]
         self._order = DataOrder.of_tokens(counts, config.seed, config.max_seq_length)
 
     def _check_config(self) -> None:
@@ -159,8 +160,26 @@ class Records:
 
     @property
     def held_out(self) -> HostBatches | None:
-        """`eval_batches`; None where the folder was built without held-out records."""
-        return self.eval_batches if self.manifest["eval_fraction"] else None
+        """`eval_batches`; None where the folder has no held-out records."""
+        return self.eval_batches if self._count(EVAL) else None
+
+    def _count(self, split: str) -> int:
+        return sum(entry.get("examples", 0) for entry in self._entries(split))
+
+    def warn_of_few(self) -> None:
+        """Says before training what its log would not show."""
+        count, size = self._count(TRAIN), self._config.train_batch_size
+        if count < size:
+            logging.warning(
+                "%s has %d training records, fewer than train_batch_size=%d: every "
+                "update reads some of them more than once",
+                *(self._folder, count, size),
+            )
+        if not self._count(EVAL):
+            logging.warning(
+                "%s has no held-out records (--eval_fraction=%s): nothing is evaluated",
+                *(self._folder, self.manifest["eval_fraction"]),
+            )
 
     def rows_at(self, step: int) -> list[Row]:
         """The rows of a step's batch in their order, read from where they are.

@@ -10,7 +10,6 @@ from typing import Any
 import tensorflow as tf
 from absl import logging
 
-from common import files
 from common.cli import UserError
 from data_prep.vocab import vocabulary
 from electra_tf import optimizer
@@ -21,7 +20,7 @@ from electra_tf.pretrain import loop, run_log
 from electra_tf.pretrain.compiled_steps import Trainer
 from electra_tf.pretrain.input_pipeline import Records
 from electra_tf.pretrain.stop_request import StopRequest
-from electra_tf.run_folder import checkpoints, description
+from electra_tf.run_folder import checkpoints, description, replaced
 from electra_tf.weights import initialise, read
 from electra_tf.weights.flags import InitialWeights
 
@@ -69,27 +68,17 @@ def _train(
 ) -> bool:
     trainer, records = _prepare(config, data_dir, devices)
     stop.handle_signals()
-    config, is_chief = trainer.config, strategies.is_chief(trainer.strategy)
     parameters = trainer.model.named_variables
     logging.info("%d parameters", sum(math.prod(v.shape) for v in parameters.values()))
-    # Before --overwrite removes anything: what is wrong with the weights shows here.
-    init_from = None
-    if initial.init_from:
-        is_new = overwrite or not checkpoints.steps(model_dir)
-        init_from = _initialise(trainer, data_dir, model_dir, initial, is_new)
-    resumed = None
-    if is_chief:
-        if overwrite and files.exists(model_dir):
-            files.remove(model_dir)
-        resumed = description.open_run(
-            model_dir, data_dir, config, records.manifest, init_from
-        )
-    else:
-        logging.info("the first worker writes the log and the checkpoints")
+    records.warn_of_few()
+    resumed = _open_run(trainer, records, data_dir, model_dir, initial, overwrite)
     step = _restore(trainer, model_dir)
     if resumed:
-        _log_schedule_change(resumed, config, step)
-    return loop.train(trainer, model_dir, records, step, stop)
+        _log_schedule_change(resumed, trainer.config, step)
+    is_complete = loop.train(trainer, model_dir, records, step, stop)
+    if is_complete and strategies.is_chief(trainer.strategy):
+        replaced.remove(model_dir)
+    return is_complete
 
 
 def evaluate(
@@ -108,7 +97,8 @@ def evaluate(
     description.check_same_run(model_dir, trainer.config, records.manifest)
     if records.held_out is None:
         raise UserError(
-            f"{data_dir} has no held-out records: it was built with --eval_fraction=0"
+            f"{data_dir} has no held-out records: build it again with a larger "
+            f"--eval_fraction than {records.manifest['eval_fraction']}"
         )
     step = checkpoints.restore(model_dir, trainer.model.named_variables, step)
     values = trainer.evaluate(records.held_out)
@@ -141,19 +131,54 @@ def _prepare(
     return Trainer(config, strategy, is_continuation), records
 
 
-def _initialise(
+def _open_run(
     trainer: Trainer,
+    records: Records,
     data_dir: str,
     model_dir: str,
     initial: InitialWeights,
-    is_new: bool,
+    overwrite: bool,
+) -> PretrainingConfig | None:
+    """Begins a run in the folder, with its initial weights, or checks the one there.
+
+    Returns:
+      The config that the run was last trained with; None for a new run.
+    """
+    init_from = _named(initial)
+    given = trainer.config, records.manifest
+    if overwrite and description.is_begun_anew(model_dir, *given, init_from):
+        logging.warning(
+            "--overwrite has begun the run in %s, which is not complete: it resumes. "
+            "To begin again, name another --model_dir, or remove this one",
+            model_dir,
+        )
+        overwrite = False
+    # Before --overwrite moves anything: what is wrong with the weights shows here.
+    if init_from and (overwrite or not checkpoints.steps(model_dir)):
+        init_from = _initialise(trainer, data_dir, model_dir, initial)
+    elif init_from:
+        logging.info("the run has checkpoints: --init_from is not read again")
+    if not strategies.is_chief(trainer.strategy):
+        logging.info("the first worker writes the log and the checkpoints")
+        return None
+    if overwrite:
+        replaced.set_aside(model_dir)
+    return description.open_run(model_dir, data_dir, *given, init_from, overwrite)
+
+
+def _named(initial: InitialWeights) -> dict[str, Any] | None:
+    """What the flags alone say of initial weights; None: they are random."""
+    if not initial.init_from:
+        return None
+    known = {"path": ",".join(initial.init_from), "step": initial.init_step}
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def _initialise(
+    trainer: Trainer, data_dir: str, model_dir: str, initial: InitialWeights
 ) -> dict[str, Any]:
     """Fills the variables of a new run; returns what is known of --init_from."""
     paths, step = initial.init_from, initial.init_step
-    if not is_new:
-        logging.info("the run has checkpoints: --init_from is not read again")
-        known = {"path": ",".join(paths), "step": step}
-        return {name: value for name, value in known.items() if value is not None}
     initialise.check_apart(model_dir, paths)
     weights = read.read(paths, initial.init_vocab, step)
     vocab_file = os.path.join(data_dir, "tfrecords", vocabulary.VOCAB_FILE)
@@ -185,11 +210,20 @@ def _log_schedule_change(
     before: PretrainingConfig, now: PretrainingConfig, step: int
 ) -> None:
     """Says what the changes of a resumed run do to its learning rate."""
-    if before.num_train_steps == now.num_train_steps:
+    if not step or before.num_train_steps == now.num_train_steps:
         return
-    old, new = (float(optimizer.learning_rate(step, c)) for c in (before, now))
-    logging.warning(
-        "num_train_steps was %d and is now %d: at step %d this changes the learning "
-        "rate from %.3g to %.3g",
-        *(before.num_train_steps, now.num_train_steps, step, old, new),
+    last, following = (
+        float(optimizer.learning_rate(each, config))
+        for each, config in ((step - 1, before), (step, now))
     )
+    logging.warning(
+        "num_train_steps was %d and is now %d: the learning rate was %.3g in the last "
+        "update before step %d and is %.3g in the next one",
+        *(before.num_train_steps, now.num_train_steps, last, step, following),
+    )
+    if following > last:
+        logging.warning(
+            "to let it rise over num_warmup_steps=%d again, stop and pass "
+            "--hparams='{\"warmup_again_at\": %d}' from now on",
+            *(now.num_warmup_steps, step),
+        )

@@ -10,23 +10,28 @@ A run's folder (model_dir) holds
   metrics.jsonl     a line per log interval, evaluation and warning
   tensorboard/      the same for TensorBoard
   trainer.json      which process trains there
+  replaced-N/       an earlier run, until the one that --overwrite began is complete
 """
 
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from absl import logging
 
 from common import files
+from common.claim import CLAIM_FILE
 from common.cli import UserError
 from data_prep.records.example import SAMPLES_FILE
 from data_prep.vocab import vocabulary
 from electra_tf import config as config_lib
 from electra_tf import hparams
 from electra_tf.config import PretrainingConfig
+from electra_tf.run_folder import checkpoints
 
 CONFIG_FILE = "config.json"
+REPLACED = re.compile(r"replaced-(\d+)")  # folders with the files of earlier runs
 _OVERWRITE = "name another --model_dir, or pass --overwrite"
 
 
@@ -36,11 +41,13 @@ def open_run(
     config: PretrainingConfig,
     data: dict[str, Any],
     init_from: dict[str, Any] | None = None,
+    overwrite: bool = False,
 ) -> PretrainingConfig | None:
     """Writes a new run's config, vocabulary and samples, or checks an old run's.
 
     Args:
       init_from: what is known of the initial weights; None: they are random.
+      overwrite: a new run is marked as begun with --overwrite.
 
     Returns:
       The config of the run that is resumed; None for a new run.
@@ -49,26 +56,40 @@ def open_run(
       UserError: the folder holds something else, or a run of another config, data or
         initial weights.
     """
-    present = [name for name in files.listdir(model_dir) if not name.endswith(".tmp")]
+    ours = re.compile(rf"{re.escape(CLAIM_FILE)}|{REPLACED.pattern}/.*|.*\.tmp")
+    present = [name for name in walk(model_dir) if not ours.fullmatch(name)]
     resumed = None
     if (before := read_description(model_dir)) is not None:
         _check_same_start(model_dir, before.get("init_from"), init_from)
         resumed = check_same_run(model_dir, config, data)
         init_from = before.get("init_from")
+        overwrite = before.get("overwrite", False)
     elif present:
         raise UserError(
             f"--model_dir={model_dir} is not empty and not a run's folder: it holds "
-            f"{present[0]!r}. Name another --model_dir, or pass --overwrite to remove "
-            "what is there"
+            f"{present[0]!r}. Name another --model_dir, or, if a kill cut --overwrite "
+            "short there, pass it again"
         )
     files.makedirs(model_dir)
     # The config first: a folder that a kill left half made is then known as a run's.
     description = _describe(config, data) | {"init_from": init_from}
+    if overwrite:
+        description["overwrite"] = True
     files.write_json(os.path.join(model_dir, CONFIG_FILE), description)
     for name in (vocabulary.VOCAB_FILE, vocabulary.TOKENIZER_FILE, SAMPLES_FILE):
         text = files.read_text(os.path.join(data_dir, "tfrecords", name))
         files.write_text(os.path.join(model_dir, name), text)
     return resumed
+
+
+def walk(folder: str, prefix: str = "") -> Iterator[str]:
+    """Names of all files below a folder; links are not followed."""
+    for name in files.listdir(folder):
+        path = os.path.join(folder, name)
+        if files.isdir(path) and not os.path.islink(path):
+            yield from walk(path, f"{prefix}{name}/")
+        else:
+            yield prefix + name
 
 
 def read_description(model_dir: str) -> dict[str, Any] | None:
@@ -82,6 +103,24 @@ def read_description(model_dir: str) -> dict[str, Any] | None:
     except (ValueError, KeyError, TypeError):
         return None
     return content if is_a_runs else None
+
+
+def is_begun_anew(
+    model_dir: str,
+    config: PretrainingConfig,
+    data: dict[str, Any],
+    init_from: dict[str, Any] | None,
+) -> bool:
+    """Whether --overwrite has begun this very run, which is not complete yet."""
+    before = read_description(model_dir)
+    if before is None or not before.get("overwrite"):
+        return False
+    try:
+        _check_same_start(model_dir, before.get("init_from"), init_from)
+        resumed = check_same_run(model_dir, config, data)
+    except UserError:
+        return False
+    return max(checkpoints.steps(model_dir), default=0) < resumed.num_train_steps
 
 
 def _describe(config: PretrainingConfig, data: dict[str, Any]) -> dict[str, Any]:
@@ -103,18 +142,19 @@ def check_same_run(
     Raises:
       UserError: names what differs.
     """
-    before, now = read_description(model_dir), _describe(config, data)
-    changes = _changes(before["config"], now["config"], now["config"])
+    recorded, old_data = read_run(model_dir)
+    changes = _changes(recorded.to_dict(), config.to_dict(), config.to_dict())
     may_change = hparams.names(PretrainingConfig, may_change=True)
     for name in sorted(may_change & changes.keys()):
         logging.info("changed since the run was last trained: %s", changes.pop(name))
-    changes |= _changes(before["data"], now["data"], now["data"])
+    new_data = _describe(config, data)["data"]
+    changes |= _changes(old_data, new_data, new_data)
     if changes:
         raise UserError(
             f"--model_dir={model_dir} holds a run of another config or data: "
             f"{'; '.join(changes.values())}. To begin a new run, {_OVERWRITE}"
         )
-    return read_run(model_dir)[0]
+    return recorded
 
 
 def _changes(

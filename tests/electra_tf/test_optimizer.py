@@ -39,6 +39,23 @@ def test_without_warmup_the_rate_begins_in_full():
     assert rate == 0.5
 
 
+def test_a_second_warmup_begins_at_its_step():
+    config = tiny.config(
+        learning_rate=0.5,
+        num_train_steps=100,
+        num_warmup_steps=10,
+        warmup_again_at=50,
+    )
+    rates = {
+        step: float(optimization.learning_rate(tf.constant(step, tf.int64), config))
+        for step in (5, 49, 50, 51, 55, 60, 80)
+    }
+    shares = {5: 0.5, 49: 1, 50: 0, 51: 0.1, 55: 0.5, 60: 1, 80: 1}
+    expected = {s: 0.5 * (1 - s / 100) * share for s, share in shares.items()}
+    assert rates == pytest.approx(expected)
+    assert float(optimization.learning_rate(55, config)) == rates[55]
+
+
 @pytest.mark.parametrize(
     "changes",
     [

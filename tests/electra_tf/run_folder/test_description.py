@@ -93,6 +93,7 @@ def test_what_alters_no_weight_may_change(open_run, tmp_path):
         "keep_checkpoint_max": 4,
         "num_eval_steps": 5,
         "num_train_steps": 60,
+        "warmup_again_at": 30,
         "save_checkpoints_steps": 7,
         "save_checkpoints_minutes": 2.5,
         "keep_checkpoint_every_n_steps": 100,
