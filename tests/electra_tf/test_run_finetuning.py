@@ -10,6 +10,7 @@ import pathlib
 import pytest
 from helpers import processes
 
+from common import files
 from common.cli import UserError
 from data_prep.vocab import vocabulary
 from electra_tf import run_finetuning
@@ -187,6 +188,35 @@ def test_predictions_are_a_line_for_each_row(trained, folder):
         shares = list(map(float, line[2:]))
         assert sum(shares) == pytest.approx(1.0, abs=1e-5)
         assert line[1] == header[2 + shares.index(max(shares))]
+
+
+def copy(source: pathlib.Path, target: str) -> None:
+    for path in source.rglob("*"):
+        if path.is_file():
+            with files.atomic_writer(f"{target}/{path.relative_to(source)}") as handle:
+                handle.write(path.read_bytes())
+
+
+def test_all_of_it_may_be_on_a_bucket(folder, bucket_folder):
+    copy(folder / "hf", f"{bucket_folder}/hf")
+    for name in ("train", "dev", "test", "input"):
+        data = (folder / f"{name}.tsv").read_text(encoding="utf-8")
+        files.write_text(f"{bucket_folder}/{name}.tsv", data)
+    there = {
+        name: f"{bucket_folder}/{name.removesuffix('_file')}.tsv"
+        for name in ("train_file", "dev_file", "test_file")
+    }
+    there |= {"init_from": (f"{bucket_folder}/hf",), "seeds": ("0",)}
+    there |= {"output_dir": f"{bucket_folder}/out", "num_train_epochs": 1}
+    call(training(folder, **there))
+    call(training(folder, **there, learning_rate=0.001, overwrite=True))
+    found = files.read_json(f"{bucket_folder}/out/results.json")
+    assert found["config"]["learning_rate"] == 0.001 and len(found["seeds"]) == 1
+    assert files.listdir(f"{bucket_folder}/out") == ["model", "results.json"]
+    output = f"{bucket_folder}/scored.jsonl"
+    there = {"init_from": (f"{bucket_folder}/out/model",), "output": output}
+    call(prediction(folder, input=f"{bucket_folder}/input.tsv", **there))
+    assert len(files.read_text(output).splitlines()) == len(PREDICTED)
 
 
 @pytest.mark.parametrize(("changes", "message"), REFUSED.values(), ids=REFUSED)

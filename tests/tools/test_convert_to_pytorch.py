@@ -12,17 +12,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import transformers
-from helpers import damage
+from helpers import damage, tiny
 from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
+from common import files
 from common.cli import UserError
 from data_prep.records import example
 from data_prep.vocab import tokenizer_source, vocabulary
 from electra_tf.config import PretrainingConfig
-from electra_tf.export import hf_check, hf_config, hf_folder, tf1_checkpoint
+from electra_tf.export import hf_check, hf_config, hf_folder, tf1_checkpoint, trained
 from electra_tf.export.flags import Output, TrainedModel
 from electra_tf.export.hub_push import Push
+from electra_tf.finetune import pretrained
 from electra_tf.pretrain.model import PretrainingModel
 from electra_tf.run_folder import checkpoints, description, tf1_format
 from electra_tf.weights import parameter_names
@@ -427,6 +429,23 @@ def test_a_run_without_held_out_lines_is_checked_on_others(model_dir, tmp_path, 
     with caplog.at_level(logging.INFO, logger="absl"):
         convert(TrainedModel(model_dir=str(model_dir)), str(tmp_path / "out"))
     assert re.search(r"\b(\d\d) texts give the same ids", caplog.text)
+
+
+def test_folders_may_be_on_a_bucket(model_dir, model, bucket_folder):
+    """And are read there: to fine-tune, to train on, and to convert again."""
+    source = TrainedModel(model_dir=str(model_dir))
+    convert(source, f"{bucket_folder}/hf", verify=False)
+    found = pretrained.read([f"{bucket_folder}/hf"])
+    expected = _values(model)
+    for name, value in found.weights.items():
+        np.testing.assert_array_equal(value, expected[name])
+    again = trained.load(TrainedModel(hf_dir=f"{bucket_folder}/hf"))
+    tiny.assert_bit_equal(_values(again.model), expected)
+    convert(source, f"{bucket_folder}/hf", overwrite=True, verify=False)
+    copied = TrainedModel(hf_dir=f"{bucket_folder}/hf")
+    convert(copied, f"{bucket_folder}/again", only="discriminator", write_bin=True)
+    card = files.read_text(f"{bucket_folder}/again/discriminator/README.md")
+    assert "Korean ELECTRA discriminator" in card
 
 
 def test_a_failed_check_leaves_no_folders(model_dir, samples, tmp_path):

@@ -152,6 +152,17 @@ def test_a_finetuned_model_says_what_predict_says(kind, tmp_path):
         assert found["text"][0][first].decode() == "다"
 
 
+def test_a_finetuned_model_may_be_on_a_bucket(tmp_path, bucket_folder):
+    local = pathlib.Path(finetuned(tmp_path, kinds.CLASSIFICATION, ("0", "1")))
+    for path in local.iterdir():
+        with files.atomic_writer(f"{bucket_folder}/model/{path.name}") as handle:
+            handle.write(path.read_bytes())
+    check(f"{bucket_folder}/model", None)
+    export(f"{bucket_folder}/model", str(tmp_path / "out"), step=None)
+    score = tf.saved_model.load(str(tmp_path / "out")).signatures["serving_default"]
+    assert score(text=tf.constant(TEXTS))["probabilities"].shape == [3, 2]
+
+
 def test_a_finetuned_model_has_no_steps(tmp_path):
     model_dir = finetuned(tmp_path, kinds.CLASSIFICATION, ("0", "1"))
     check(model_dir, None)
