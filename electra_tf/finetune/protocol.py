@@ -116,8 +116,7 @@ def _score_seeds(
         ordered = sorted([*others, scored], key=lambda s: s.seed)
         whole = dataclasses.replace(whole, seeds=ordered)
         folder.write(whole)
-    if any(seed.error is None for seed in whole.seeds):
-        folder.finish()
+    folder.finish(any(seed.error is None for seed in whole.seeds))
     return whole
 
 

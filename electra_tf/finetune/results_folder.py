@@ -73,6 +73,7 @@ class ResultsFolder:
             strategies.over_workers(self._strategy, answer)[0] for answer in answers
         )
         if is_refused:
+            self._wait_for_all()
             raise refusal or UserError("the first worker stopped: its log says why")
         left = [s for s, known in zip(seeds, is_done, strict=True) if not known]
         return before, left
@@ -92,11 +93,12 @@ class ResultsFolder:
             path = os.path.join(self._work_dir, MODEL_FOLDER)
             model_folder.write(path, model, weights, described, tokenizer)
 
-    def finish(self) -> None:
-        """Puts the new result in the place of the old one, if there is one."""
-        if self._is_chief and self._work_dir != self._path:
+    def finish(self, succeeded: bool) -> None:
+        """Puts the new result, if it is one, in the place of an old one."""
+        if self._is_chief and succeeded and self._work_dir != self._path:
             files.write_json(os.path.join(self._work_dir, _COMPLETE), {})
             self._replace()
+        self._wait_for_all()
 
     def _check_alike(self, run: Results, seeds: Sequence[int]) -> None:
         same = [run.data_sha256, run.init, run.config, list(seeds)]
@@ -104,10 +106,16 @@ class ResultsFolder:
         digest = hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()
         numbers = strategies.over_workers(self._strategy, int(digest[:15], 16))
         if len(set(numbers)) > 1:
+            self._wait_for_all()
             raise UserError(
                 "the workers do not have the same rows, weights, settings and seeds: "
                 "start all of them with the same command, on copies of the same files"
             )
+
+    def _wait_for_all(self) -> None:
+        """One that ends takes the answer away from those that still read it."""
+        with contextlib.suppress(tf.errors.OpError):
+            strategies.over_workers(self._strategy, 0)
 
     def _open(self, run: Results) -> list[Seed]:
         """Refuses foreign files, finds where to work; returns what is there."""
