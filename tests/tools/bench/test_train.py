@@ -1,6 +1,7 @@
 """The systems that bench.train compares run, and its report divides rightly."""
 
 import json
+import tempfile
 
 import pytest
 from helpers import tiny
@@ -11,11 +12,13 @@ CONFIG = tiny.config(train_batch_size=4)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_each_system_trains(dtype):
+def test_each_system_trains_and_leaves_no_folder(dtype, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     pytest.importorskip("transformers")
     systems.our_pretraining(CONFIG, dtype)(2)
     systems.pytorch_pretraining(CONFIG, dtype)(2)
     train.matrix_products(dtype)(1)
+    assert list(tmp_path.glob("tmp*")) == []  # PyTorch leaves a folder of its own
 
 
 def test_report():
