@@ -27,7 +27,7 @@ CHECK_TPU := build/check-tpu
 
 .PHONY: help setup demo test lint clean-corpus vocab tfrecords verify-data bench-data \
   pretrain convert check-transformers bench-train finetune scoreboard bench-finetune \
-  setup-tpu check-tpu-env
+  setup-tpu check-tpu-env check-gcs
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 20
@@ -70,6 +70,9 @@ check-tpu-env: ## install a TPU VM's packages from scratch and run the trainer's
 	  electra_tf.run_pretraining'
 	$(CHECK_TPU)/bin/python -m tools.tpu_doctor --tpu=none
 	$(CHECK_TPU)/bin/python -m pytest tests/electra_tf tests/test_golden.py $(ARGS)
+
+check-gcs: $(READY) ## run every command on a gs:// bucket of this machine, and kill them at random moments
+	$(BIN)/python -m pytest -n0 tests/gcs/check_chain.py tests/gcs/check_kills.py $(ARGS)
 
 demo: $(READY) ## run the whole pipeline on a bundled corpus, in build/demo (about 6 minutes)
 	$(BIN)/python -m tools.demo.corpus --output=$(DEMO)/raw.jsonl

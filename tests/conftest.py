@@ -36,15 +36,16 @@ def cloud(monkeypatch) -> Iterator[google_cloud.GoogleCloud]:
 
 
 @pytest.fixture(scope="session")
-def _storage() -> Iterator[str]:
-    with google_storage.running() as address:
-        yield address
+def _storage() -> Iterator[dict[str, str]]:
+    with google_storage.running() as server:
+        yield google_storage.environment(server)
 
 
 @pytest.fixture
 def bucket_folder(_storage, monkeypatch) -> str:
     """A new folder of a gs:// bucket, for this process and those it starts."""
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", _storage)
+    for name, value in _storage.items():
+        monkeypatch.setenv(name, value)
     return google_storage.new_folder()
 
 

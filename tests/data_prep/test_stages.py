@@ -11,7 +11,7 @@ import types
 
 import pytest
 import tensorflow as tf
-from helpers import processes
+from helpers import chain, processes
 from tokenizers import Tokenizer
 
 from data_prep.records import example as records
@@ -645,3 +645,12 @@ def test_unquoted_pattern_is_explained(tmp_path):
     ended = processes.run(*command, f"--output_dir={tmp_path / 'clean'}")
     assert ended.code == 1
     assert "unexpected argument 'b.txt'" in ended.output
+
+
+def test_stages_write_the_same_on_gs_as_locally(tmp_path, bucket_folder):
+    for work in (str(tmp_path), bucket_folder):
+        chain.write_inputs(work)
+        for name in ("clean", "vocab", "tfrecords", "verify"):
+            processes.check(*chain.commands(work)[name], warm=True)
+    assert len(chain.contents(bucket_folder)) > 10
+    assert chain.different(bucket_folder, str(tmp_path)) == set()

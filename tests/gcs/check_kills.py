@@ -1,0 +1,55 @@
+"""Commands killed at random moments on gs:// end where those that nobody kills do.
+
+ELECTRA_KILLS says how often (default: 20), ELECTRA_SEED at which moments.
+"""
+
+import itertools
+import os
+import random
+import time
+
+from helpers import chain, processes
+
+from common import files
+
+KILLS = int(os.environ.get("ELECTRA_KILLS", "20"))
+SEED = int(os.environ.get("ELECTRA_SEED", "0"))
+# Commands that resume, and what they write. Those that train are killed more often.
+OUTPUTS = {
+    "clean": "clean",
+    "vocab": "vocab",
+    "tfrecords": "tfrecords",
+    "pretrain": "model",
+    "convert": "hf",
+    "finetune": "finetune/nsmc/pretrained",
+}
+TURNS = "clean pretrain tfrecords convert finetune pretrain vocab convert".split()
+
+
+def test_killed_commands_leave_what_the_others_leave(bucket, local):
+    rng, work = random.Random(SEED), f"{bucket}/killed"
+    chain.write_inputs(work)
+    files.write_text(f"{work}/notes.txt", "mine")
+    turns = list(itertools.islice(itertools.cycle(TURNS), KILLS))
+    for name, output in OUTPUTS.items():
+        argv, folder = chain.commands(work)[name], f"{work}/{output}"
+        begin = time.monotonic()
+        processes.check(*argv, warm=True)
+        seconds = time.monotonic() - begin
+        files.remove(folder)
+        killed = 0
+        while killed < turns.count(name):
+            with processes.running(*argv, warm=True) as process:
+                time.sleep(rng.uniform(0, seconds))
+                ended = process.kill()
+            assert ended.code in (0, -9), ended.output
+            killed += ended.code == -9
+            print(f"{name}: killed {killed} times", flush=True)
+            if ended.code == 0:  # it was faster this time
+                files.remove(folder)
+        log = processes.check(*argv, warm=True).output
+        print(f"{name}: {log.strip().splitlines()[-1]}")
+        different = chain.different(folder, f"{local}/{output}")
+        assert different <= {"eval-24.json"}, name  # of another command
+    assert chain.log_lines(f"{work}/model") == chain.log_lines(f"{local}/model")
+    assert files.read_text(f"{work}/notes.txt") == "mine"
