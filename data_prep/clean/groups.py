@@ -81,11 +81,11 @@ def _arriving(keys: KeyFiles, part: int, sources: np.ndarray) -> Iterator[_Membe
     """The records of other parts, `sources`, whose groups begin in this one."""
     ends = [block.stop for block in keys.blocks]
     blocks = np.searchsorted(ends, sources[sources != part], side="right")
-    for block in np.unique(blocks).tolist():
-        path = _moved_path(keys.work, block)
-        rows = bucketed_arrays.read(
-            path + ".rows", keys.num_parts, _MOVED_ROW, part, part + 1
-        )
+    paths = [_moved_path(keys.work, block) for block in np.unique(blocks).tolist()]
+    row_paths = [path + ".rows" for path in paths]
+    ends = (part, part + 1)
+    moved = bucketed_arrays.read(row_paths, keys.num_parts, _MOVED_ROW, *ends)
+    for path, rows in zip(paths, moved, strict=True):
         with files.open_binary(path + ".json") as handle:
             for row in rows:
                 handle.seek(int(row["begin"]))

@@ -18,7 +18,8 @@ from common import files
 from data_prep.clean import bucketed_arrays
 from data_prep.clean.work import Work
 
-KEY_BUCKETS = 1024
+# Of a block. A partition reads whole buckets: they should be smaller than it is.
+KEY_BUCKETS = 4096
 _PART_ROW = np.dtype([("key", "<u8"), ("item", "<u4")])
 KEY_ROW = np.dtype([("key", "<u8"), ("part", "<u4"), ("item", "<u4")])
 REPEAT_ROW = np.dtype(
@@ -166,13 +167,11 @@ class KeyFiles:
         count = self.num_partitions
         first = partition * KEY_BUCKETS // count
         last = math.ceil((partition + 1) * KEY_BUCKETS / count)
-        read = [np.empty(0, KEY_ROW)]
-        for block in range(len(self.blocks)):
-            path = self._block_path(block)
-            rows = bucketed_arrays.read(path, KEY_BUCKETS, KEY_ROW, first, last)
-            # Buckets at both ends may be shared with other partitions.
-            read.append(rows[partition_of(rows["key"], count) == partition])
-        return np.concatenate(read)
+        paths = list(map(self._block_path, range(len(self.blocks))))
+        read = bucketed_arrays.read(paths, KEY_BUCKETS, KEY_ROW, first, last)
+        rows = np.concatenate([np.empty(0, KEY_ROW), *read])
+        # Buckets at both ends may be shared with other partitions.
+        return rows[partition_of(rows["key"], count) == partition]
 
     def write_repeats(
         self, partition: int, keys: np.ndarray, parts: np.ndarray, items: np.ndarray
@@ -194,11 +193,10 @@ class KeyFiles:
           by: "part" or "first_part".
         """
         parts = self.blocks[block]
-        read = [np.empty(0, REPEAT_ROW)]
-        for partition in range(self.num_partitions):
-            path, ends = self._repeats_path(by, partition), (parts.start, parts.stop)
-            read.append(bucketed_arrays.read(path, self.num_parts, REPEAT_ROW, *ends))
-        rows = np.concatenate(read)
+        paths = [self._repeats_path(by, i) for i in range(self.num_partitions)]
+        ends = (parts.start, parts.stop)
+        read = bucketed_arrays.read(paths, self.num_parts, REPEAT_ROW, *ends)
+        rows = np.concatenate([np.empty(0, REPEAT_ROW), *read])
         return {part: rows[rows[by] == part] for part in parts}
 
     def most_frequent(self) -> list[tuple[int, int, int]]:
