@@ -367,3 +367,22 @@ def test_an_edit_of_the_input_that_keeps_its_size_is_noticed(
     assert snapshot(tmp_path / "clean") == before
     run(paths, tmp_path / "clean", overwrite=True)
     assert "연극" in documents(tmp_path / "clean")[0][0]
+
+
+def test_a_bucket_gets_what_a_local_folder_gets(small, write, tmp_path, bucket_folder):
+    local, remote = [], []
+    for i in range(2):
+        text = corpus(i, 150)
+        local.append(write(f"raw{i}.jsonl", text))
+        remote.append(f"{bucket_folder}/raw/{i}.jsonl")
+        files.write_text(remote[-1], text)
+    values = run(local, tmp_path / "clean", **EVERYTHING)
+    output = f"{bucket_folder}/clean"
+    on_bucket = run(remote, output, **EVERYTHING)
+    assert len(values["files"]) > 3
+    assert on_bucket["files"] == values["files"]
+    assert list(verify.folder_problems(output)) == []
+    run(remote, output, **EVERYTHING)
+    files.write_text(remote[1], text.replace("ㅋ", "ㅎ"))
+    with pytest.raises(UserError, match=f"{remote[1]} changed since --output_dir="):
+        run(remote, output, **EVERYTHING)
