@@ -75,7 +75,7 @@ check-gcs: $(READY) ## run every command on a gs:// bucket of this machine, and 
 	$(BIN)/python -m pytest -n0 tests/gcs/check_chain.py tests/gcs/check_kills.py $(ARGS)
 
 demo: $(READY) ## run the whole pipeline on a bundled corpus, in build/demo (about 6 minutes)
-	$(BIN)/python -m tools.demo.corpus --output=$(DEMO)/raw.jsonl
+	$(BIN)/python -m tools.demo.corpus --output=$(DEMO)/raw.jsonl --overwrite
 	$(BIN)/python -m data_prep.clean_corpus --input=$(DEMO)/raw.jsonl \
 	  --text_field=text --group_field=thread_id --output_dir=$(DEMO)/clean --overwrite
 	$(BIN)/python -m data_prep.train_vocab --input_dir=$(DEMO)/clean \
@@ -143,7 +143,7 @@ finetune: $(READY) ## fine-tune w/hf on a task, or the seeds that are missing: W
 
 scoreboard: $(READY) ## write w/scores.html, with published scores: WORK=w
 	$(BIN)/python -m tools.scoreboard --runs='$(WORK)/finetune/*/*' \
-	  --output=$(WORK)/scores.html $(FLAGS)
+	  --output=$(WORK)/scores.html --overwrite $(FLAGS)
 
 bench-finetune: $(READY) ## time fine-tuning and prediction beside PyTorch: ARGS='--threads=1'
 	$(BIN)/python -m tools.bench.finetune $(FLAGS)

@@ -13,13 +13,12 @@ from typing import Any, TypeVar
 
 from absl import app, flags, logging
 
+from common import paths
+from common.errors import UserError
+
 Settings = TypeVar("Settings")
 
 _HELP = ("-h", "-?", "-help", "--help", "-helpshort", "--helpshort")
-
-
-class UserError(Exception):
-    """An error the user can fix; the message says what is wrong, where, and the fix."""
 
 
 def flag(
@@ -29,15 +28,22 @@ def flag(
     at_least: float | None = None,
     at_most: float | None = None,
     required: bool = False,
+    reads: bool | Sequence[str] = False,
+    writes: str = "",
 ) -> Any:
     """A dataclass field that is also a flag of the same name; see `run`.
 
     The field's annotation gives the flag's type: str, int, float, bool, one of these
     or None, or tuple[str, ...] for values separated by commas.
+
+    Args:
+      reads: it names files or folders that are read; a sequence: folders in the one
+        that it names, of which alone is read.
+      writes: "folder" or "file", if it names one that is written. See `paths.check`.
     """
     limits = {"lower_bound": at_least, "upper_bound": at_most}
     metadata = {"help": help, "choices": choices, "limits": limits}
-    metadata["required"] = required
+    metadata |= {"required": required, "reads": reads, "writes": writes}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -68,7 +74,9 @@ def run(main: Callable[..., None], appendix: str = "") -> None:
                     f"unexpected argument {argv[1]!r}: flags are written --name=value, "
                     "and patterns need quotes"
                 )
-            main(*map(from_flags, settings_types))
+            settings = list(map(from_flags, settings_types))
+            paths.check(settings)
+            main(*settings)
         except UserError as error:
             logging.error("%s", error)
             sys.exit(1)

@@ -11,13 +11,14 @@ import io
 import json
 import logging
 import os
+import pathlib
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
-from common.cli import UserError
+from common.errors import UserError
 
 # gcsfs would ask with every file system for the kind of the bucket, and warn where it
 # may not know.
@@ -109,6 +110,25 @@ def listdir(path: str) -> list[str]:
     return sorted(part for part in parts if part)
 
 
+def walk(path: str) -> list[str]:
+    """Names, relative to a folder, of all files below it, sorted.
+
+    A link to a folder counts as a file, so that nothing outside the folder is listed.
+    """
+    if is_remote(path):
+        with _remote(path) as (file_system, name):
+            names = file_system.find(name)
+        prefix = len(name.rstrip("/")) + 1
+        names = (child[prefix:] for child in names)
+        # An empty object of a folder's name is what some programs make a folder of.
+        return sorted(name for name in names if name and not name.endswith("/"))
+    paths = []
+    for folder, folders, names in os.walk(path):
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        paths += [os.path.join(folder, name) for name in names + links]
+    return sorted(os.path.relpath(name, path) for name in paths)
+
+
 def size(path: str) -> int:
     if not is_remote(path):
         return os.path.getsize(path)
@@ -128,12 +148,56 @@ def makedirs(path: str) -> None:
 
 def rename(source: str, target: str) -> None:
     """Renames a file, replacing the target."""
-    if not is_remote(source):
-        os.replace(source, target)
+    rename_all([(source, target)])
+
+
+def rename_all(pairs: Sequence[tuple[str, str]]) -> None:
+    """Renames files, each to a path of the same file system, replacing what is there.
+
+    Folders are made. Object stores copy and then delete, many files at a time.
+    """
+    if not pairs:
         return
-    with _remote(source) as (file_system, name):
-        file_system.copy(name, file_system._strip_protocol(target))
-        file_system.rm_file(name)
+    if not is_remote(pairs[0][0]):
+        for source, target in pairs:
+            makedirs(os.path.dirname(target) or ".")
+            os.replace(source, target)
+        for folder in {os.path.dirname(target) or "." for _, target in pairs}:
+            _sync_folder(folder)
+        return
+    with _remote(pairs[0][0]) as (file_system, _):
+        sources = [file_system._strip_protocol(source) for source, _ in pairs]
+        targets = [file_system._strip_protocol(target) for _, target in pairs]
+        file_system.copy(sources, targets)
+        file_system.rm(sources)
+
+
+def remove_all(paths: Sequence[str]) -> None:
+    """Removes files; those that are missing are passed over."""
+    if not paths:
+        return
+    if not is_remote(paths[0]):
+        for path in paths:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                os.remove(path)
+        return
+    with _remote(paths[0]) as (file_system, _):
+        names = map(file_system._strip_protocol, paths)
+        if present := [name for name in names if file_system.exists(name)]:
+            file_system.rm(present)
+
+
+def remove_if_empty(folder: str) -> None:
+    """Removes a local folder, unless something is in it; object stores have none."""
+    if not is_remote(folder):
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
+
+
+def remove_empty_folders(path: str) -> None:
+    """Removes a local folder and those in it, as far as they contain no file."""
+    for folder, _, _ in os.walk(path, topdown=False):
+        remove_if_empty(folder)
 
 
 def remove(path: str) -> None:
@@ -221,6 +285,18 @@ def _cannot_write(path: str, error: OSError) -> UserError:
 def read_text(path: str) -> str:
     with open_binary(path) as handle:
         return handle.read().decode("utf-8")
+
+
+def read_all(paths: Sequence[str]) -> list[bytes]:
+    """The contents of files; remote ones are read many at a time."""
+    if not paths or not is_remote(paths[0]):
+        return [pathlib.Path(path).read_bytes() for path in paths]
+    with _remote(paths[0]) as (file_system, _):
+        names = [file_system._strip_protocol(path) for path in paths]
+        contents = file_system.cat(names)
+    if isinstance(contents, bytes):  # of a single file
+        return [contents]
+    return [contents[name] for name in names]
 
 
 def write_text(path: str, text: str) -> None:

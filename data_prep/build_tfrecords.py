@@ -13,23 +13,24 @@ import dataclasses
 
 from common import cli
 from common.cli import flag
+from common.output_folder import Output
 from data_prep.records import pipeline
 from data_prep.records.shard import RecordSettings
 from data_prep.stages import execution
 from data_prep.stages.execution import Execution
-from data_prep.stages.resume import Output
 
 
 @dataclasses.dataclass(frozen=True)
 class Input:
     """Input."""
 
-    input_dir: str = flag("", "Folder made by clean_corpus.", required=True)
+    input_dir: str = flag("", "Folder made by clean_corpus.", required=True, reads=True)
     vocab_dir: str = flag(
         "",
         "Folder made by train_vocab, folder of a published WordPiece tokenizer "
         "(Hugging Face), or a vocab.txt.",
         required=True,
+        reads=True,
     )
 
 

@@ -13,11 +13,11 @@ import dataclasses
 
 from common import cli
 from common.cli import flag
+from common.output_folder import Output
 from data_prep.clean import pipeline
 from data_prep.clean.settings import CleanSettings
 from data_prep.stages import execution
 from data_prep.stages.execution import Execution
-from data_prep.stages.resume import Output
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Input:
     """Input."""
 
     input: tuple[str, ...] = flag(
-        (), "Files to read: names or quoted patterns.", required=True
+        (), "Files to read: names or quoted patterns.", required=True, reads=True
     )
 
 

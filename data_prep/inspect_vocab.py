@@ -9,17 +9,17 @@ import dataclasses
 import itertools
 import os
 import random
+import tempfile
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from absl import logging
 
-from common import cli, files
+from common import cli, files, output_folder
 from common.cli import UserError, flag
 from data_prep.raw import inputs, reader
 from data_prep.raw.records import ReadSettings
-from data_prep.stages import manifest
 from data_prep.vocab import measures, page, probe, vocabulary
 
 
@@ -28,7 +28,7 @@ class Input:
     """Vocabularies and text."""
 
     vocab: tuple[str, ...] = flag(
-        (), "vocab.txt files, separated by commas.", required=True
+        (), "vocab.txt files, separated by commas.", required=True, reads=True
     )
     input: tuple[str, ...] = flag(
         (),
@@ -36,24 +36,26 @@ class Input:
         "clean_corpus, such as its shards: names or quoted patterns. Clean it as the "
         "corpus was cleaned.",
         required=True,
+        reads=True,
     )
     text_field: str = flag("", "Field of .jsonl and .tsv that contains the text.")
     num_lines: int = flag(100_000, "Lines to sample from the input.", at_least=1)
     num_samples: int = flag(10, "Lines to show side by side.", at_least=0)
     korquad: str = flag(
-        "", "KorQuAD 1.0 file: measure how many answers lie on token boundaries."
+        "",
+        "KorQuAD 1.0 file: measure how many answers lie on token boundaries.",
+        reads=True,
     )
     seed: int = flag(0, "Seed of the sampled lines and of the probe.")
 
 
 @dataclasses.dataclass(frozen=True)
-class Output:
+class Output(output_folder.Output):
     """Output, besides the table on the terminal."""
 
     output_dir: str = flag(
-        "", "Folder for report.json and report.html, missing or empty."
+        "", "Folder for report.json and report.html, missing or empty.", writes="folder"
     )
-    overwrite: bool = flag(False, "Empty --output_dir first.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,9 +64,11 @@ class Probe:
 
     probe: bool = flag(False, "Train it on --probe_train.")
     probe_train: str = flag(
-        "", ".tsv with the columns document and label (0 or 1), such as NSMC's."
+        "",
+        ".tsv with the columns document and label (0 or 1), such as NSMC's.",
+        reads=True,
     )
-    probe_dev: str = flag("", "The same, to measure the accuracy on.")
+    probe_dev: str = flag("", "The same, to measure the accuracy on.", reads=True)
     probe_epochs: int = flag(2, "Epochs.", at_least=1)
     probe_runs: int = flag(
         1, "Runs with different seeds whose accuracies are averaged.", at_least=1
@@ -135,7 +139,7 @@ def inspect_vocab(given: Input, output: Output, probed: Probe) -> None:
     if probed.probe != bool(probed.probe_train and probed.probe_dev):
         raise UserError("--probe, --probe_train and --probe_dev go together")
     if output.output_dir:
-        manifest.check_output_dir(output.output_dir, output.overwrite, given.vocab)
+        output_folder.check_new(output, "inspect_vocab")
     names = _names(given.vocab)
     tokenizers = {name: vocabulary.load_tokenizer(path) for name, path in names.items()}
     lines = _sample_lines(given)
@@ -149,10 +153,10 @@ def inspect_vocab(given: Input, output: Output, probed: Probe) -> None:
     }
     print(page.text_table(measured))
     if output.output_dir:
-        manifest.prepare_output_dir(output.output_dir, output.overwrite)
-        folder = output.output_dir
-        files.write_json(os.path.join(folder, "report.json"), report)
-        files.write_text(os.path.join(folder, "report.html"), page.page(report))
+        with tempfile.TemporaryDirectory() as folder:
+            files.write_json(os.path.join(folder, "report.json"), report)
+            files.write_text(os.path.join(folder, "report.html"), page.page(report))
+            output_folder.publish(folder, output, "inspect_vocab", {})
 
 
 if __name__ == "__main__":

@@ -12,10 +12,10 @@ import os
 
 from absl import logging
 
-from common import cli
+from common import cli, manifest, output_folder
 from common.cli import flag
-from data_prep.stages import manifest, parallel, resume
-from data_prep.stages.resume import Output
+from common.output_folder import Output
+from data_prep.stages import parallel
 from data_prep.vocab import recipes, vocabulary
 from data_prep.vocab.recipes import VocabSettings
 
@@ -24,7 +24,7 @@ from data_prep.vocab.recipes import VocabSettings
 class Input:
     """Input and processes."""
 
-    input_dir: str = flag("", "Folder made by clean_corpus.", required=True)
+    input_dir: str = flag("", "Folder made by clean_corpus.", required=True, reads=True)
     num_workers: int = flag(os.cpu_count(), "Processes that count words.", at_least=1)
 
 
@@ -36,19 +36,17 @@ def train_vocab(made: Input, output: Output, settings: VocabSettings) -> None:
     settings = dataclasses.replace(settings, special_tokens=tuple(special))
     settings.check()
     config = {**settings.config(), "clean_sha256": manifest.content_hash(clean)}
-    inputs = [made.input_dir, *filter(None, [settings.merge_vocab])]
-    run = (output, "train_vocab", config, inputs)
-    earlier = resume.find(*run)
-    if earlier is not None and earlier.is_complete:
+    log = output_folder.begin(output, "train_vocab", config)
+    if log.is_complete:
         return
     with parallel.Workers(made.num_workers) as workers:
         tokens, report = recipes.train(
             made.input_dir, clean["files"], settings, workers
         )
-    log = resume.begin(*run)
-    folder = output.output_dir
-    entries = vocabulary.save(folder, tokens, settings.tokenizer)
-    sha256 = vocabulary.fingerprint(os.path.join(folder, vocabulary.VOCAB_FILE))
+    log.start("vocabulary", vocabulary.paths(log.output))
+    entries = vocabulary.save(log.output, tokens, settings.tokenizer)
+    log.finish("vocabulary", {})
+    sha256 = vocabulary.fingerprint(os.path.join(log.output, vocabulary.VOCAB_FILE))
     log.complete(
         {
             "vocab_size": len(tokens),
@@ -59,7 +57,9 @@ def train_vocab(made: Input, output: Output, settings: VocabSettings) -> None:
             "files": entries,
         }
     )
-    logging.info("%s: %d tokens, SHA-256 %s...", folder, len(tokens), sha256[:16])
+    logging.info(
+        "%s: %d tokens, SHA-256 %s...", output.output_dir, len(tokens), sha256[:16]
+    )
 
 
 if __name__ == "__main__":

@@ -15,11 +15,11 @@ from typing import Any
 
 from absl import logging
 
-from common import cli, files
+from common import cli, files, manifest, own_files
 from common.cli import UserError, flag
 from common.progress import Progress
 from data_prep.records import example, tfrecord
-from data_prep.stages import manifest, resume, shards
+from data_prep.stages import shards
 
 _BATCH_RECORDS = 1_000
 
@@ -29,7 +29,10 @@ class Input:
     """Input."""
 
     dir: str = flag(
-        "", "Folder of a stage, or the folder that contains all of them.", required=True
+        "",
+        "Folder of a stage, or the folder that contains all of them.",
+        required=True,
+        reads=True,
     )
 
 
@@ -40,7 +43,7 @@ def stage_folders(path: str) -> list[str]:
         folder
         for folder in candidates
         if files.exists(os.path.join(folder, manifest.NAME))
-        or files.exists(os.path.join(folder, resume.FOLDER))
+        or files.exists(os.path.join(folder, own_files.PROGRESS))
     ]
     if not folders:
         raise UserError(
@@ -60,9 +63,9 @@ def folder_problems(folder: str) -> Iterator[str]:
     except ValueError as error:
         yield f"{path} is damaged ({error})"
         return
-    entries = [*values["files"], *values.get("reports", ())]
+    entries = manifest.entries(values)
     named = {manifest.NAME, *(entry["name"] for entry in entries)}
-    for name in sorted(set(_files_in(folder)) - named):
+    for name in sorted(set(files.walk(folder)) - named):
         yield (
             f"{os.path.join(folder, name)} is not in {path}: the stage did not write "
             "it, or did not finish it; move it elsewhere"
@@ -72,16 +75,6 @@ def folder_problems(folder: str) -> Iterator[str]:
         for entry in entries:
             yield from _file_problems(folder, entry, values)
             progress.update(entry["bytes"])
-
-
-def _files_in(folder: str, under: str = "") -> Iterator[str]:
-    """Names of all files, with the folders below `folder` that they lie in."""
-    for name in files.listdir(os.path.join(folder, under)):
-        path = os.path.join(under, name)
-        if files.isdir(os.path.join(folder, path)):
-            yield from _files_in(folder, path)
-        else:
-            yield path
 
 
 def _file_problems(

@@ -51,6 +51,7 @@ class Run(InitialWeights):
         "it), a model's name on the Hugging Face Hub, the prefix of a TF1 checkpoint, "
         "or a pretraining run's folder. With --mode=predict: a fine-tuned model.",
         required=True,
+        reads=True,
     )
     random_init: bool = flag(
         False, "Use random weights instead, to see what pretraining is worth."
@@ -61,10 +62,12 @@ class Run(InitialWeights):
     task: str | None = flag(
         None, "Task to learn; custom: your own.", choices=(*tasks.TASKS, "custom")
     )
-    data_dir: str = flag("", "Folder of the task's public files.")
+    data_dir: str = flag("", "Folder of the task's public files.", reads=True)
     train_rows: int = flag(0, "Rows to train on, drawn by a hash (0: all).", at_least=0)
     output_dir: str | None = flag(
-        None, "Folder to write: new, or of an earlier run of this command."
+        None,
+        "Folder to write: new, or of an earlier run of this command.",
+        writes="folder",
     )
     model_name: str = flag("", "Name in tables, else the last part of --init_from.")
     seeds: tuple[str, ...] = flag(("0", "1", "2", "3", "4"), "Seeds, each a score.")
@@ -78,8 +81,8 @@ class Run(InitialWeights):
 class Prediction:
     """Files of --mode=predict."""
 
-    input: str = flag("", "Rows to predict: .txt, .tsv, .jsonl or .json.")
-    output: str = flag("", "File to write: .tsv or .jsonl.")
+    input: str = flag("", "Rows to predict: .txt, .tsv, .jsonl or .json.", reads=True)
+    output: str = flag("", "File to write: .tsv or .jsonl.", writes="file")
 
 
 def run_finetuning(

@@ -40,17 +40,25 @@ Hyperparameters of the encoder (model_hparam_overrides):
 class Run:
     """The run."""
 
-    config: str = flag("", "Preset, one of configs/*.toml; needed to train.")
+    config: str = flag(
+        "", "Preset, one of configs/*.toml; needed to train.", reads=True
+    )
     hparams: str = flag(
-        "", "Changes to the preset: a JSON object, or a file that holds one."
+        "",
+        "Changes to the preset: a JSON object, or a file that holds one.",
+        reads=True,
     )
     data_dir: str = flag(
         "",
         "Folder of tfrecords/ (build_tfrecords), vocab/ (train_vocab).",
         required=True,
+        reads=("tfrecords", "vocab"),
     )
     model_dir: str = flag(
-        "", "Folder of the run: a new one, or that of a run to resume.", required=True
+        "",
+        "Folder of the run: a new one, or that of a run to resume.",
+        required=True,
+        writes="folder",
     )
     overwrite: bool = flag(
         False,

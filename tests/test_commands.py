@@ -1,14 +1,13 @@
 """--help of every command, and the flags that documents pass to commands."""
 
-import ast
 import json
 import pathlib
 import re
 
 import pytest
-from helpers import ROOT, processes
+from helpers import ROOT, commands, processes
+from helpers.commands import PACKAGES
 
-PACKAGES = ("common", "data_prep", "electra_tf", "tools")
 DOCUMENT_PATHS = [ROOT / name for name in ("README.md", "README.ko.md", "Makefile")]
 DOCUMENT_PATHS += sorted((ROOT / "docs").glob("*"))
 # Imports that take seconds.
@@ -19,27 +18,7 @@ COMMON_FLAGS = {"help", "helpfull", "verbosity"}
 OTHER_PROGRAMS = {"accelerator-type", "spot", "config_file"}  # gcloud, transformers
 
 
-def _main_function(path: pathlib.Path) -> str | None:
-    """The function that a command hands to cli.run, if the module is a command."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.If) and "__main__" in ast.unparse(node.test):
-            called = re.search(r"cli\.run\((\w+)", ast.unparse(node))
-            return called[1] if called else None
-    return None
-
-
-def _commands() -> dict[str, str]:
-    """Module -> its function."""
-    functions = {}
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            if function := _main_function(path):
-                module = path.relative_to(ROOT).with_suffix("")
-                functions[".".join(module.parts)] = function
-    return functions
-
-
-COMMANDS = _commands()
+COMMANDS = commands.FUNCTIONS
 # Each is run as `python -m` runs it, all in one process.
 _PROBE = """
 import contextlib, dataclasses, inspect, io, json, runpy, sys
@@ -100,6 +79,28 @@ def test_help_lists_every_flag_with_its_default(answers, module):
 def test_help_imports_nothing_slow(answers):
     """All ran in one process, in this order: the first one named is to blame."""
     assert {m: a["loaded"] for m, a in answers.items() if a["loaded"]} == {}
+
+
+# Words of a flag's name or help that only flags of files and folders have.
+_OF_FILES = re.compile(
+    r"_dir\b|_file\b|\bfolders?\b|\bfiles?\b|vocab\.txt|\bprefix\b", re.IGNORECASE
+)
+# Texts about files that name none.
+_NO_FILES = {"special_tokens"}
+
+
+def test_flags_that_name_files_say_so():
+    """`reads` and `writes` of a flag keep outputs apart from inputs."""
+    undeclared = [
+        f"{module} --{field.name}"
+        for module in COMMANDS
+        for field in commands.flags(module)
+        if "str" in str(field.type) and not field.metadata["choices"]
+        if _OF_FILES.search(f"{field.name} {field.metadata['help']}")
+        if not field.metadata["reads"] and not field.metadata["writes"]
+        if field.name not in _NO_FILES
+    ]
+    assert undeclared == []
 
 
 def test_flags_are_declared_in_dataclasses_alone():

@@ -16,9 +16,10 @@ import tempfile
 
 from absl import logging
 
-from common import cli, files
+from common import cli, files, output_folder
 from common.cli import flag
-from electra_tf.export.flags import Output, TrainedModel
+from common.output_folder import Output
+from electra_tf.export.flags import TrainedModel
 from electra_tf.export.hub_push import Push
 from electra_tf.run_folder import description
 from electra_tf.weights import parameter_names
@@ -40,7 +41,7 @@ def convert(
 ) -> None:
     """Puts the folders in their place once they are written and checked."""
     push.prepare()
-    output.check(source.inputs)
+    output_folder.check_new(output, "convert_to_pytorch")
     only = conversion.only or ""
     if source.model_dir:  # refused before the weights are read
         parameter_names.chosen_networks(description.read_run(source.model_dir)[0], only)
@@ -57,8 +58,7 @@ def convert(
                 hf_folder.write_bin(os.path.join(folder, kind))
         config, step = networks.model.config, networks.step
         model_card.write_cards(folder, config, step, source.model_dir)
-        output.prepare(source.inputs)
-        hf_folder.publish(folder, output.output_dir)
+        output_folder.publish(folder, output, "convert_to_pytorch", {"step": step})
         push.run(folder)
     written = ", ".join(files.listdir(output.output_dir))
     logging.info("step %d -> %s", networks.step, written)

@@ -11,10 +11,14 @@ with the trained model on real text.
 """
 
 import dataclasses
+import os
+import tempfile
 
-from common import cli
+from absl import logging
+
+from common import cli, output_folder
 from common.cli import flag
-from electra_tf.export.flags import Output
+from common.output_folder import Output
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +26,10 @@ class Model:
     """The model."""
 
     model_dir: str = flag(
-        "", "A run's folder, or the folder `model` of run_finetuning.", required=True
+        "",
+        "A run's folder, or the folder `model` of run_finetuning.",
+        required=True,
+        reads=True,
     )
     step: int | None = flag(
         None, "Checkpoint of a run (default: the newest).", at_least=0
@@ -30,13 +37,16 @@ class Model:
 
 
 def export_saved_model(source: Model, output: Output) -> None:
-    output.check([source.model_dir])
+    output_folder.check_new(output, "export_saved_model")
     # Imports TensorFlow, which takes seconds: --help and mistakes do not wait for it.
     from tools import served_models
 
     served_models.check(source.model_dir, source.step)
-    output.prepare([source.model_dir])
-    served_models.export(source.model_dir, output.output_dir, source.step)
+    with tempfile.TemporaryDirectory() as work_dir:
+        folder = os.path.join(work_dir, "saved_model")
+        served_models.export(source.model_dir, folder, source.step)
+        output_folder.publish(folder, output, "export_saved_model", {})
+    logging.info("%s -> %s", source.model_dir, output.output_dir)
 
 
 if __name__ == "__main__":

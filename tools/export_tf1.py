@@ -7,12 +7,15 @@ and a config for each network that transformers' own converters (up to 4.x) can 
 """
 
 import dataclasses
+import os
+import tempfile
 
 from absl import logging
 
-from common import cli
+from common import cli, output_folder
 from common.cli import flag
-from electra_tf.export.flags import Output, TrainedModel
+from common.output_folder import Output
+from electra_tf.export.flags import TrainedModel
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,8 +33,8 @@ class Checkpoint:
 
 
 def export(source: TrainedModel, output: Output, checkpoint: Checkpoint) -> None:
-    """Reads the whole model, then writes; the file `checkpoint` comes last."""
-    output.check(source.inputs)
+    """Puts the files in their place once all are written."""
+    output_folder.check_new(output, "export_tf1")
     # Imports TensorFlow, which takes seconds: --help and mistakes do not wait for it.
     from electra_tf.export import tf1_checkpoint, trained
 
@@ -39,9 +42,11 @@ def export(source: TrainedModel, output: Output, checkpoint: Checkpoint) -> None
     content = tf1_checkpoint.content(
         networks, checkpoint.names, checkpoint.with_optimizer
     )
-    output.prepare(source.inputs)
-    prefix = tf1_checkpoint.write(networks.step, content, output.output_dir)
-    logging.info("step %d -> %s", networks.step, prefix)
+    with tempfile.TemporaryDirectory() as folder:
+        prefix = tf1_checkpoint.write(networks.step, content, folder)
+        output_folder.publish(folder, output, "export_tf1", {"step": networks.step})
+    name = os.path.basename(prefix)
+    logging.info("step %d -> %s", networks.step, os.path.join(output.output_dir, name))
 
 
 if __name__ == "__main__":

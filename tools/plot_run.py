@@ -18,9 +18,12 @@ class Settings:
     """Files."""
 
     model_dir: tuple[str, ...] = flag(
-        (), "Folders of runs, separated by commas.", required=True
+        (), "Folders of runs, separated by commas.", required=True, reads=True
     )
-    output: str = flag("", "File to write: .png or .html.", required=True)
+    output: str = flag(
+        "", "File to write: .png or .html.", required=True, writes="file"
+    )
+    overwrite: bool = flag(False, "Replace --output if it exists.")
 
 
 def plot_run(settings: Settings) -> None:

@@ -8,11 +8,13 @@ results.json for each baseline.
 
 import dataclasses
 import os
+import tempfile
 
 from absl import logging
 
-from common import cli
+from common import cli, output_folder
 from common.cli import flag
+from common.output_folder import Output
 from electra_tf.finetune import results
 from electra_tf.finetune.data import splits, tasks
 
@@ -24,9 +26,15 @@ class Scored:
     task: str | None = flag(
         None, "Task to learn.", choices=tuple(tasks.TASKS), required=True
     )
-    data_dir: str = flag("", "Folder of the task's files.", required=True)
+    data_dir: str = flag("", "Folder of the task's files.", required=True, reads=True)
     output_dir: str = flag(
-        "", "Folder for a folder with results.json per baseline.", required=True
+        "",
+        "Folder for a folder with results.json per baseline.",
+        required=True,
+        writes="folder",
+    )
+    overwrite: bool = flag(
+        False, "Replace earlier scores of these baselines in --output_dir."
     )
     train_rows: int = flag(0, "Rows to train on, drawn by a hash (0: all).", at_least=0)
     baselines: tuple[str, ...] = flag(
@@ -40,7 +48,13 @@ def score_baselines(given: Scored) -> None:
     task = tasks.TASKS[given.task]
     wanted = baselines.names(task.kind, given.baselines)
     data = splits.load(task, given.data_dir, given.train_rows)
-    for name in wanted:
+    outputs = {
+        name: Output(os.path.join(given.output_dir, name), given.overwrite)
+        for name in wanted
+    }
+    for output in outputs.values():
+        output_folder.check_new(output, "score_baselines")
+    for name, output in outputs.items():
         seed, config = baselines.score(name, data, task.metric)
         result = results.Results(
             task=task.name,
@@ -53,7 +67,9 @@ def score_baselines(given: Scored) -> None:
             counts=data.counts,
             seeds=[seed],
         )
-        results.write(os.path.join(given.output_dir, name), result)
+        with tempfile.TemporaryDirectory() as folder:
+            results.write(folder, result)
+            output_folder.publish(folder, output, "score_baselines", {})
         summary = results.summary(result)
         logging.info(
             "%s, %d rows, %s: %s %.4f on %s (C %s, %.0f s)",

@@ -1,8 +1,8 @@
 """Checkpoints of one pretraining run on a labelled task: score against step.
 
 Each is fine-tuned as run_finetuning does it, into its own folder. Seeds that its
-results.json already has are kept, so the same command resumes after a kill. Writes
-curve.png and curve.html, again after each checkpoint.
+results.json already has are kept, so the same command resumes after a kill. Draws
+curve/curve.png and curve.html, again after each checkpoint.
 
   python -m tools.score_checkpoints --model_dir=runs/small --task=nsmc \\
       --data_dir=nsmc --output_dir=runs/small-nsmc
@@ -13,8 +13,9 @@ import os
 
 from absl import logging
 
-from common import cli
+from common import cli, output_folder
 from common.cli import flag
+from common.output_folder import Output
 from electra_tf.devices.flags import Devices
 from electra_tf.finetune.data import splits, tasks
 from electra_tf.finetune.settings import Settings, numbers
@@ -24,13 +25,18 @@ from electra_tf.finetune.settings import Settings, numbers
 class Scored:
     """What to score on what."""
 
-    model_dir: str = flag("", "Folder of the pretraining run.", required=True)
+    model_dir: str = flag(
+        "", "Folder of the pretraining run.", required=True, reads=True
+    )
     task: str | None = flag(
         None, "Task to learn.", choices=tuple(tasks.TASKS), required=True
     )
-    data_dir: str = flag("", "Folder of the task's files.", required=True)
+    data_dir: str = flag("", "Folder of the task's files.", required=True, reads=True)
     output_dir: str = flag(
-        "", "Folder for the curve and for a folder per checkpoint.", required=True
+        "",
+        "Folder for the curve and for a folder per checkpoint.",
+        required=True,
+        writes="folder",
     )
     steps: tuple[str, ...] = flag(
         (), "Checkpoints, else the run's milestones and its newest."
@@ -48,6 +54,9 @@ def score_checkpoints(given: Scored, settings: Settings, devices: Devices) -> No
     from tools.scores import curve
 
     steps = curve.chosen_steps(given.model_dir, wanted)
+    # Drawn anew with each score, which the results of the steps hold.
+    output = Output(os.path.join(given.output_dir, "curve"), overwrite=True)
+    output_folder.check(output, curve.COMMAND)
     strategy = strategies.make_strategy(devices)
     settings = protocol.resolved(settings, task, strategy)
     dataset = splits.load(task, given.data_dir, given.train_rows)
@@ -68,8 +77,8 @@ def score_checkpoints(given: Scored, settings: Settings, devices: Devices) -> No
         )
         by_step[step] = protocol.score(run, seeds)
         if strategies.is_chief(strategy):
-            curve.write(given.output_dir, by_step)
-    logging.info("%s/curve.html shows steps %s", given.output_dir, list(by_step))
+            curve.write(output, by_step)
+    logging.info("%s/curve.html shows steps %s", output.output_dir, list(by_step))
 
 
 if __name__ == "__main__":

@@ -23,8 +23,12 @@ class Settings:
         (),
         f"Patterns of folders with {RESULTS_FILE}, separated by commas.",
         required=True,
+        reads=True,
     )
-    output: str = flag("", "File to write: .md, .html or .png.", required=True)
+    output: str = flag(
+        "", "File to write: .md, .html or .png.", required=True, writes="file"
+    )
+    overwrite: bool = flag(False, "Replace --output if it exists.")
     published: bool = flag(True, "Also show the scores that systems published.")
 
 

@@ -14,7 +14,6 @@ from data_prep.rules import recipes
 from data_prep.vocab import tokenizer_source, vocabulary
 from electra_tf.export import (
     hf_check,
-    hf_folder,
     saved_model,
     tf_cleaning,
     trained,
@@ -79,7 +78,7 @@ def _export_run(model_dir: str, output_dir: str, step: int | None) -> None:
     text_input = TextInput(model_dir, tokenizer_json, length, cleaning(data))
     outputs = saved_model.pretrained_outputs(model)
     parts = [model.electra, model.discriminator_head]
-    _publish(output_dir, text_input, outputs, parts, networks.samples)
+    _save(output_dir, text_input, outputs, parts, networks.samples)
 
 
 def _export_finetuned(model_dir: str, output_dir: str) -> None:
@@ -91,7 +90,7 @@ def _export_finetuned(model_dir: str, output_dir: str) -> None:
     text_input = TextInput(model_dir, begin.tokenizer.tokenizer_json, length)
     outputs = finetuned_outputs(model, described.labels)
     samples = hf_check.make_samples(begin.tokenizer)
-    _publish(output_dir, text_input, outputs, [model], samples)
+    _save(output_dir, text_input, outputs, [model], samples)
 
 
 def check(model_dir: str, step: int | None) -> None:
@@ -129,14 +128,14 @@ def _is_finetuned(model_dir: str) -> bool:
 
 
 def export(model_dir: str, output_dir: str, step: int | None) -> None:
-    """Writes the SavedModel, checks it, and only then puts it in its place."""
+    """Writes the SavedModel to a new local folder, and checks it."""
     if _is_finetuned(model_dir):
         _export_finetuned(model_dir, output_dir)
     else:
         _export_run(model_dir, output_dir, step)
 
 
-def _publish(
+def _save(
     output_dir: str,
     text_input: TextInput,
     outputs: Mapping[str, saved_model.Outputs],
@@ -148,9 +147,7 @@ def _publish(
         vocab_file = os.path.join(work_dir, vocabulary.VOCAB_FILE)
         files.write_text(vocab_file, "\n".join([*text_input.tokens, ""]))
         whole = saved_model.TextModel(text_input, outputs, networks, vocab_file)
-        saved_dir = os.path.join(work_dir, "saved_model")
-        saved_model.save(whole, next(iter(outputs)), saved_dir)
-        worst = saved_model.check(saved_dir, outputs, samples, text_input.max_tokens)
-        logging.info("loaded again: outputs differ by at most %.1e", worst)
-        hf_folder.publish(saved_dir, output_dir)
-    logging.info("%s: %s", output_dir, ", ".join(outputs))
+        saved_model.save(whole, next(iter(outputs)), output_dir)
+    worst = saved_model.check(output_dir, outputs, samples, text_input.max_tokens)
+    logging.info("loaded again: outputs differ by at most %.1e", worst)
+    logging.info("signatures: %s", ", ".join(outputs))

@@ -29,8 +29,10 @@ EXIT_DOES_NOT_FIT = 2
 class Settings:
     """Step and TPU."""
 
-    config: str = flag("", "A preset: configs/*.toml.", required=True)
-    hparams: str = flag("", "Changes to the preset: a JSON object, or a file with one.")
+    config: str = flag("", "A preset: configs/*.toml.", required=True, reads=True)
+    hparams: str = flag(
+        "", "Changes to the preset: a JSON object, or a file with one.", reads=True
+    )
     topology: str = flag("v3-8", "The TPU: v2-8, v3-8, v3-32, v4-8, v5e-4, ...")
     train_batch_size: int = flag(
         0, "Batch size of all replicas together (0: the preset's).", at_least=0

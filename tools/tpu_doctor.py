@@ -52,7 +52,9 @@ class Settings:
     tpu_zone: str = flag("", "Zone of a TPU given by name.")
     gcp_project: str = flag("", "Project of a TPU given by name.")
     bucket: str = flag(
-        "", "Folder, such as gs://bucket/run, to write one byte to and read it back."
+        "",
+        "Folder, such as gs://bucket/run, to write one byte to and read it back.",
+        writes="folder",
     )
     configure_tpu_version: bool = flag(
         False, "First switch the TPU given by name to the TensorFlow installed here."

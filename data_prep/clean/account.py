@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from common import files
 from data_prep.clean import duplicates
 from data_prep.clean.repeats import hash64
-from data_prep.clean.work import REJECTS, Work
-from data_prep.stages import manifest, shards
+from data_prep.clean.work import Work
+from data_prep.stages import shards
 
 # Upper bounds of the report's line lengths, in characters.
 LENGTH_BINS = (5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1000, 2000, 5000)
@@ -101,10 +100,6 @@ def summarize(work: Work, parts: Sequence[str], phases: list[str]) -> dict[str, 
         "most_frequent": duplicates.most_frequent(work, parts, phases),
         "lengths": np.sum([record["lengths"] for record in written], axis=0).tolist(),
         "characters": _merged([record["characters"] for record in written]),
-        "reports": [
-            manifest.file_entry(work.log.output_dir, f"{REJECTS}/{name}")
-            for name in files.listdir(work.output_path(REJECTS))
-        ],
         "files": entries,
     }
 

@@ -14,7 +14,7 @@ from common import files
 from common.cli import UserError
 from data_prep.clean import repeats
 from data_prep.clean.repeats import KeyFiles
-from data_prep.clean.work import Work
+from data_prep.clean.work import REJECTS, Work
 from data_prep.stages import shards
 
 # The reason for which each phase drops.
@@ -83,17 +83,16 @@ def _units(work: Work, phase: str, text: str) -> list[str]:
 
 def write_keys(work: Work, source: str, phase: str, part: str) -> int:
     """Writes the keys of what `source` left of a part; returns how many there are."""
-    name = f"{phase}-keys-{part}"
-    if done := work.log.done(name):
+    name, path = f"{phase}-keys-{part}", work.path(phase, part + ".keys")
+    if done := work.log.start(name, [path]):
         return done["num_keys"]
     units, items = _units(work, phase, work.text(source, part)), None
     if phase == "near":
         keys, items = near_keys(units, work.settings.near_duplicates)
     else:
         keys = text_keys(units)
-    path = work.path(phase, part + ".keys")
     repeats.write_keys(path, keys, items)
-    work.finish(name, [path], num_keys=len(keys))
+    work.log.finish(name, {"num_keys": len(keys)})
     return len(keys)
 
 
@@ -109,20 +108,22 @@ def drop(keys: KeyFiles, source: str, block: int) -> None:
 def _drop_from(
     work: Work, source: str, phase: str, part: str, items: list[int]
 ) -> None:
+    reason, path = REASONS[phase], work.path(phase, part + ".txt")
+    rejects = work.output_path(REJECTS, f"{part}.{reason}.jsonl")
+    if work.log.start(f"{phase}-{part}", [path, rejects]):
+        return
     text = work.text(source, part)
     units = _units(work, phase, text)
     without = shards.without_documents
     if _by_line(work, phase):
         without = shards.without_lines
     dropped = [line for item in items for line in units[item].split("\n")]
-    paths = [work.path(phase, part + ".txt")]
-    files.write_text(paths[0], without(text, items))
+    files.write_text(path, without(text, items))
     if dropped and work.settings.write_rejects:
-        reason = REASONS[phase]
         rows = [{"part": part, "reason": reason, "text": line} for line in dropped]
-        paths.append(work.write_rejects(f"{part}.{reason}.jsonl", rows))
+        work.write_rejects(rejects, rows)
     counts = {"lines": len(dropped), "bytes": sum(map(shards.num_bytes, dropped))}
-    work.finish(f"{phase}-{part}", paths, **counts)
+    work.log.finish(f"{phase}-{part}", counts)
 
 
 def dropped_counts(

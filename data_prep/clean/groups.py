@@ -54,9 +54,9 @@ def sort_key(value: Any) -> tuple:
 def move(keys: KeyFiles, block: int) -> None:
     """Writes the records of a block's parts whose groups begin in other parts."""
     work, name = keys.work, f"moved-{block:05d}"
-    if work.log.done(name):
-        return
     path, position = _moved_path(work, block), 0
+    if work.log.start(name, [path + ".rows", path + ".json"]) is not None:
+        return
     moved = [np.empty(0, _MOVED_ROW)]
     with files.atomic_writer(path + ".json") as handle:
         for part, repeats in keys.read_repeats("part", block).items():
@@ -74,7 +74,7 @@ def move(keys: KeyFiles, block: int) -> None:
     rows = np.concatenate(moved)
     targets = rows["first_part"].astype(np.int64)
     bucketed_arrays.write(path + ".rows", keys.num_parts, targets, rows)
-    work.finish(name, [path + ".rows", path + ".json"])
+    work.log.finish(name, {})
 
 
 def _arriving(keys: KeyFiles, part: int, sources: np.ndarray) -> Iterator[_Member]:
@@ -97,11 +97,14 @@ def _arriving(keys: KeyFiles, part: int, sources: np.ndarray) -> Iterator[_Membe
 def join(keys: KeyFiles, block: int) -> None:
     """Writes the documents of a block's parts, each with all records of its group."""
     work, names = keys.work, {part: keys.parts[part] for part in keys.blocks[block]}
-    if all(work.log.done(f"group-{name}") for name in names.values()):
+    if all(work.log.done(f"group-{name}") is not None for name in names.values()):
         return
     leaving = keys.read_repeats("part", block)
     arriving = keys.read_repeats("first_part", block)
     for part, name in names.items():
+        path = work.path("group", name + ".txt")
+        if work.log.start(f"group-{name}", [path]) is not None:
+            continue
         columns = ("item", "first_part", "first_item")
         lists = (leaving[part][column].tolist() for column in columns)
         first_of = {item: first for item, *first in zip(*lists, strict=True)}
@@ -117,9 +120,8 @@ def join(keys: KeyFiles, block: int) -> None:
             list(itertools.chain.from_iterable(member[-1] for member in group))
             for _, group in itertools.groupby(members, key=operator.itemgetter(0))
         ]
-        path = work.path("group", name + ".txt")
         files.write_text(path, shards.to_text(documents))
-        work.finish(f"group-{name}", [path])
+        work.log.finish(f"group-{name}", {})
 
 
 def _moved_path(work: Work, block: int) -> str:

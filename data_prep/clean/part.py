@@ -6,24 +6,25 @@ import gc
 import hashlib
 import itertools
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from common import files
+from common import files, manifest
 from common.cli import UserError
 from data_prep.clean import exclusion, groups, repeats
 from data_prep.clean.account import LENGTH_BINS, PartAccount
 from data_prep.clean.settings import CleanSettings
-from data_prep.clean.work import Work
+from data_prep.clean.work import REJECTS, Work
 from data_prep.raw import reader
 from data_prep.raw.reader import Part
 from data_prep.raw.records import Records
 from data_prep.raw.slices import Slice
 from data_prep.rules import characters, cleaner
-from data_prep.stages import manifest, shards
+from data_prep.stages import shards
 from data_prep.stages.shards import Document, num_bytes
 
 # Records cleaned at a time, so that a rule's fixed cost is spread over many lines.
@@ -68,22 +69,24 @@ def clean_part(work: Work, part: Part) -> str:
       UserError: bad input, or input that changed since an earlier run cleaned it.
     """
     data_hash = hash_of(part)
-    if done := work.log.done(f"clean-{part.name}"):
+    rejects = work.output_path(REJECTS, f"{part.name}.jsonl")
+    paths = _part_paths(work, part.name)
+    if done := work.log.start(f"clean-{part.name}", [*paths.values(), rejects]):
         if done["data_hash"] != data_hash:
             raise UserError(
                 f"{part.slices[0].path} has changed since an interrupted run cleaned a "
-                "part of it: start again with --overwrite"
+                f"part of it: remove {os.path.dirname(work.log.output)} to begin anew"
             )
         return part.name
     account = PartAccount()
     with _without_garbage_collection():
         cleaned = [clean_slice(work, piece, account) for piece in part.slices]
     joined = [list(itertools.chain(*columns)) for columns in zip(*cleaned, strict=True)]
-    paths = _write_part(work, part.name, *joined)
+    _write_part(paths, part.name, *joined)
     if account.rejects:
-        paths.append(work.write_rejects(f"{part.name}.jsonl", account.rejects))
+        work.write_rejects(rejects, account.rejects)
     payload = {"documents": len(joined[0]), "data_hash": data_hash}
-    work.finish(f"clean-{part.name}", paths, **payload, **account.as_json())
+    work.log.finish(f"clean-{part.name}", {**payload, **account.as_json()})
     return part.name
 
 
@@ -99,19 +102,29 @@ def _without_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _write_part(
-    work: Work, name: str, documents: list[Document], of_group: list, sort_values: list
-) -> list[str]:
-    paths = [work.path("clean", name + ".txt")]
-    files.write_text(paths[0], shards.to_text(documents))
+def _part_paths(work: Work, name: str) -> dict[str, str]:
+    paths = {"text": work.path("clean", name + ".txt")}
     if work.settings.group_field:
-        keys = [groups.group_key(group, name, i) for i, group in enumerate(of_group)]
-        paths.append(work.path("group", name + ".keys"))
-        repeats.write_keys(paths[-1], np.array(keys, np.uint64))
+        paths["groups"] = work.path("group", name + ".keys")
     if work.settings.sort_field:
-        paths.append(work.path("group", name + ".sort"))
-        files.write_text(paths[-1], json.dumps(list(map(groups.sort_key, sort_values))))
+        paths["sort"] = work.path("group", name + ".sort")
     return paths
+
+
+def _write_part(
+    paths: dict[str, str],
+    name: str,
+    documents: list[Document],
+    of_group: list,
+    sort_values: list,
+) -> None:
+    files.write_text(paths["text"], shards.to_text(documents))
+    if "groups" in paths:
+        keys = [groups.group_key(group, name, i) for i, group in enumerate(of_group)]
+        repeats.write_keys(paths["groups"], np.array(keys, np.uint64))
+    if "sort" in paths:
+        keys = list(map(groups.sort_key, sort_values))
+        files.write_text(paths["sort"], json.dumps(keys))
 
 
 # Documents, their groups, and the values they are sorted by.
@@ -210,16 +223,16 @@ def _excluded(work: Work, raw: Sequence[str]) -> dict[int, str]:
 
 def write_shard(work: Work, source: str, part: str) -> None:
     """Writes what `source` left of a part, if anything, as a shard, and measures it."""
-    if work.log.done(f"shard-{part}"):
+    name = f"corpus-{part}.txt"
+    if work.log.start(f"shard-{part}", [work.output_path(name)]):
         return
     text = work.text(source, part)
     lines = shards.lines(text)
     entries = []
     if lines:
-        name = f"corpus-{part}.txt"
         files.write_text(work.output_path(name), text)
         counts = {"lines": len(lines), "documents": len(shards.documents(text))}
-        entries.append(manifest.file_entry(work.log.output_dir, name, **counts))
+        entries.append(manifest.file_entry(work.log.output, name, **counts))
     lengths = np.histogram(list(map(len, lines)), [0, *LENGTH_BINS, np.inf])[0]
     payload = {
         "entries": entries,

@@ -17,8 +17,9 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from common import files
+from common import files, manifest, output_folder
 from common.cli import UserError
+from common.output_folder import Output
 from common.progress import Progress
 from data_prep.clean import account, duplicates, exclusion, groups, report
 from data_prep.clean.part import clean_part, hash_of, write_shard
@@ -26,9 +27,7 @@ from data_prep.clean.repeats import KeyFiles
 from data_prep.clean.settings import CleanSettings
 from data_prep.clean.work import Work
 from data_prep.raw import inputs, reader
-from data_prep.stages import manifest, resume
 from data_prep.stages.executors import Executor
-from data_prep.stages.resume import Output
 
 # Smaller in tests.
 MEBIBYTE = 1 << 20
@@ -51,11 +50,11 @@ def _begin(
         "input": [[path, files.size(path)] for path in paths],
         "excluded_hash": hashlib.sha256("\n".join(excluded).encode()).hexdigest(),
     }
-    log = resume.begin(output, "clean_corpus", config, paths)
+    log = output_folder.begin(output, "clean_corpus", config)
     work = Work(settings, log)
-    if not log.is_complete:
-        files.makedirs(work.path())
+    if not log.is_complete and log.start("excluded", [work.excluded_texts]) is None:
         files.write_text(work.excluded_texts, "\n".join(excluded))
+        log.finish("excluded", {})
     return work, paths
 
 
@@ -87,7 +86,6 @@ def run(
         values = _run_phases(work, executor, paths)
         report.write(work, values)
         work.log.complete({**values, "input_versions": versions})
-    work.remove_intermediate()
     report.log_summary(work)
 
 
@@ -107,8 +105,7 @@ def _check_same_input(work: Work, paths: Sequence[str], versions: list[str]) -> 
         names = [path for path, now, then in changed if now != then]
         raise UserError(
             f"{', '.join(names[:5])} changed since --output_dir={work.log.output_dir} "
-            "was made of it. Choose another folder, or pass --overwrite to empty this "
-            "one"
+            "was made of it. Choose another folder, or pass --overwrite to replace it"
         )
 
 

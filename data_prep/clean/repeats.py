@@ -143,7 +143,7 @@ class KeyFiles:
     def collect(self, block: int) -> None:
         """Sorts the keys of a block's parts into buckets."""
         name, path = f"{self.phase}-block-{block:05d}", self._block_path(block)
-        if self.work.log.done(name):
+        if self.work.log.start(name, [path]) is not None:
             return
         parts = self.blocks[block]
         rows = np.empty(sum(self.counts[part] for part in parts), KEY_ROW)
@@ -154,11 +154,11 @@ class KeyFiles:
             rows["part"][begin:end] = part
         buckets = partition_of(rows["key"], KEY_BUCKETS).astype(np.int64)
         bucketed_arrays.write(path, KEY_BUCKETS, buckets, rows)
-        self.work.finish(name, [path])
+        self.work.log.finish(name, {})
 
     def find_repeats(self, partition: int) -> None:
         """Writes a partition's repeats, unless an earlier run did."""
-        if not self.work.log.done(self._record(partition)):
+        if self.work.log.done(self._record(partition)) is None:
             rows = self._rows(partition)
             self.write_repeats(partition, rows["key"], rows["part"], rows["item"])
 
@@ -177,14 +177,15 @@ class KeyFiles:
         self, partition: int, keys: np.ndarray, parts: np.ndarray, items: np.ndarray
     ) -> None:
         """Writes the repeats among a partition's rows, by part and by first part."""
+        log, name = self.work.log, self._record(partition)
+        paths = {by: self._repeats_path(by, partition) for by in ("part", "first_part")}
+        if log.start(name, paths.values()) is not None:
+            return
         repeats = repeats_of(keys, parts, items)
-        paths = []
-        for by in ("part", "first_part"):
-            paths.append(self._repeats_path(by, partition))
+        for by, path in paths.items():
             buckets = repeats.rows[by].astype(np.int64)
-            bucketed_arrays.write(paths[-1], self.num_parts, buckets, repeats.rows)
-        frequent = repeats.most_frequent
-        self.work.finish(self._record(partition), paths, most_frequent=frequent)
+            bucketed_arrays.write(path, self.num_parts, buckets, repeats.rows)
+        log.finish(name, {"most_frequent": repeats.most_frequent})
 
     def read_repeats(self, by: str, block: int) -> dict[int, np.ndarray]:
         """For each part of a block, REPEAT_ROW of which it is the `part`/`first_part`.

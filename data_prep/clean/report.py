@@ -1,25 +1,26 @@
 """report.html: what clean_corpus did to a corpus, for people to read."""
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
 from absl import logging
 
-from common import files, html_page
+from common import files, html_page, manifest
 from common.html_page import Heading, Table
 from data_prep.clean.account import LENGTH_BINS
 from data_prep.clean.work import Work
-from data_prep.stages import manifest
 
 REPORT_FILE = "report.html"
 _MOST_SOURCES = 50
 
 
 def write(work: Work, values: dict[str, Any]) -> None:
-    """Writes the report and adds its entry to the manifest's values."""
-    files.write_text(work.output_path(REPORT_FILE), _page(values))
-    entry = manifest.file_entry(work.log.output_dir, REPORT_FILE)
-    values["reports"].append(entry)
+    """Writes the report of what will be in the manifest."""
+    path = work.output_path(REPORT_FILE)
+    work.log.start("report", [path])
+    files.write_text(path, _page(values))
+    work.log.finish("report", {})
 
 
 def log_summary(work: Work) -> None:
@@ -36,7 +37,7 @@ def log_summary(work: Work) -> None:
         read["records"],
         written["lines"],
         written["documents"],
-        work.output_path(REPORT_FILE),
+        os.path.join(work.log.output_dir, REPORT_FILE),
     )
 
 

@@ -35,7 +35,9 @@ class CleanSettings(ReadSettings):
     )
     split_sentences: bool = flag(False, "Split clean lines into sentences (kiwipiepy).")
     exclude: tuple[str, ...] = flag(
-        (), "Evaluation files: drop lines that equal or contain one of their texts."
+        (),
+        "Evaluation files: drop lines that equal or contain one of their texts.",
+        reads=True,
     )
     exclude_min_characters: int = flag(
         15,

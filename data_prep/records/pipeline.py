@@ -9,13 +9,12 @@ from typing import Any
 
 from absl import logging
 
-from common import files
+from common import files, manifest, output_folder
 from common.cli import UserError
+from common.output_folder import Output, WorkLog
 from data_prep.records.example import EVAL, SAMPLES_FILE, TRAIN
 from data_prep.records.shard import NUM_SAMPLES, Job, RecordSettings, build_shard
-from data_prep.stages import manifest, resume
 from data_prep.stages.executors import Executor
-from data_prep.stages.resume import Output
 from data_prep.vocab import tokenizer_source, vocabulary
 
 
@@ -43,17 +42,18 @@ def run(
         "tokenizer_sha256": source.tokenizer_sha256,
         "clean_sha256": manifest.content_hash(clean),
     }
-    log = resume.begin(output, "build_tfrecords", config, (input_dir, vocab_dir))
+    log = output_folder.begin(output, "build_tfrecords", config)
     if log.is_complete:
         return
-    output_dir = output.output_dir
     # The records' own copy, which the trainer and the export use.
+    log.start("vocabulary", vocabulary.paths(log.output))
     entries = vocabulary.write_files(
-        output_dir, source.vocab_text, source.tokenizer_json
+        log.output, source.vocab_text, source.tokenizer_json
     )
+    log.finish("vocabulary", {})
     made = _build_shards(settings, input_dir, clean["files"], log, executor)
     entries += [entry for shard in made for entry in shard["entries"]]
-    entries.append(_write_samples([s for m in made for s in m["samples"]], output_dir))
+    entries.append(_write_samples([s for m in made for s in m["samples"]], log))
     counts = _totals(entries)
     _check_splits(counts, settings.eval_fraction)
     log.complete(
@@ -87,11 +87,9 @@ def _build_shards(
     settings: RecordSettings,
     input_dir: str,
     shards: Sequence[dict[str, Any]],
-    log: resume.WorkLog,
+    log: WorkLog,
     executor: Executor,
 ) -> list[dict[str, Any]]:
-    for split in (TRAIN, EVAL):
-        files.makedirs(os.path.join(log.output_dir, split))
     jobs = []
     for index, entry in enumerate(shards):
         path = os.path.join(input_dir, entry["name"])
@@ -99,10 +97,13 @@ def _build_shards(
     return executor.map("building records", build_shard, jobs)
 
 
-def _write_samples(samples: list[dict[str, Any]], output_dir: str) -> dict[str, Any]:
+def _write_samples(samples: list[dict[str, Any]], log: WorkLog) -> dict[str, Any]:
+    path = os.path.join(log.output, SAMPLES_FILE)
+    log.start("samples", [path])
     rows = (json.dumps(s, ensure_ascii=False) + "\n" for s in samples[:NUM_SAMPLES])
-    files.write_text(os.path.join(output_dir, SAMPLES_FILE), "".join(rows))
-    return manifest.file_entry(output_dir, SAMPLES_FILE)
+    files.write_text(path, "".join(rows))
+    log.finish("samples", {})
+    return manifest.file_entry(log.output, SAMPLES_FILE)
 
 
 def _totals(entries: list[dict[str, Any]]) -> dict[str, dict[str, int]]:

@@ -12,11 +12,12 @@ from typing import Any
 
 from common import files
 from common.cli import flag
+from common.output_folder import WorkLog
 from data_prep.records import example, packing, tfrecord
 from data_prep.records.example import EVAL, TRAIN
 from data_prep.records.ragged import Ragged
 from data_prep.records.tokenizer import LineTokenizer
-from data_prep.stages import resume, shards
+from data_prep.stages import shards
 from data_prep.stages.shards import Document
 from data_prep.vocab.vocabulary import TOKENIZER_FILE
 
@@ -54,11 +55,15 @@ class Job:
     """One clean shard of several, for a worker."""
 
     settings: RecordSettings
-    log: resume.WorkLog
+    log: WorkLog
     index: int
     input_path: str
     sha256: str
     num_shards: int
+
+    def file(self, split: str) -> str:
+        """Name of the TFRecord file of a split."""
+        return f"{split}/{example.file_name(self.index, self.num_shards)}"
 
 
 def is_held_out(document: Document, eval_fraction: float) -> bool:
@@ -77,8 +82,8 @@ class _SplitWriter:
         rng = random.Random(f"{job.settings.seed}/{split}/{job.index}")
         self._packer = packing.ExamplePacker(job.settings.max_seq_length, rng)
         self._waiting: list[packing.Segments] = []
-        self._name = f"{split}/{example.file_name(job.index, job.num_shards)}"
-        path = os.path.join(job.log.output_dir, self._name)
+        self._name = job.file(split)
+        path = os.path.join(job.log.output, self._name)
         opened = tfrecord.open_writer(path, job.log.config["compression"])
         self._writer = stack.enter_context(opened)
         counted = ("documents", "examples", "tokens", "unk_tokens", "truncated_tokens")
@@ -128,9 +133,10 @@ def _batches(path: str, sha256: str) -> Iterator[list[Document]]:
 def build_shard(job: Job) -> dict[str, Any]:
     """Builds one shard's two files; returns manifest entries and sample lines."""
     name, eval_fraction = f"shard-{job.index:05d}", job.settings.eval_fraction
-    if (done := job.log.done(name)) is not None:
+    paths = [os.path.join(job.log.output, job.file(split)) for split in (TRAIN, EVAL)]
+    if (done := job.log.start(name, paths)) is not None:
         return done
-    tokenizer_file = os.path.join(job.log.output_dir, TOKENIZER_FILE)
+    tokenizer_file = os.path.join(job.log.output, TOKENIZER_FILE)
     tokenize = _tokenizer(tokenizer_file, job.log.config["tokenizer_sha256"])
     samples: list[dict[str, Any]] = []
     with contextlib.ExitStack() as stack:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import google_crc32c
 
 from common import files
-from data_prep.stages.manifest import HashingWriter
+from common.manifest import HashingWriter
 
 COMPRESSIONS = ("", "GZIP")  # The compression_type of tf.data.TFRecordDataset.
 

@@ -59,7 +59,7 @@ class VocabSettings(Sample):
         "Slots [unused0], [unused1], ... at the end; KoELECTRA has 200.",
         at_least=0,
     )
-    merge_vocab: str = flag("", "vocab.txt for --recipe=merge.")
+    merge_vocab: str = flag("", "vocab.txt for --recipe=merge.", reads=True)
     analyzer: str = flag(
         morphemes.MECAB,
         "Morphological analyser for --recipe=mecab.",

@@ -8,9 +8,8 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from common import files
+from common import files, manifest, own_files
 from common.cli import UserError
-from data_prep.stages import manifest, resume
 from data_prep.vocab import vocabulary
 from data_prep.vocab.vocabulary import SPECIAL_TOKENS, TOKENIZER_FILE, VOCAB_FILE
 
@@ -67,7 +66,7 @@ def load(path: str) -> TokenizerFiles:
     """
     if files.exists(path) and not files.isdir(path):
         return _checked(path, _from_vocab_file(path))
-    marks = (manifest.NAME, resume.FOLDER)  # of a stage, finished or not
+    marks = (manifest.NAME, own_files.PROGRESS)  # of a stage, finished or not
     if any(files.exists(os.path.join(path, name)) for name in marks):
         _check_folder(path)
     return _checked(path, _from_folder(path))

@@ -14,9 +14,8 @@ from typing import Any
 
 from tokenizers import BertWordPieceTokenizer
 
-from common import files
+from common import files, manifest
 from common.cli import UserError
-from data_prep.stages import manifest
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PAD_ID, UNK_ID, CLS_ID, SEP_ID, MASK_ID = range(5)
@@ -183,6 +182,11 @@ def check_special_tokens(tokens: tuple[str, ...]) -> None:
 def fingerprint(vocab_file: str) -> str:
     """SHA-256 of a vocab.txt, by which records, checkpoints and exports match."""
     return hashlib.sha256(files.read_text(vocab_file).encode("utf-8")).hexdigest()
+
+
+def paths(directory: str) -> list[str]:
+    """Of the files that `save` writes."""
+    return [os.path.join(directory, name) for name in (VOCAB_FILE, TOKENIZER_FILE)]
 
 
 def save(

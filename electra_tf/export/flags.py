@@ -3,25 +3,24 @@
 import dataclasses
 
 from common.cli import UserError, flag
-from data_prep.stages import manifest
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainedModel:
     """The trained model: --model_dir, or --hf_dir, or the three for TF1 files."""
 
-    model_dir: str = flag("", "Folder of a run of run_pretraining.")
+    model_dir: str = flag("", "Folder of a run of run_pretraining.", reads=True)
     step: int | None = flag(
         None, "Checkpoint of --model_dir (default: the newest).", at_least=0
     )
-    hf_dir: str = flag("", "The --output_dir of convert_to_pytorch.")
+    hf_dir: str = flag("", "The --output_dir of convert_to_pytorch.", reads=True)
     tf1_checkpoint: str = flag(
-        "", "Prefix of a checkpoint of the original: DIR/model.ckpt-1000."
+        "", "Prefix of a checkpoint of the original: DIR/model.ckpt-1000.", reads=True
     )
     hparams: str = flag(
-        "", "Its hyperparameters: a JSON object, or a file that holds one."
+        "", "Its hyperparameters: a JSON object, or a file that holds one.", reads=True
     )
-    vocab_file: str = flag("", "Its vocab.txt.")
+    vocab_file: str = flag("", "Its vocab.txt.", reads=True)
 
     def __post_init__(self) -> None:
         original = (self.tf1_checkpoint, self.hparams, self.vocab_file)
@@ -36,23 +35,3 @@ class TrainedModel:
             raise UserError(
                 f"--step={self.step} names a checkpoint of --model_dir: leave it out"
             )
-
-    @property
-    def inputs(self) -> list[str]:
-        return [path for path in (self.model_dir, self.hf_dir, self.vocab_file) if path]
-
-
-@dataclasses.dataclass(frozen=True)
-class Output:
-    """Output."""
-
-    output_dir: str = flag("", "Folder to write: new or empty.", required=True)
-    overwrite: bool = flag(False, "Remove what --output_dir holds.")
-
-    def check(self, inputs: list[str]) -> None:
-        """Refuses a folder that may not be written, before work is spent."""
-        manifest.check_output_dir(self.output_dir, self.overwrite, inputs)
-
-    def prepare(self, inputs: list[str]) -> None:
-        """Empties the folder, once what goes there is ready."""
-        manifest.prepare_output_dir(self.output_dir, self.overwrite, inputs)

@@ -1,7 +1,6 @@
 """Folders that transformers loads, with one network each."""
 
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -85,22 +84,3 @@ def write_bin(folder: str) -> None:
     )
     if not same:
         raise UserError(f"{path}: torch reads values other than those written")
-
-
-def _walk(folder: str) -> Iterator[str]:
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            yield os.path.relpath(os.path.join(parent, name), folder)
-
-
-def publish(source: str, target: str) -> None:
-    """Copies finished folders to their place, local or remote, each file atomically."""
-    for name in sorted(_walk(source)):
-        path = os.path.join(target, name)
-        files.makedirs(os.path.dirname(path))
-        with (
-            files.atomic_writer(path) as handle,
-            open(os.path.join(source, name), "rb") as copy,
-        ):
-            while block := copy.read(1 << 24):
-                handle.write(block)

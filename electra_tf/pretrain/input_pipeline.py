@@ -8,11 +8,10 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from common import files
+from common import files, manifest
 from common.cli import UserError
 from data_prep.records import example, tfrecord
 from data_prep.records.example import EVAL, TRAIN
-from data_prep.stages import manifest
 from data_prep.vocab import vocabulary
 from electra_tf.config import PretrainingConfig
 from electra_tf.devices.strategies import HostBatches

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from common import claim as claims
 from common import files
 from common.claim import Claim
 from common.cli import UserError
@@ -150,7 +151,7 @@ def train(
     if step >= config.num_train_steps:
         return True
     is_chief = strategies.is_chief(trainer.strategy)
-    claim = Claim(model_dir) if is_chief else None
+    claim = claims.take(model_dir, "run_pretraining") if is_chief else None
     keep = config.keep_checkpoint_max, config.keep_checkpoint_every_n_steps
     with AsyncSaver(model_dir, *keep) as saver:
         report = Report(trainer, model_dir, records, step, claim, saver)

@@ -14,12 +14,13 @@ class InitialWeights:
         "A folder of transformers (or DISCRIMINATOR,GENERATOR, or one folder that "
         "holds discriminator/ and generator/), a model's name on the Hugging Face Hub, "
         "the prefix of a TF1 checkpoint, or another run's folder.",
+        reads=True,
     )
     init_step: int | None = flag(
         None, "Checkpoint of another run (default: the newest).", at_least=0
     )
     init_vocab: str = flag(
-        "", "vocab.txt of --init_from, if it is not beside the weights."
+        "", "vocab.txt of --init_from, if it is not beside the weights.", reads=True
     )
 
     def __post_init__(self) -> None:

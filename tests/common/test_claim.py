@@ -1,43 +1,83 @@
-"""Two processes that train in one folder."""
+"""Two processes that work in one folder."""
 
 import json
-import os
+import multiprocessing
 import shutil
 
 import pytest
+from helpers import claims
 
-from common.claim import CLAIM_FILE, Claim
-from common.cli import UserError
-
-
-def test_alone_the_folder_stays_ones_own(tmp_path):
-    claim = Claim(str(tmp_path))
-    claim.check()
-    claim.check()
-    assert os.listdir(tmp_path) == [CLAIM_FILE]
+from common import claim
+from common.claim import CLAIM_FILE
+from common.errors import UserError
 
 
-def test_the_later_one_has_the_folder_also_from_the_same_process(tmp_path):
-    """As after a restart that gets the same process id and host name."""
-    first, second = Claim(str(tmp_path)), Claim(str(tmp_path))
-    second.check()
-    with pytest.raises(UserError, match=rf"process {os.getpid()} of .* trains in"):
-        first.check()
-    second.check()
+@pytest.fixture
+def other():
+    """A process of this host, which claims folders until it is killed."""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        yield pool
 
 
-def test_says_who_has_it_and_since_when(tmp_path):
-    claim = Claim(str(tmp_path))
-    other = {"host": "vm-2", "pid": 7, "since": "2026-01-01T00:00:00+00:00", "id": "x"}
-    (tmp_path / CLAIM_FILE).write_text(json.dumps(other))
-    with pytest.raises(UserError, match="process 7 of vm-2 .* since 2026-01-01T00:00"):
-        claim.check()
+def test_alone_the_folder_stays_ones_own(any_folder):
+    mine = claim.take(any_folder, "train_vocab")
+    mine.check()
+    mine.check()
+    assert claim.read(any_folder)["command"] == "train_vocab"
+    mine.release()
+    assert claim.read(any_folder) is None
+
+
+def test_a_living_process_of_this_host_keeps_the_folder(any_folder, other):
+    theirs = other.apply(claim.take, [any_folder, "train_vocab"])
+    holder = claim.read(any_folder)
+    message = f"train_vocab, process {holder['pid']} of .* still running.*kill"
+    with pytest.raises(UserError, match=message):
+        claim.take(any_folder, "train_vocab")
+    assert claim.read(any_folder) == holder
+    other.apply(theirs.check)
+
+
+def test_a_dead_process_does_not(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=claim.take, args=[str(tmp_path), "train_vocab"])
+    process.start()
+    process.join()
+    assert claim.read(str(tmp_path))["pid"] == process.pid
+    claim.take(str(tmp_path), "train_vocab").check()
+
+
+def test_nor_does_another_process_that_got_its_number(tmp_path, other):
+    other.apply(claim.take, [str(tmp_path), "train_vocab"])
+    holder = claim.read(str(tmp_path))
+    holder["process_start"] += "0"
+    (tmp_path / CLAIM_FILE).write_text(json.dumps(holder))
+    claim.take(str(tmp_path), "train_vocab").check()
+
+
+def test_a_claim_cut_off_by_a_crash_is_none(tmp_path):
+    (tmp_path / CLAIM_FILE).write_text('{"command": "tra')
+    claim.take(str(tmp_path), "train_vocab").check()
+
+
+def test_another_host_takes_over_and_the_older_process_stops(any_folder):
+    mine = claim.take(any_folder, "run_pretraining")
+    claims.take_over(any_folder)
+    values = claim.read(any_folder)
+    message = (
+        "process 7 of vm-2, works in .* since 2026-01-01T00:00.*this process stops"
+    )
+    with pytest.raises(UserError, match=message):
+        mine.check()
+    mine.release()
+    assert claim.read(any_folder) == values
+    claim.take(any_folder, "run_pretraining").check()
 
 
 def test_removed_folder_is_not_written_to_again(tmp_path):
     folder = tmp_path / "model"
-    folder.mkdir()
-    claim = Claim(str(folder))
+    mine = claim.take(str(folder), "run_pretraining")
     shutil.rmtree(folder)
     with pytest.raises(UserError, match="is gone"):
-        claim.check()
+        mine.check()

@@ -193,6 +193,45 @@ def test_names_are_sorted_and_a_missing_folder_is_empty(folder):
     assert files.listdir(f"{folder}/no") == []
 
 
+def test_walk_lists_the_files_below_a_folder(folder):
+    assert files.walk(f"{folder}/none") == []
+    for name in ("b.txt", "sub/a.txt", "sub/deep/c.txt"):
+        files.makedirs(os.path.dirname(f"{folder}/{name}"))
+        files.write_text(f"{folder}/{name}", name)
+    assert files.walk(folder) == ["b.txt", "sub/a.txt", "sub/deep/c.txt"]
+    assert files.walk(f"{folder}/sub/") == ["a.txt", "deep/c.txt"]
+    paths = [f"{folder}/{name}" for name in ("sub/a.txt", "b.txt")]
+    assert files.read_all(paths) == [b"sub/a.txt", b"b.txt"]
+    assert files.read_all(paths[:1]) == [b"sub/a.txt"]
+    assert files.read_all([]) == []
+
+
+def test_walk_does_not_follow_links(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.txt").write_text("a")
+    (tmp_path / "in" / "folder").symlink_to(tmp_path / "out")
+    (tmp_path / "in" / "file").symlink_to(tmp_path / "out" / "a.txt")
+    assert files.walk(str(tmp_path / "in")) == ["file", "folder"]
+
+
+def test_many_files_are_renamed_and_removed(folder):
+    names = ["a.txt", "b.txt", "c.txt"]
+    for name in names:
+        files.write_text(f"{folder}/{name}", name)
+    pairs = [(f"{folder}/{name}", f"{folder}/sub/{name}") for name in names[:2]]
+    files.rename_all(pairs)
+    assert files.walk(folder) == ["c.txt", "sub/a.txt", "sub/b.txt"]
+    assert files.read_text(f"{folder}/sub/b.txt") == "b.txt"
+    files.rename_all([])
+    files.remove_all([])
+    files.remove_all([target for _, target in pairs] + [f"{folder}/missing.txt"])
+    assert files.walk(folder) == ["c.txt"]
+    files.remove_if_empty(f"{folder}/sub")
+    files.remove_if_empty(folder)
+    assert files.listdir(folder) == ["c.txt"]
+
+
 def test_rename_replaces_the_target(folder):
     files.write_text(f"{folder}/a.txt", "new")
     files.write_text(f"{folder}/b.txt", "old")

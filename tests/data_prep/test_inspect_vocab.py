@@ -106,7 +106,7 @@ def test_text_is_read_as_clean_corpus_reads_it(paths, write):
             {"probe_train": "x", "probe_dev": "x"},
             "--probe, --probe_train and --probe_dev go together",
         ),
-        ({"output_dir": "{tmp}/full"}, "is not empty"),
+        ({"output_dir": "{tmp}/full"}, "did not write"),
         ({"output_dir": "{tmp}", "overwrite": True}, "contains the input"),
     ],
 )

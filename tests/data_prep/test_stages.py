@@ -14,9 +14,10 @@ import tensorflow as tf
 from helpers import chain, processes
 from tokenizers import Tokenizer
 
+from common import manifest
 from data_prep.records import example as records
 from data_prep.rules import recipes
-from data_prep.stages import manifest, shards
+from data_prep.stages import shards
 from data_prep.vocab import vocabulary as vocab
 
 
@@ -121,7 +122,7 @@ def test_every_manifest_matches_its_files(large):
     folders = (large.clean, large.vocab, large.records1, large.records2)
     for stage, folder in zip(stages, folders, strict=True):
         values = manifest.read(folder, stage)
-        entries = values["files"] + values.get("reports", [])
+        entries = manifest.entries(values)
         found = snapshot(folder)
         del found["manifest.json"]
         assert {entry["name"]: entry["sha256"] for entry in entries} == {
@@ -225,20 +226,20 @@ _DIES = """
 import os, sys
 from common import cli
 from data_prep import build_tfrecords
-from data_prep.stages import resume
+from common import output_folder
 
 recorded, before, *sys.argv[1:] = sys.argv[1:]
-finish, seen = resume.WorkLog.finish, []
+finish, seen = output_folder.WorkLog.finish, []
 
 def finish_and_die(self, name, payload):
-    seen.append(name)
+    seen.extend([name] * name.startswith("shard"))
     dies = len(seen) == int(recorded)
     if not (dies and before == "before"):
         finish(self, name, payload)
     if dies:
         os._exit(9)
 
-resume.WorkLog.finish = finish_and_die
+output_folder.WorkLog.finish = finish_and_die
 cli.run(build_tfrecords.build_tfrecords)
 """
 
@@ -259,15 +260,17 @@ def test_killed_run_goes_on_with_the_shards_that_are_missing(
     flags = [f"--{name}={value}" for name, value in options.items()]
     assert processes.run("-c", _DIES, "2", when, *flags).code == 9
     assert not (folder / "manifest.json").exists()
-    records_of = sorted((folder / "_progress").glob("shard-*.json"))
-    assert len(records_of) == (1 if when == "before" else 2)
-    made = [json.loads(path.read_text())["entries"] for path in records_of]
-    kept = [folder / entry["name"] for entries in made for entry in entries]
+    progress = folder / "_progress"
+    records = [json.loads(p.read_text()) for p in (progress / "records").glob("shard*")]
+    finished = [record for record in records if "sizes" in record]
+    assert len(finished) == (1 if when == "before" else 2)
+    kept = [progress / name for record in finished for name in record["sizes"]]
     written = [path.stat().st_mtime_ns for path in kept]
     code, log = run_stage("build_tfrecords", **options)
     assert code == 0, log
     assert "resuming an interrupted run" in log
-    assert [path.stat().st_mtime_ns for path in kept] == written
+    places = [folder / path.relative_to(progress / "output") for path in kept]
+    assert [path.stat().st_mtime_ns for path in places] == written
     assert snapshot(folder) == snapshot(large.records1)
 
 
@@ -548,7 +551,7 @@ STAGES = ("clean_corpus", "train_vocab", "build_tfrecords")
 def test_full_output_folder_is_refused(small, refused, tmp_path, stage):
     refused(
         stage,
-        "contains 'keep.txt'. Choose another folder, or pass --overwrite",
+        f"contains files that {stage} did not write: 'keep.txt'",
         output_dir=tmp_path / "old_output",
         overwrite=False,
         **options_of(stage, small),
@@ -627,8 +630,14 @@ def test_clean_folder_as_vocabulary_is_refused(small, refused):
     ("size", "message"),
     [(100, "leaves no room for a word"), (900, "--limit_alphabet")],
 )
-def test_vocabulary_without_room_is_refused(small, refused, size, message):
-    refused("train_vocab", message, input_dir=small.clean, vocab_size=size)
+def test_vocabulary_without_room_is_refused(small, run_stage, tmp_path, size, message):
+    options = {"input_dir": small.clean, "output_dir": tmp_path / "vocab"}
+    code, log = run_stage("train_vocab", **options, vocab_size=size)
+    assert code == 1 and message in log
+    # Nothing was finished, so that other settings need no --overwrite.
+    code, log = run_stage("train_vocab", **options, vocab_size=1300)
+    assert code == 0, log
+    assert snapshot(tmp_path / "vocab") == snapshot(small.vocab)
 
 
 def test_command_line_fails_with_one_message_and_code_1(tmp_path):

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from data_prep.stages import manifest
+from common import manifest
 from data_prep.vocab import alphabet, vocabulary
 
 PARTICLES = ("에서", "는", "을", "까지", "에게")
@@ -188,7 +188,7 @@ def test_refused(clean, run_stage, tmp_path, options, message):
     assert code == 1
     assert message in log
     assert "Traceback" not in log
-    assert not folder.exists()
+    assert not (folder / "manifest.json").exists()
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,11 @@ import shutil
 import numpy as np
 import pytest
 
+from common import manifest
 from data_prep.records import example, tfrecord
 from data_prep.records.packing import Examples
 from data_prep.records.ragged import Ragged
-from data_prep.stages import manifest, shards
+from data_prep.stages import shards
 
 LENGTH = 16
 NAME = "train/pretrain_data.tfrecord-0-of-1"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers import processes, tiny
 
-from data_prep.stages import manifest
+from common import manifest
 from electra_tf.pretrain.input_pipeline import Records
 from electra_tf.run_folder import description
 

@@ -5,11 +5,12 @@ import pathlib
 import random
 from typing import Any
 
+from common import manifest
+from common.output_folder import Output
 from data_prep.clean import pipeline
 from data_prep.clean.settings import CleanSettings
-from data_prep.stages import manifest, parallel, shards
+from data_prep.stages import parallel, shards
 from data_prep.stages.executors import LocalExecutor
-from data_prep.stages.resume import Output
 
 EVERYTHING = {
     "text_field": "text",

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from common import files
+from common import files, manifest
 from data_prep.records import example, tfrecord
 from data_prep.records.packing import Examples
 from data_prep.records.ragged import Ragged
-from data_prep.stages import manifest
 from data_prep.vocab import vocabulary
 from data_prep.vocab.vocabulary import CLS_ID, SEP_ID
 from electra_tf import config as config_lib

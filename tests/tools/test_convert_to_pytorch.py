@@ -18,11 +18,12 @@ from tokenizers import Tokenizer
 
 from common import files
 from common.cli import UserError
+from common.output_folder import Output
 from data_prep.records import example
 from data_prep.vocab import tokenizer_source, vocabulary
 from electra_tf.config import PretrainingConfig
 from electra_tf.export import hf_check, hf_config, hf_folder, tf1_checkpoint, trained
-from electra_tf.export.flags import Output, TrainedModel
+from electra_tf.export.flags import TrainedModel
 from electra_tf.export.hub_push import Push
 from electra_tf.finetune import pretrained
 from electra_tf.pretrain.model import PretrainingModel
@@ -368,28 +369,6 @@ def _snapshot(folder: pathlib.Path) -> dict[str, bytes]:
     }
 
 
-def test_publish_copies_whole_files(tmp_path):
-    source = tmp_path / "from"
-    (source / "a" / "b").mkdir(parents=True)
-    (source / "a" / "large").write_bytes(os.urandom((1 << 24) + 17))  # over a block
-    (source / "a" / "b" / "empty").write_bytes(b"")
-    hf_folder.publish(str(source), str(tmp_path / "to" / "new"))
-    assert _snapshot(tmp_path / "to" / "new") == _snapshot(source)
-
-
-def test_a_copy_cut_short_leaves_no_file(tmp_path, monkeypatch):
-    (tmp_path / "from").mkdir()
-    (tmp_path / "from" / "model.safetensors").write_bytes(b"weights")
-
-    def fail(source, target):
-        raise OSError("disk full")
-
-    monkeypatch.setattr(hf_folder.files.os, "replace", fail)
-    with pytest.raises(UserError, match="cannot write .*model.safetensors: disk full"):
-        hf_folder.publish(str(tmp_path / "from"), str(tmp_path / "to"))
-    assert _snapshot(tmp_path / "to") == {}
-
-
 @pytest.fixture
 def model_dir(model, vocab_file, samples, tmp_path) -> pathlib.Path:
     """A run's folder with one checkpoint."""
@@ -410,9 +389,9 @@ def model_dir(model, vocab_file, samples, tmp_path) -> pathlib.Path:
 
 def test_convert_publishes_checked_folders(model_dir, tmp_path):
     convert(TrainedModel(model_dir=str(model_dir)), str(tmp_path / "out"))
-    found = {parameter_names.DISCRIMINATOR, parameter_names.GENERATOR}
-    assert set(os.listdir(tmp_path / "out")) == found
-    for name in found:
+    folders = {parameter_names.DISCRIMINATOR, parameter_names.GENERATOR}
+    assert set(os.listdir(tmp_path / "out")) == {*folders, "manifest.json"}
+    for name in folders:
         assert set(os.listdir(tmp_path / "out" / name)) == {
             "README.md",
             "config.json",
@@ -514,13 +493,13 @@ def test_files_of_the_original_convert(original, model, tmp_path):
 
 def test_a_refused_source_leaves_the_output_as_it_was(original, tmp_path):
     output_dir = tmp_path / "out"
-    output_dir.mkdir()
-    (output_dir / "before").write_text("")
+    convert(original, str(output_dir), verify=False)
+    before = _snapshot(output_dir)
     data = pathlib.Path(original.tf1_checkpoint + ".data-00000-of-00001")
     data.write_bytes(data.read_bytes()[:-1000])
     with pytest.raises(UserError, match="model.ckpt-20 cannot be read"):
         convert(original, output_dir, overwrite=True)
     with pytest.raises(UserError, match="cannot be read"):
         convert(original, str(tmp_path / "new"))
-    assert os.listdir(output_dir) == ["before"]
+    assert _snapshot(output_dir) == before
     assert not (tmp_path / "new").exists()

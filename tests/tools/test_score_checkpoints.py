@@ -73,5 +73,5 @@ def test_checkpoints_are_scored_and_seeds_that_are_there_kept(tmp_path):
     for step, result in zip((None, 10), found.values(), strict=True):
         assert (result.checkpoint or {"step": None})["step"] == step
         assert [seed.error for seed in result.seeds] == [None]
-    page = (tmp_path / "out" / "curve.html").read_text()
+    page = (tmp_path / "out" / "curve" / "curve.html").read_text()
     assert "step 0<" in page and "step 10<" in page

@@ -13,14 +13,15 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 from absl import logging
 from tokenizers import Tokenizer
 
-from common import cli, files
+from common import cli, files, manifest
 from common.cli import UserError, flag
-from data_prep.stages import manifest, shards
+from data_prep.stages import shards
 from data_prep.vocab import tokenizer_source
 from tools.bench.side_by_side import Seconds
 
@@ -58,20 +59,20 @@ def _module(name: str, **options: object) -> tuple[Seconds, int]:
 
 def make_corpus(work_dir: str, num_threads: int) -> tuple[str, str]:
     """Clean text and vocabulary of the bundled corpus; made only once."""
-    raw, clean, vocab_dir = (
-        os.path.join(work_dir, name) for name in ("raw.jsonl", "clean", "vocab")
-    )
+    clean, vocab_dir = (os.path.join(work_dir, name) for name in ("clean", "vocab"))
     if not files.exists(os.path.join(vocab_dir, manifest.NAME)):
         logging.info("making a corpus under %s", work_dir)
-        _module("tools.demo.corpus", output=raw, num_threads=num_threads)
-        _module(
-            "data_prep.clean_corpus",
-            input=raw,
-            output_dir=clean,
-            text_field="text",
-            group_field="thread_id",
-            overwrite=True,
-        )
+        with tempfile.TemporaryDirectory() as folder:
+            raw = os.path.join(folder, "raw.jsonl")
+            _module("tools.demo.corpus", output=raw, num_threads=num_threads)
+            _module(
+                "data_prep.clean_corpus",
+                input=raw,
+                output_dir=clean,
+                text_field="text",
+                group_field="thread_id",
+                overwrite=True,
+            )
         _module(
             "data_prep.train_vocab",
             input_dir=clean,
@@ -115,9 +116,15 @@ def compare(clean: str, vocab_dir: str, output_dir: str, rounds: int) -> str:
 class Settings:
     """Corpus and measurement."""
 
-    input_dir: str = flag("", "Folder of clean_corpus (default: the bundled corpus).")
-    vocab_dir: str = flag("", "Folder of its vocabulary, as for build_tfrecords.")
-    work_dir: str = flag("build/bench", "Folder for records and the bundled corpus.")
+    input_dir: str = flag(
+        "", "Folder of clean_corpus (default: the bundled corpus).", reads=True
+    )
+    vocab_dir: str = flag(
+        "", "Folder of its vocabulary, as for build_tfrecords.", reads=True
+    )
+    work_dir: str = flag(
+        "build/bench", "Folder for records and the bundled corpus.", writes="folder"
+    )
     num_threads: int = flag(
         100_000, "Comment threads of the bundled corpus.", at_least=1
     )

@@ -27,11 +27,14 @@ class Network:
     """Network."""
 
     config: str = flag(
-        "configs/electra_small.toml", "A preset, for the discriminator's sizes."
+        "configs/electra_small.toml",
+        "A preset, for the discriminator's sizes.",
+        reads=True,
     )
     hparams: str = flag(
         '{"train_batch_size": 32, "max_seq_length": 64, "vocab_size": 30000}',
         "Changes to the preset: a JSON object, or a file with one.",
+        reads=True,
     )
     bfloat16: bool = flag(False, "Also compare bfloat16.")
 

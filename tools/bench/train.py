@@ -31,10 +31,13 @@ _SYSTEMS = [
 class Network:
     """Network."""
 
-    config: str = flag("configs/electra_small.toml", "A preset: configs/*.toml.")
+    config: str = flag(
+        "configs/electra_small.toml", "A preset: configs/*.toml.", reads=True
+    )
     hparams: str = flag(
         '{"train_batch_size": 32, "vocab_size": 30000}',
         "Changes to the preset: a JSON object, or a file with one.",
+        reads=True,
     )
 
 

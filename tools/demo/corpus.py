@@ -299,7 +299,8 @@ def held_sentences(
 class Settings:
     """Corpus."""
 
-    output: str = flag("build/demo/raw.jsonl", "JSONL file to write.")
+    output: str = flag("build/demo/raw.jsonl", "JSONL file to write.", writes="file")
+    overwrite: bool = flag(False, "Replace --output if it exists.")
     seed: int = flag(0, "Another seed makes another corpus.")
     num_threads: int = flag(DEFAULT_NUM_THREADS, "Comment threads.", at_least=1)
 

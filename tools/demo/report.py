@@ -8,13 +8,16 @@ grammar that were not in the training text.
 
 import dataclasses
 import os
+import pathlib
+import tempfile
 from typing import Any
 
 import numpy as np
 from absl import logging
 
-from common import cli, files
+from common import cli, output_folder
 from common.cli import UserError, flag
+from common.output_folder import Output
 from electra_tf.weights.parameter_names import DISCRIMINATOR, GENERATOR
 from tools.demo import corpus
 
@@ -112,7 +115,7 @@ def print_evaluations(model_dir: str, evaluations: list[dict[str, Any]]) -> None
 class Settings:
     """Folder."""
 
-    work_dir: str = flag("build/demo", "Folder of a finished demo run.")
+    work_dir: str = flag("build/demo", "Folder of a finished demo run.", reads=True)
 
 
 def report(settings: Settings) -> None:
@@ -129,10 +132,11 @@ def report(settings: Settings) -> None:
         predicate=lambda s: models.is_token(s.text.split()[s.word_index]),
     )
     counts = examine(models, held)
-    curves = os.path.join(work_dir, "curves.png")
-    with files.atomic_writer(curves) as handle:
-        handle.write(run_page.plot({"demo": run}))
-    print(f"\ncurves: {curves}")
+    output = Output(os.path.join(work_dir, "report"), overwrite=True)
+    with tempfile.TemporaryDirectory() as folder:
+        pathlib.Path(folder, "curves.png").write_bytes(run_page.plot({"demo": run}))
+        output_folder.publish(folder, output, "demo.report", {})
+    print(f"\ncurves: {output.output_dir}/curves.png")
     filler, replaced, total = counts["filler"], counts["replaced"], len(held)
     print(f"generator's first filler is grammatical: {filler} of {total}")
     print(f"replaced word has the highest score:     {replaced} of {total}")

@@ -1,16 +1,20 @@
 """Scores of a pretraining run's checkpoints over its steps."""
 
 import dataclasses
-import os
+import pathlib
+import tempfile
 from collections.abc import Sequence
 
-from common import files
+from common import output_folder
 from common.cli import UserError
+from common.output_folder import Output
 from electra_tf.finetune import results
 from electra_tf.finetune.results import Results
 from electra_tf.run_folder import checkpoints, description
 from tools.scores import plots
 from tools.scores import table as score_table
+
+COMMAND = "score_checkpoints"
 
 
 def chosen_steps(model_dir: str, wanted: Sequence[int] = ()) -> list[int]:
@@ -32,7 +36,7 @@ def chosen_steps(model_dir: str, wanted: Sequence[int] = ()) -> list[int]:
     return sorted(wanted or {s for s in steps if s % every == 0} | {steps[-1]})
 
 
-def write(output_dir: str, by_step: dict[int, Results]) -> None:
+def write(output: Output, by_step: dict[int, Results]) -> None:
     """Results by step, as curve.png and, with a table, as curve.html.
 
     Step 0 stands for random weights.
@@ -47,6 +51,7 @@ def write(output_dir: str, by_step: dict[int, Results]) -> None:
     ]
     table = score_table.build(named, with_published=False)
     page = score_table.page(title, table, png)
-    with files.atomic_writer(os.path.join(output_dir, "curve.png")) as handle:
-        handle.write(png)
-    files.write_text(os.path.join(output_dir, "curve.html"), page)
+    with tempfile.TemporaryDirectory() as folder:
+        pathlib.Path(folder, "curve.png").write_bytes(png)
+        pathlib.Path(folder, "curve.html").write_text(page, encoding="utf-8")
+        output_folder.publish(folder, output, COMMAND, {})

@@ -76,9 +76,9 @@ class CustomTask:
     """
 
     kind: str = flag("classification", "Kind of task.", choices=tuple(KINDS))
-    train_file: str = flag("", "Training file for --task=custom.")
-    dev_file: str = flag("", "Dev file; without one, a tenth of train.")
-    test_file: str = flag("", "Test file; without one, only dev is scored.")
+    train_file: str = flag("", "Training file for --task=custom.", reads=True)
+    dev_file: str = flag("", "Dev file; without one, a tenth of train.", reads=True)
+    test_file: str = flag("", "Test file; without one, only dev is scored.", reads=True)
     text_column: str = flag("", "Column of the text.")
     text_pair_column: str = flag("", "Column of the second text.")
     label_column: str = flag("label", "Column of the label.")

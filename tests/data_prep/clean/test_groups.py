@@ -6,13 +6,13 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common import files
+from common import files, output_folder
+from common.output_folder import Output
 from data_prep.clean import groups, repeats
 from data_prep.clean.repeats import KeyFiles
 from data_prep.clean.settings import CleanSettings
 from data_prep.clean.work import Work
-from data_prep.stages import resume, shards
-from data_prep.stages.resume import Output
+from data_prep.stages import shards
 
 # Per part: (group, sort value) of each record.
 RECORD = st.tuples(st.sampled_from(["a", "b", "c", None]), st.integers(0, 3))
@@ -37,7 +37,7 @@ def test_documents_are_those_of_a_dict(tmp_path_factory, parts, is_sorted):
 def joined(folder, parts, is_sorted) -> list[list[str]]:
     settings = CleanSettings(sort_field="date" if is_sorted else "")
     output = Output(str(folder / "clean"))
-    work = Work(settings, resume.begin(output, "clean_corpus", {}))
+    work = Work(settings, output_folder.begin(output, "clean_corpus", {}))
     files.makedirs(work.path())
     names = tuple(map(str, range(len(parts))))
     keys = KeyFiles(work, "group", names, tuple(map(len, parts)))

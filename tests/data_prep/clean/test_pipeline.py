@@ -20,11 +20,10 @@ from helpers.clean_runs import (
     snapshot,
 )
 
-from common import files
+from common import files, output_folder
 from common.cli import UserError
 from data_prep import verify
 from data_prep.clean import pipeline
-from data_prep.stages import resume
 
 
 @pytest.fixture
@@ -171,7 +170,7 @@ def test_a_run_stopped_after_any_piece_of_work_goes_on(
 ):
     path = write("raw.jsonl", corpus(0, 120))
     run([path], tmp_path / "whole", **EVERYTHING)
-    whole, finish = snapshot(tmp_path / "whole"), resume.WorkLog.finish
+    whole, finish = snapshot(tmp_path / "whole"), output_folder.WorkLog.finish
     finished: list[str] = []
 
     def stop_before(count: int):
@@ -186,7 +185,7 @@ def test_a_run_stopped_after_any_piece_of_work_goes_on(
     pieces = 0
     while not (tmp_path / "stopped" / "manifest.json").exists():
         pieces += 1
-        monkeypatch.setattr(resume.WorkLog, "finish", stop_before(pieces))
+        monkeypatch.setattr(output_folder.WorkLog, "finish", stop_before(pieces))
         try:
             run([path], tmp_path / "stopped", **EVERYTHING)
         except KeyboardInterrupt:

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common import files
+from common import files, output_folder
+from common.output_folder import Output
 from data_prep.clean import duplicates, repeats
 from data_prep.clean.repeats import KeyFiles
 from data_prep.clean.settings import CleanSettings
 from data_prep.clean.work import Work
-from data_prep.stages import resume, shards
-from data_prep.stages.resume import Output
+from data_prep.stages import shards
 
 PARTS = st.lists(st.lists(st.integers(0, 12), max_size=12), min_size=1, max_size=5)
 
@@ -37,7 +37,9 @@ def expected_repeats(parts: list[list[int]]) -> set[tuple[int, int, int, int]]:
 
 def written(folder: str, parts: list[list[int]]) -> KeyFiles:
     """The keys of parts, in blocks."""
-    work = Work(CleanSettings(), resume.begin(Output(folder), "clean_corpus", {}))
+    work = Work(
+        CleanSettings(), output_folder.begin(Output(folder), "clean_corpus", {})
+    )
     files.makedirs(work.path())
     names = tuple(map(str, range(len(parts))))
     keys = KeyFiles(work, "exact", names, tuple(map(len, parts)))

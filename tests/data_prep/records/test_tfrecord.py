@@ -6,8 +6,8 @@ import random
 import pytest
 import tensorflow as tf
 
+from common import manifest
 from data_prep.records import tfrecord
-from data_prep.stages import manifest
 
 RECORDS = [b"", b"a", b"abc" * 1000, random.Random(0).randbytes(70_000)]
 

@@ -6,6 +6,7 @@ import sys
 import pytest
 from helpers.clean_runs import EVERYTHING, corpus, documents, run, snapshot
 
+from common.output_folder import Output
 from data_prep.clean import pipeline, repeats
 from data_prep.clean.settings import CleanSettings
 from data_prep.raw.reader import Reader, bundles
@@ -14,7 +15,6 @@ from data_prep.records import pipeline as records
 from data_prep.records.shard import RecordSettings
 from data_prep.stages import execution, executors, parallel
 from data_prep.stages.execution import Execution
-from data_prep.stages.resume import Output
 from data_prep.vocab import vocabulary
 
 pyspark = pytest.importorskip("pyspark", reason="the extra spark is not installed")

@@ -7,9 +7,8 @@ import pathlib
 import pytest
 from tokenizers import Tokenizer, models
 
-from common import files
+from common import files, manifest
 from common.cli import UserError
-from data_prep.stages import manifest
 from data_prep.vocab import tokenizer_source, vocabulary
 
 TOKENS = [*vocabulary.SPECIAL_TOKENS, *"가각한국ABab", "##국", "##b", "é", "漢", "."]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_prep.stages import manifest
+from common import manifest
 from data_prep.vocab import vocabulary, word_counts
 from data_prep.vocab.word_counts import NONE, SHARD, Sample, WordCounter
 

@@ -12,9 +12,10 @@ from helpers.originals import (
 )
 
 from common.cli import UserError
+from common.output_folder import Output
 from electra_tf import config as config_lib
 from electra_tf.export import tf1_checkpoint, trained
-from electra_tf.export.flags import Output, TrainedModel
+from electra_tf.export.flags import TrainedModel
 from electra_tf.run_folder import tf1_format
 from tools.export_tf1 import Checkpoint, export
 
@@ -36,6 +37,7 @@ def test_what_is_exported_is_read_again(with_optimizer, flags, model, tmp_path):
         "discriminator_config.json",
         "generator_config.json",
         "hparams.json",
+        "manifest.json",
         "model.ckpt-20.data-00000-of-00001",
         "model.ckpt-20.index",
         "vocab.txt",

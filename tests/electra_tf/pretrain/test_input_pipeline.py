@@ -13,9 +13,9 @@ import pytest
 import tensorflow as tf
 from helpers import tiny
 
+from common import manifest
 from common.cli import UserError
 from data_prep.records import example, packing, tfrecord
-from data_prep.stages import manifest
 from data_prep.vocab import vocabulary
 from electra_tf.pretrain.input_pipeline import Records
 

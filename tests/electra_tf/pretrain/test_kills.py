@@ -17,11 +17,9 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import processes, run_folders, tiny
+from helpers import claims, processes, run_folders, tiny
 from helpers.processes import Ended, Process
 from helpers.run_folders import steps
-
-from common.claim import Claim
 
 KILLS = int(os.environ.get("ELECTRA_KILLS", "1"))
 # Of the 120 training lines of a run, how many one process writes before it is
@@ -97,7 +95,7 @@ def runs(tmp_path_factory) -> Runs:
 
     killed = [interrupt(Process.kill, may_be_early=True) for _ in range(KILLS)]
     stopped = interrupt(lambda process: process.send(signal.SIGTERM))
-    taken_over = interrupt(lambda process: Claim(str(model_dir)))
+    taken_over = interrupt(lambda process: claims.take_over(str(model_dir)))
     last = finish(data_dir, model_dir)
     return Runs(folder / "alone", model_dir, killed, stopped, taken_over, last)
 

@@ -4,9 +4,8 @@ import re
 
 import pytest
 
-from common import files
+from common import files, manifest
 from common.cli import UserError
-from data_prep.stages import manifest
 from data_prep.vocab import tokenizer_source
 from tools.bench import data
 

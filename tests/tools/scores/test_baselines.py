@@ -148,15 +148,16 @@ def test_baselines_that_a_task_has():
 
 def test_command_writes_results_of_each_baseline(tmp_path):
     lines = [f"{row.id}\t{row.text}\t{row.label}" for row in sentences()]
+    (tmp_path / "nsmc").mkdir()
     for name in ("ratings_train.txt", "ratings_test.txt"):
         more = [
             f"{i}\t{line}\t{i % 2}" for i, line in enumerate(f"{n}" for n in range(40))
         ]
         text = "\n".join(["id\tdocument\tlabel", *lines, *more]) + "\n"
-        (tmp_path / name).write_text(text, encoding="utf-8")
+        (tmp_path / "nsmc" / name).write_text(text, encoding="utf-8")
     ended = processes.check(
         *("-m", "tools.score_baselines", "--task=nsmc", "--train_rows=20"),
-        *(f"--data_dir={tmp_path}", f"--output_dir={tmp_path}/runs"),
+        *(f"--data_dir={tmp_path}/nsmc", f"--output_dir={tmp_path}/runs"),
         "--baselines=majority,words",
     )
     assert "nsmc, 20 rows, words: accuracy" in ended.err

@@ -7,6 +7,7 @@ from helpers.score_runs import run
 
 from common import files
 from common.cli import UserError
+from common.output_folder import Output
 from electra_tf import config as config_lib
 from tools.scores import curve
 
@@ -46,9 +47,9 @@ def test_curve_and_its_table_are_written(tmp_path):
         for step, score in ((30, 0.8), (10, 0.605), (20, 0.7))
     }
     found[0] = run({0: 0.5, 1: "the loss is nan"}, init="random")
-    curve.write(str(tmp_path), found)
-    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
-    page = (tmp_path / "curve.html").read_text()
+    curve.write(Output(str(tmp_path / "curve"), overwrite=True), found)
+    assert (tmp_path / "curve" / "curve.png").read_bytes().startswith(b"\x89PNG")
+    page = (tmp_path / "curve" / "curve.html").read_text()
     number = '<td class="number">{}</td>'.format
     assert "<td>step 10</td><td>pretrained</td>" + number("60.50 ± 0.71 (2)") in page
     assert number("<b>80.00 ± 0.71 (2)</b>") in page

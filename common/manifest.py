@@ -1,16 +1,16 @@
-"""Stage folders: each is finished by a manifest.json, written last.
+"""Folders that commands write: each is finished by a manifest.json, written last.
 
-A manifest names the stage, its settings, its counts, and every file with its size and
-SHA-256. The next stage refuses a folder without one, or whose files do not match.
+A manifest names the command (`stage`), its settings and counts, and every file with its
+size and SHA-256: under `files` those that later commands read, under `other_files` the
+rest. A later command refuses a folder without one, or whose files do not match.
 """
 
 import hashlib
 import os
-from collections.abc import Iterable
 from typing import Any, BinaryIO
 
 from common import files
-from common.cli import UserError
+from common.errors import UserError
 
 NAME = "manifest.json"
 
@@ -44,39 +44,8 @@ def file_entry(directory: str, name: str, **counts: int) -> dict[str, Any]:
     return {"name": name, "bytes": length, "sha256": digest.hexdigest(), **counts}
 
 
-def check_output_dir(path: str, overwrite: bool, inputs: Iterable[str] = ()) -> None:
-    """Refuses, changing nothing, a path that `prepare_output_dir` would refuse.
-
-    Raises:
-      UserError: the path is a file, a folder that is not empty, or a folder that is or
-        contains one of the `inputs`.
-    """
-    whole = os.path.join(os.path.realpath(path), "")
-    for source in inputs:
-        if os.path.join(os.path.realpath(source), "").startswith(whole):
-            raise UserError(f"--output_dir={path} contains the input {source}")
-    if files.exists(path) and not files.isdir(path):
-        raise UserError(f"--output_dir={path} is a file, a folder is needed")
-    if files.listdir(path) and not overwrite:
-        raise UserError(
-            f"--output_dir={path} is not empty: it contains "
-            f"{files.listdir(path)[0]!r}. Choose another folder, or pass --overwrite "
-            "to empty this one"
-        )
-
-
-def prepare_output_dir(path: str, overwrite: bool, inputs: Iterable[str] = ()) -> None:
-    """Makes `path` an empty folder; call it after the input is checked."""
-    check_output_dir(path, overwrite, inputs)
-    names = files.listdir(path)
-    # Removes the manifest first: a half-removed folder must not look complete.
-    for name in sorted(names, key=lambda name: name != NAME):
-        files.remove(os.path.join(path, name))
-    files.makedirs(path)
-
-
 def write(path: str, stage: str, manifest: dict[str, Any]) -> None:
-    """Finishes a stage folder."""
+    """Finishes a folder."""
     files.write_json(os.path.join(path, NAME), {"stage": stage, **manifest})
 
 
@@ -89,27 +58,43 @@ def read(path: str, stage: str) -> dict[str, Any]:
     """
     if not files.isdir(path):
         raise UserError(f"{path} is not a folder: run data_prep.{stage} to make it")
-    if not files.exists(os.path.join(path, NAME)):
+    manifest = read_if_any(path)
+    if manifest is None:
         raise UserError(
             f"{path} has no {NAME}: data_prep.{stage} did not finish there; run it "
-            "again (with --overwrite if it refuses the folder)"
+            "again"
         )
-    try:
-        manifest = files.read_json(os.path.join(path, NAME))
-    except ValueError as error:
-        raise UserError(
-            f"{os.path.join(path, NAME)} is damaged ({error}): make the folder again, "
-            "or copy the file again"
-        ) from error
     if manifest.get("stage") != stage:
         raise UserError(
             f"{path} was made by data_prep.{manifest.get('stage')}, "
             f"a folder made by data_prep.{stage} is needed"
         )
-    for entry in manifest["files"]:
+    for entry in entries(manifest):
         if problem := size_problem(path, entry):
             raise UserError(f"{problem}: make the folder again, or copy the file again")
     return manifest
+
+
+def read_if_any(path: str) -> dict[str, Any] | None:
+    """A folder's manifest, whosever it is; None if there is none.
+
+    Raises:
+      UserError: it is damaged.
+    """
+    try:
+        return files.read_json(os.path.join(path, NAME))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except ValueError as error:
+        raise UserError(
+            f"{os.path.join(path, NAME)} is damaged ({error}): copy the file again, or "
+            "remove the folder and make it again"
+        ) from error
+
+
+def entries(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """Those of all files of a folder."""
+    return [*manifest.get("files", ()), *manifest.get("other_files", ())]
 
 
 def size_problem(directory: str, entry: dict[str, Any]) -> str:
