@@ -24,10 +24,14 @@ from electra_tf.run_folder import description
 class Settings:
     """The step."""
 
-    model_dir: str = flag("", "Folder of a run of run_pretraining.", required=True)
+    model_dir: str = flag(
+        "", "Folder of a run of run_pretraining.", required=True, reads=True
+    )
     step: int | None = flag(None, "The step, from 0; needed.", at_least=0)
     data_dir: str = flag(
-        "", "The run's --data_dir (default: the folder that --model_dir lies in)."
+        "",
+        "The run's --data_dir (default: the folder that --model_dir lies in).",
+        reads=True,
     )
 
     def records_dir(self) -> str:

@@ -159,7 +159,7 @@ def test_reports_count(tmp_path, verified):
     names = ["report.html", "rejects/a.jsonl", "rejects/b.jsonl"]
     for name in names:
         (clean / name).write_text("as written")
-    values["reports"] = [manifest.file_entry(str(clean), name) for name in names]
+    values["other_files"] = [manifest.file_entry(str(clean), name) for name in names]
     path.write_text(json.dumps(values))
     assert verified() == (0, [])
     (clean / names[0]).write_text("as edited!")
