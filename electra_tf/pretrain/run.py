@@ -146,7 +146,8 @@ def _open_run(
     """
     init_from = _named(initial)
     given = trainer.config, records.manifest
-    if overwrite and description.is_begun_anew(model_dir, *given, init_from):
+    newest = max(checkpoints.steps(model_dir), default=0)
+    if overwrite and description.is_begun_anew(model_dir, *given, init_from, newest):
         logging.warning(
             "--overwrite has begun the run in %s, which is not complete: it resumes. "
             "To begin again, name another --model_dir, or remove this one",

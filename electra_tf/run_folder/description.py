@@ -9,7 +9,7 @@ A run's folder (model_dir) holds
   damaged-*         checkpoints that could not be read
   metrics.jsonl     a line per log interval, evaluation and warning
   tensorboard/      the same for TensorBoard
-  trainer.json      which process trains there
+  claim.json        which process trains there
   replaced-N/       an earlier run, until the one that --overwrite began is complete
 """
 
@@ -28,7 +28,6 @@ from data_prep.vocab import vocabulary
 from electra_tf import config as config_lib
 from electra_tf import hparams
 from electra_tf.config import PretrainingConfig
-from electra_tf.run_folder import checkpoints
 
 CONFIG_FILE = "config.json"
 REPLACED = re.compile(r"replaced-(\d+)")  # folders with the files of earlier runs
@@ -110,8 +109,13 @@ def is_begun_anew(
     config: PretrainingConfig,
     data: dict[str, Any],
     init_from: dict[str, Any] | None,
+    step: int,
 ) -> bool:
-    """Whether --overwrite has begun this very run, which is not complete yet."""
+    """Whether --overwrite has begun this very run, which is not complete yet.
+
+    Args:
+      step: of its newest checkpoint, or 0.
+    """
     before = read_description(model_dir)
     if before is None or not before.get("overwrite"):
         return False
@@ -120,7 +124,7 @@ def is_begun_anew(
         resumed = check_same_run(model_dir, config, data)
     except UserError:
         return False
-    return max(checkpoints.steps(model_dir), default=0) < resumed.num_train_steps
+    return step < resumed.num_train_steps
 
 
 def _describe(config: PretrainingConfig, data: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from electra_tf.run_folder.description import REPLACED
 
 # What runs write, with unfinished files that a kill left.
 _RUNS_FILE = re.compile(
-    r"""(config\.json|vocab\.txt|tokenizer\.json|samples\.jsonl|metrics\.jsonl|trainer\.json
+    r"""(config\.json|vocab\.txt|tokenizer\.json|samples\.jsonl|metrics\.jsonl|claim\.json
     |checkpoint|(damaged-)?model\.ckpt-\d+\..+|eval-\d+\.json|non_finite-\d+\.npz
     |tensorboard/(train|eval)/events\.out\.tfevents\..+|tensorboard/rewritten\.tmp)
     (\.\d+-[0-9a-f]{8}\.tmp)?""",
