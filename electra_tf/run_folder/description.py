@@ -15,7 +15,7 @@ A run's folder (model_dir) holds
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from absl import logging
@@ -56,7 +56,7 @@ def open_run(
         initial weights.
     """
     ours = re.compile(rf"{re.escape(CLAIM_FILE)}|{REPLACED.pattern}/.*|.*\.tmp")
-    present = [name for name in walk(model_dir) if not ours.fullmatch(name)]
+    present = [name for name in files.walk(model_dir) if not ours.fullmatch(name)]
     resumed = None
     if (before := read_description(model_dir)) is not None:
         _check_same_start(model_dir, before.get("init_from"), init_from)
@@ -79,16 +79,6 @@ def open_run(
         text = files.read_text(os.path.join(data_dir, "tfrecords", name))
         files.write_text(os.path.join(model_dir, name), text)
     return resumed
-
-
-def walk(folder: str, prefix: str = "") -> Iterator[str]:
-    """Names of all files below a folder; links are not followed."""
-    for name in files.listdir(folder):
-        path = os.path.join(folder, name)
-        if files.isdir(path) and not os.path.islink(path):
-            yield from walk(path, f"{prefix}{name}/")
-        else:
-            yield prefix + name
 
 
 def read_description(model_dir: str) -> dict[str, Any] | None:

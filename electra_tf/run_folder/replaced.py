@@ -13,7 +13,7 @@ from electra_tf.run_folder.description import REPLACED
 
 # What runs write, with unfinished files that a kill left.
 _RUNS_FILE = re.compile(
-    r"""(config\.json|vocab\.txt|tokenizer\.json|samples\.jsonl|metrics\.jsonl|claim\.json
+    r"""(config\.json|vocab\.txt|tokenizer\.json|samples\.jsonl|metrics\.jsonl|(claim|trainer)\.json
     |checkpoint|(damaged-)?model\.ckpt-\d+\..+|eval-\d+\.json|non_finite-\d+\.npz
     |tensorboard/(train|eval)/events\.out\.tfevents\..+|tensorboard/rewritten\.tmp)
     (\.\d+-[0-9a-f]{8}\.tmp)?""",
@@ -27,7 +27,7 @@ def set_aside(model_dir: str) -> None:
     Raises:
       UserError: there are files that no run wrote.
     """
-    names = [name for name in description.walk(model_dir) if name != CLAIM_FILE]
+    names = [name for name in files.walk(model_dir) if name != CLAIM_FILE]
     here = [name for name in names if not _is_replaced(name)]
     numbers = [int(match[1]) for match in map(REPLACED.match, names) if match]
     is_whole = description.read_description(model_dir) is not None
@@ -52,13 +52,13 @@ def set_aside(model_dir: str) -> None:
 
 def remove(model_dir: str) -> None:
     """Removes the runs that were set aside: the one that replaced them is complete."""
-    for name in description.walk(model_dir):
+    for name in files.walk(model_dir):
         if _is_replaced(name):
             files.remove(os.path.join(model_dir, name))
     for name in files.listdir(model_dir):
         folder = os.path.join(model_dir, name)
         is_ours = REPLACED.fullmatch(name) and files.isdir(folder)
-        if is_ours and not [*description.walk(folder)]:
+        if is_ours and not [*files.walk(folder)]:
             files.remove(folder)
 
 

@@ -33,7 +33,7 @@ HPARAMS = {
 
 # Files with names of folders, with times or with random numbers.
 _VARYING = """
-    manifest.json report.html report.json results.json metrics.jsonl trainer.json
+    manifest.json report.html report.json results.json metrics.jsonl claim.json
     run.html fingerprint.pb events
 """.split()
 _TIMES = re.compile("second|wait|stall|eta")

@@ -11,7 +11,7 @@ from common.cli import UserError
 from electra_tf.run_folder import replaced
 
 NAMES = """
-    vocab.txt tokenizer.json samples.jsonl metrics.jsonl trainer.json checkpoint
+    vocab.txt tokenizer.json samples.jsonl metrics.jsonl claim.json checkpoint
     model.ckpt-10.index model.ckpt-10.data-00000-of-00001 model.ckpt-2.index.tempstate7
     damaged-model.ckpt-20.index eval-10.json non_finite-12.npz
     tensorboard/train/events.out.tfevents.1.host.2.v2 tensorboard/rewritten.tmp
