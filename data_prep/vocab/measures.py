@@ -24,6 +24,26 @@ _KS_X_1001 = [c for c in _SYLLABLES if len(c.encode("euc_kr")) == 2]
 _LONG_WORD = f"longer than {vocabulary.MAX_WORD_LENGTH} characters"
 
 
+def _sums(
+    tokenizer: BertWordPieceTokenizer, words: Counter[str], known: set[str]
+) -> tuple[Counter[str], Counter[str], dict[str, int]]:
+    """(sums of `_counts`, words by cause of [UNK], tokens of each distinct word)."""
+    tally: Counter[str] = Counter()
+    causes: Counter[str] = Counter()
+    lengths = {}
+    distinct = list(words)
+    for begin in range(0, len(distinct), _BATCH):
+        batch = distinct[begin : begin + _BATCH]
+        encodings = tokenizer.encode_batch(batch, add_special_tokens=False)
+        for word, encoding in zip(batch, encodings, strict=True):
+            lengths[word] = len(encoding.ids)
+            count = words[word]
+            tally.update({k: count * v for k, v in _counts(word, encoding).items()})
+            for cause in _unk_causes(word, encoding, known):
+                causes[cause] += count
+    return tally, causes, lengths
+
+
 def _counts(word: str, encoding: Encoding) -> dict[str, int]:
     """What one occurrence of a word adds to the sums over a text."""
     sizes = Counter(encoding.word_ids)
@@ -69,19 +89,7 @@ def measure(
     if not words:
         raise UserError("--input contains no word: pass held-out text")
     known = set(tokenizer.get_vocab())
-    tally: Counter[str] = Counter()
-    causes: Counter[str] = Counter()
-    lengths = {}
-    distinct = list(words)
-    for begin in range(0, len(distinct), _BATCH):
-        batch = distinct[begin : begin + _BATCH]
-        encodings = tokenizer.encode_batch(batch, add_special_tokens=False)
-        for word, encoding in zip(batch, encodings, strict=True):
-            lengths[word] = len(encoding.ids)
-            count = words[word]
-            tally.update({k: count * v for k, v in _counts(word, encoding).items()})
-            for cause in _unk_causes(word, encoding, known):
-                causes[cause] += count
+    tally, causes, lengths = _sums(tokenizer, words, known)
     line_lengths = [2 + sum(map(lengths.__getitem__, x.split())) for x in lines]
     return {
         "vocab_size": len(known),
