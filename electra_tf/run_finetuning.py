@@ -36,7 +36,7 @@ from electra_tf.finetune.settings import Settings, given, numbers
 from electra_tf.weights.flags import InitialWeights
 
 _USED_TO_PREDICT = {
-    *("mode", "init_from", "input", "output", "predict_batch_size"),
+    *("mode", "init_from", "input", "output", "overwrite", "predict_batch_size"),
     *("text_column", "text_pair_column", "choice_columns"),
 }
 
@@ -73,7 +73,8 @@ class Run(InitialWeights):
     seeds: tuple[str, ...] = flag(("0", "1", "2", "3", "4"), "Seeds, each a score.")
     overwrite: bool = flag(
         False,
-        "Replace an earlier result in --output_dir, once the new one is complete.",
+        "Replace an earlier result in --output_dir, once the new one is complete; or "
+        "--output.",
     )
 
 

@@ -60,8 +60,8 @@ def convert(
         model_card.write_cards(folder, config, step, source.model_dir)
         output_folder.publish(folder, output, "convert_to_pytorch", {"step": step})
         push.run(folder)
-    written = ", ".join(files.listdir(output.output_dir))
-    logging.info("step %d -> %s", networks.step, written)
+        written = ", ".join(files.listdir(folder))
+    logging.info("step %d -> %s in %s", networks.step, written, output.output_dir)
 
 
 if __name__ == "__main__":

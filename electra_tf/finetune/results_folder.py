@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from common import files
+from common import claim, files
 from common.cli import UserError
 from data_prep.vocab.tokenizer_source import TokenizerFiles
 from electra_tf.devices import strategies
@@ -33,6 +33,7 @@ _RESULT = (
     results.RESULTS_FILE,  # last: a half-replaced folder has none
 )
 _OWN = {
+    claim.CLAIM_FILE,
     *_RESULT,
     *(f"{_PROGRESS}/{name}" for name in (*_RESULT, _COMPLETE)),
 }
@@ -48,6 +49,7 @@ class ResultsFolder:
         self._path, self._overwrite, self._strategy = path, overwrite, strategy
         self._is_chief = strategies.is_chief(strategy)
         self._work_dir = path
+        self._claim: claim.Claim | None = None  # of the first worker, once it began
 
     def begin(self, run: Results, seeds: Sequence[int]) -> tuple[list[Seed], list[int]]:
         """The seeds that are there, for the first worker, and those that are left.
@@ -66,6 +68,8 @@ class ResultsFolder:
                 before = self._open(run)
             except UserError as error:
                 refusal = error
+                if self._claim:
+                    self._claim.release()
         done = {seed.seed for seed in before if seed.error is None}
         answers = [int(refusal is not None), *(int(seed in done) for seed in seeds)]
         # The first replica is the first worker's.
@@ -79,7 +83,8 @@ class ResultsFolder:
         return before, left
 
     def write(self, whole: Results) -> None:
-        if self._is_chief:
+        if self._claim:
+            self._claim.check()
             results.write(self._work_dir, whole)
 
     def write_model(
@@ -89,15 +94,18 @@ class ResultsFolder:
         described: TaskDescription,
         tokenizer: TokenizerFiles,
     ) -> None:
-        if self._is_chief:
+        if self._claim:
+            self._claim.check()
             path = os.path.join(self._work_dir, MODEL_FOLDER)
             model_folder.write(path, model, weights, described, tokenizer)
 
     def finish(self, succeeded: bool) -> None:
         """Puts the new result, if it is one, in the place of an old one."""
-        if self._is_chief and succeeded and self._work_dir != self._path:
-            files.write_json(os.path.join(self._work_dir, _COMPLETE), {})
-            self._replace()
+        if self._claim:
+            if succeeded and self._work_dir != self._path:
+                files.write_json(os.path.join(self._work_dir, _COMPLETE), {})
+                self._replace()
+            self._claim.release()
         self._wait_for_all()
 
     def _check_alike(self, run: Results, seeds: Sequence[int]) -> None:
@@ -120,6 +128,7 @@ class ResultsFolder:
     def _open(self, run: Results) -> list[Seed]:
         """Refuses foreign files, finds where to work; returns what is there."""
         self._check_own()
+        self._claim = claim.take(self._path, "run_finetuning")
         if files.exists(self._in_progress(_COMPLETE)):
             self._replace()  # which was interrupted: this result is the new one
             self._overwrite = False
@@ -148,7 +157,7 @@ class ResultsFolder:
         path = self._path
         if files.exists(path) and not files.isdir(path):
             raise UserError(f"--output_dir={path} is a file, a folder is needed")
-        names = _walk(path)
+        names = files.walk(path) if files.isdir(path) else []
         foreign = [name for name in names if _TEMPORARY.sub("", name) not in _OWN]
         if foreign:
             more = len(foreign) - _MOST_NAMED
@@ -163,28 +172,8 @@ class ResultsFolder:
         """Moves the new files to their places; once more, if it was interrupted."""
         new = [name for name in _RESULT if files.exists(self._in_progress(name))]
         if results.RESULTS_FILE in new:
-            _remove(os.path.join(self._path, results.RESULTS_FILE))
+            files.remove_all([os.path.join(self._path, results.RESULTS_FILE)])
         for name in new:
-            target = os.path.join(self._path, name)
-            files.makedirs(os.path.dirname(target))
-            files.rename(self._in_progress(name), target)
-        _remove(self._in_progress(_COMPLETE))
-        if not files.is_remote(self._path):
-            for folder in (MODEL_FOLDER, ""):
-                with contextlib.suppress(OSError):  # not empty: files of others
-                    os.rmdir(self._in_progress(folder))
-
-
-def _walk(path: str) -> list[str]:
-    """Names of all files below a folder, relative to it."""
-    names = []
-    for name in files.listdir(path):
-        inner = os.path.join(path, name)
-        below = [f"{name}/{file}" for file in _walk(inner)]
-        names += below if files.isdir(inner) else [name]
-    return names
-
-
-def _remove(path: str) -> None:
-    if files.exists(path):
-        files.remove(path)
+            files.rename(self._in_progress(name), os.path.join(self._path, name))
+        files.remove_all([self._in_progress(_COMPLETE)])
+        files.remove_empty_folders(self._in_progress())

@@ -10,7 +10,7 @@ import pathlib
 import pytest
 from helpers import processes
 
-from common import files
+from common import files, paths
 from common.cli import UserError
 from data_prep.vocab import vocabulary
 from electra_tf import run_finetuning
@@ -77,7 +77,8 @@ def prediction(folder: pathlib.Path, **changes) -> dict:
     } | changes
 
 
-def call(flags: dict) -> None:
+def filled(flags: dict) -> list:
+    """The command's dataclasses."""
     groups = [
         *(run_finetuning.Run, run_finetuning.CustomTask, run_finetuning.Prediction),
         *(Settings, Devices),
@@ -85,9 +86,11 @@ def call(flags: dict) -> None:
     names = [{field.name for field in dataclasses.fields(group)} for group in groups]
     assert flags.keys() <= set().union(*names)
     given = [{n: flags[n] for n in names_ & flags.keys()} for names_ in names]
-    run_finetuning.run_finetuning(
-        *(group(**values) for group, values in zip(groups, given, strict=True))
-    )
+    return [group(**values) for group, values in zip(groups, given, strict=True)]
+
+
+def call(flags: dict) -> None:
+    run_finetuning.run_finetuning(*filled(flags))
 
 
 @pytest.fixture(scope="module")
@@ -223,6 +226,23 @@ def test_all_of_it_may_be_on_a_bucket(folder, bucket_folder):
 def test_bad_input_is_refused(trained, folder, changes, message):
     with pytest.raises(UserError, match=message):
         call(training(folder, **in_folder(folder, changes)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"output": "input.tsv"}, "--output=.*input.tsv is the input --input"),
+        ({"output": "train.tsv"}, "--output=.*train.tsv exists: .* --overwrite"),
+        ({"output": "train.tsv", "overwrite": True}, ""),
+    ],
+)
+def test_predictions_replace_no_file_unasked(folder, changes, message):
+    settings = filled(prediction(folder, **in_folder(folder, changes)))
+    if not message:
+        paths.check(settings)
+        return
+    with pytest.raises(UserError, match=message):
+        paths.check(settings)
 
 
 @pytest.mark.parametrize(

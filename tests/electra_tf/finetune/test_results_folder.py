@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 
 import pytest
-from helpers import known_networks, small
+from helpers import claims, known_networks, processes, small
 from helpers.known_networks import on_disk, run, saved_mark
 
 from common import files
@@ -156,3 +156,43 @@ def test_a_file_is_no_folder(networks, tmp_path):
     with pytest.raises(UserError, match="out is a file, a folder is needed"):
         networks(dataclasses.replace(run(tmp_path), overwrite=True), s0=[0.5] * 3)
     assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_a_folder_in_which_another_process_works_is_refused(networks, tmp_path):
+    wanted = run(tmp_path)
+    networks(wanted, s0=[0.9] * 3)
+    code = f"""
+import time
+from common import claim
+claim.take({wanted.output_dir!r}, "run_finetuning")
+print("taken", flush=True)
+time.sleep(600)
+"""
+    with processes.running("-c", code) as other:
+        other.wait_for("taken")
+        with pytest.raises(UserError, match="run_finetuning, process .* still running"):
+            networks(wanted, s1=[0.5] * 3)
+    found, _ = networks(wanted, s1=[0.5] * 3)
+    assert [seed.seed for seed in found.seeds] == [0, 1]
+
+
+def test_a_run_whose_folder_was_taken_over_stops(networks, tmp_path):
+    wanted = run(tmp_path)
+
+    class Disturbed(list):
+        def __getitem__(self, index):
+            claims.take_over(wanted.output_dir)
+            return 0.5
+
+    with pytest.raises(UserError, match="process 7 of vm-2, works .* process stops"):
+        networks(wanted, s0=[0.9] * 3, s1=Disturbed())
+    assert [seed.seed for seed in on_disk(wanted).seeds] == [0]
+
+
+def test_a_refused_folder_stays_as_it_is(networks, tmp_path):
+    wanted = run(tmp_path)
+    networks(wanted, s0=[0.9] * 3)
+    kept = contents(wanted.output_dir)
+    with pytest.raises(UserError, match="is from another run"):
+        networks(dataclasses.replace(wanted, random_init=True), s0=[0.9] * 3)
+    assert contents(wanted.output_dir) == kept
