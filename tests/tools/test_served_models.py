@@ -10,6 +10,7 @@ from helpers import tiny
 
 from common import files
 from common.cli import UserError
+from common.output_folder import Output
 from data_prep.records import example
 from data_prep.rules.recipes import RECIPES
 from data_prep.vocab import tokenizer_source, vocabulary
@@ -25,6 +26,7 @@ from electra_tf.run_folder import checkpoints, description
 
 pytest.importorskip("tensorflow_text", reason="pip install 'korean-electra-tf[text]'")
 
+from tools.export_saved_model import Model, export_saved_model
 from tools.served_models import (
     check,
     check_one_text,
@@ -90,11 +92,17 @@ def test_a_run_with_a_file_cut_short_is_refused(model_dir, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_failed_check_leaves_nothing(model_dir, tmp_path):
+def test_a_failed_check_leaves_the_earlier_result(model_dir, tmp_path):
+    source, output = Model(str(model_dir)), Output(str(tmp_path / "out"), True)
+    export_saved_model(source, output)
+    names = files.walk(output.output_dir)
+    kept = {name: (tmp_path / "out" / name).read_bytes() for name in names}
+    assert "saved_model.pb" in kept
     write_samples(model_dir, [5, 9, 6])
     with pytest.raises(UserError, match="signature replaced_tokens differs"):
-        export(str(model_dir), str(tmp_path / "out"), step=None)
-    assert not (tmp_path / "out").exists()
+        export_saved_model(source, output)
+    names = files.walk(output.output_dir)
+    assert kept == {name: (tmp_path / "out" / name).read_bytes() for name in names}
 
 
 def test_a_run_that_does_not_name_its_rules_is_told_of(caplog):
@@ -157,9 +165,13 @@ def test_a_finetuned_model_may_be_on_a_bucket(tmp_path, bucket_folder):
     for path in local.iterdir():
         with files.atomic_writer(f"{bucket_folder}/model/{path.name}") as handle:
             handle.write(path.read_bytes())
-    check(f"{bucket_folder}/model", None)
-    export(f"{bucket_folder}/model", str(tmp_path / "out"), step=None)
-    score = tf.saved_model.load(str(tmp_path / "out")).signatures["serving_default"]
+    serving = f"{bucket_folder}/serving/1"
+    export_saved_model(Model(f"{bucket_folder}/model"), Output(serving))
+    for name in files.walk(serving):
+        (tmp_path / "here" / name).parent.mkdir(parents=True, exist_ok=True)
+        with files.open_binary(f"{serving}/{name}") as handle:
+            (tmp_path / "here" / name).write_bytes(handle.read())
+    score = tf.saved_model.load(str(tmp_path / "here")).signatures["serving_default"]
     assert score(text=tf.constant(TEXTS))["probabilities"].shape == [3, 2]
 
 
