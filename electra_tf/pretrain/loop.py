@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from common import claim as claims
 from common import files
 from common.claim import Claim
 from common.cli import UserError
@@ -20,7 +19,7 @@ from electra_tf.pretrain.compiled_steps import Interval, Trainer
 from electra_tf.pretrain.input_pipeline import Records
 from electra_tf.pretrain.run_log import MetricsLog, interval_metrics
 from electra_tf.pretrain.stop_request import StopRequest
-from electra_tf.run_folder import checkpoints
+from electra_tf.run_folder import checkpoints, description
 from electra_tf.run_folder.async_saver import AsyncSaver
 
 
@@ -58,7 +57,8 @@ class Report:
         self._trainer, self._model_dir, self._records = trainer, model_dir, records
         self._config = config = trainer.config
         self._is_chief = strategies.is_chief(trainer.strategy)
-        self._claim, self._saver = claim, saver
+        self._logs, self._claim, self._saver = self._is_chief, claim, saver
+        self._start, self._description = step, description.read_description(model_dir)
         if self._is_chief:
             self._log = MetricsLog(model_dir, step)
             self._watch = health_rules.Watch(config, self._log.trained)
@@ -71,14 +71,20 @@ class Report:
         """After the interval that ends at a step.
 
         The save comes last, so every checkpoint has its lines of the log.
+
+        Raises:
+          UserError: another process has taken the folder, or a save failed.
         """
-        if self._is_chief:
-            self._claim.check()
+        taken = self._taken_over()
+        self._logs = self._is_chief and (not taken or self._log.is_untouched())
+        if self._logs:
             self._write_log(step, interval)
         config = self._config
         is_end = step == config.num_train_steps
         if is_end or is_due(step, config.eval_every_n_steps):
             self.evaluate(step)
+        if taken:
+            raise UserError(f"{taken}. {self._save_for_the_next(step)}") from taken
         self._saver.check()
         minutes = (time.monotonic() - self._saved_at) / 60
         if (
@@ -104,7 +110,7 @@ class Report:
         if self._records.held_out is None:
             return
         values = self._trainer.evaluate(self._records.held_out)
-        if self._is_chief:
+        if self._logs:
             self._log.write("eval", step, values)
         if step == 0:
             logging.info("%s", health_rules.first_losses(values, self._config))
@@ -113,6 +119,29 @@ class Report:
         if self._is_chief:
             self._saver.save(step, self._trainer.checkpoint_variables)
         self._saved_at = time.monotonic()
+
+    def _taken_over(self) -> UserError | None:
+        try:
+            if self._claim:
+                self._claim.check()
+        except UserError as error:
+            return error
+        return None
+
+    def _save_for_the_next(self, step: int) -> str:
+        """Saves what this process computed, unless the other's run is another one.
+
+        The other has restored an older step and goes on from there. As long as it has
+        saved nothing, this step is what the same command should resume from next.
+        """
+        self._saver.settle()
+        ours = self._start if self._saver.written is None else self._saver.written
+        newest = max(checkpoints.steps(self._model_dir), default=0)
+        now = description.read_description(self._model_dir)
+        if newest != ours or now != self._description:
+            return f"What it computed after step {ours} is lost"
+        self._saver.save_last(step, self._trainer.checkpoint_variables)
+        return f"Its step {step} is saved: the same command resumes there"
 
     def non_finite(self, step: int, interval: Interval) -> UserError:
         """Writes the batch of a step, the interval's last, to a file named there."""
@@ -136,8 +165,12 @@ def train(
     records: Records,
     start_step: int,
     stop: StopRequest,
+    claim: Claim | None = None,
 ) -> bool:
     """Trains from `start_step` to num_train_steps, in every process of the strategy.
+
+    Args:
+      claim: the chief's, of the folder.
 
     Returns:
       Whether the end was reached; False after a request to stop, once saved.
@@ -150,10 +183,9 @@ def train(
     config, step = trainer.config, start_step
     if step >= config.num_train_steps:
         return True
-    is_chief = strategies.is_chief(trainer.strategy)
-    claim = claims.take(model_dir, "run_pretraining") if is_chief else None
     keep = config.keep_checkpoint_max, config.keep_checkpoint_every_n_steps
-    with AsyncSaver(model_dir, *keep) as saver:
+    check = [claim.check] if claim else []
+    with AsyncSaver(model_dir, *keep, *check) as saver:
         report = Report(trainer, model_dir, records, step, claim, saver)
         if step == 0:
             report.evaluate(0)

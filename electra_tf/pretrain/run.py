@@ -1,15 +1,19 @@
 """A pretraining run from records to its last checkpoint, and one evaluation of it."""
 
+import contextlib
 import dataclasses
 import functools
 import json
 import math
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
 from absl import logging
 
+from common import claim as claims
+from common.claim import Claim
 from common.cli import UserError
 from data_prep.vocab import vocabulary
 from electra_tf import optimizer
@@ -71,14 +75,42 @@ def _train(
     parameters = trainer.model.named_variables
     logging.info("%d parameters", sum(math.prod(v.shape) for v in parameters.values()))
     records.warn_of_few()
-    resumed = _open_run(trainer, records, data_dir, model_dir, initial, overwrite)
-    step = _restore(trainer, model_dir)
-    if resumed:
-        _log_schedule_change(resumed, trainer.config, step)
-    is_complete = loop.train(trainer, model_dir, records, step, stop)
-    if is_complete and strategies.is_chief(trainer.strategy):
-        replaced.remove(model_dir)
+    is_chief = strategies.is_chief(trainer.strategy)
+    given = trainer.config, records.manifest
+    overwrite = overwrite and not _resumes_anew(model_dir, *given, initial)
+    # Before anything is claimed or moved: what is wrong with the weights shows here.
+    init_from = _named(initial)
+    if init_from and (overwrite or not checkpoints.steps(model_dir)):
+        init_from = _initialise(trainer, data_dir, model_dir, initial)
+    with _claimed(model_dir, is_chief) as claim:
+        resumed = None
+        if is_chief and overwrite:
+            replaced.set_aside(model_dir)
+        if is_chief:
+            resumed = description.open_run(
+                model_dir, data_dir, *given, init_from, overwrite
+            )
+        step = _restore(trainer, model_dir)
+        if resumed:
+            _log_schedule_change(resumed, trainer.config, step)
+        is_complete = loop.train(trainer, model_dir, records, step, stop, claim)
+        if is_complete and is_chief:
+            replaced.remove(model_dir)
     return is_complete
+
+
+@contextlib.contextmanager
+def _claimed(model_dir: str, is_chief: bool) -> Iterator[Claim | None]:
+    """The chief takes the folder, before anything there is restored or changed."""
+    if not is_chief:
+        logging.info("the first worker writes the log and the checkpoints")
+        yield None
+        return
+    claim = claims.take(model_dir, "run_pretraining")
+    try:
+        yield claim
+    finally:
+        claim.release()
 
 
 def evaluate(
@@ -131,40 +163,23 @@ def _prepare(
     return Trainer(config, strategy, is_continuation), records
 
 
-def _open_run(
-    trainer: Trainer,
-    records: Records,
-    data_dir: str,
+def _resumes_anew(
     model_dir: str,
+    config: PretrainingConfig,
+    data: dict[str, Any],
     initial: InitialWeights,
-    overwrite: bool,
-) -> PretrainingConfig | None:
-    """Begins a run in the folder, with its initial weights, or checks the one there.
-
-    Returns:
-      The config that the run was last trained with; None for a new run.
-    """
-    init_from = _named(initial)
-    given = trainer.config, records.manifest
+) -> bool:
+    """Whether --overwrite has done its work before: says that the run resumes."""
     newest = max(checkpoints.steps(model_dir), default=0)
-    if overwrite and description.is_begun_anew(model_dir, *given, init_from, newest):
-        logging.warning(
-            "--overwrite has begun the run in %s, which is not complete: it resumes. "
-            "To begin again, name another --model_dir, or remove this one",
-            model_dir,
-        )
-        overwrite = False
-    # Before --overwrite moves anything: what is wrong with the weights shows here.
-    if init_from and (overwrite or not checkpoints.steps(model_dir)):
-        init_from = _initialise(trainer, data_dir, model_dir, initial)
-    elif init_from:
-        logging.info("the run has checkpoints: --init_from is not read again")
-    if not strategies.is_chief(trainer.strategy):
-        logging.info("the first worker writes the log and the checkpoints")
-        return None
-    if overwrite:
-        replaced.set_aside(model_dir)
-    return description.open_run(model_dir, data_dir, *given, init_from, overwrite)
+    given = config, data, _named(initial), newest
+    if not description.is_begun_anew(model_dir, *given):
+        return False
+    logging.warning(
+        "--overwrite has begun the run in %s, which is not complete: it resumes. To "
+        "begin again, name another --model_dir, or remove this one",
+        model_dir,
+    )
+    return True
 
 
 def _named(initial: InitialWeights) -> dict[str, Any] | None:
@@ -193,6 +208,7 @@ def _restore(trainer: Trainer, model_dir: str) -> int:
     """Fills the variables from the newest checkpoint; returns its step, or 0."""
     strategy = trainer.strategy
     strategies.over_workers(strategy, 0)  # the others wait for the chief
+    present = checkpoints.steps(model_dir)
     step = checkpoints.restore_or_initialise(model_dir, trainer.checkpoint_variables)
     steps = set(strategies.over_workers(strategy, step))
     if len(steps) > 1:
@@ -201,7 +217,7 @@ def _restore(trainer: Trainer, model_dir: str) -> int:
             f"--model_dir={model_dir} must be one folder that all of them share"
         )
     if strategies.is_chief(strategy) and step:
-        checkpoints.set_aside_after(model_dir, step)
+        checkpoints.set_aside(model_dir, [s for s in present if s > step])
     if step >= trainer.config.num_train_steps:
         logging.info("already at step %d of %d", step, trainer.config.num_train_steps)
     return step

@@ -96,7 +96,9 @@ class MetricsLog:
         self._tensorboard = os.path.join(model_dir, TENSORBOARD_DIR)
         records = read_log(self._path) if step else []
         records = [record for record in records if record["step"] <= step]
-        files.write_text(self._path, "".join(json.dumps(r) + "\n" for r in records))
+        text = "".join(json.dumps(record) + "\n" for record in records)
+        files.write_text(self._path, text)
+        self._size = len(text)
         self.trained = [line for line in records if line["kind"] == "train"]
         if step:
             _drop_events_past(self._tensorboard, step)
@@ -121,7 +123,13 @@ class MetricsLog:
         logging.warning("step %d: %s", step, sentence)
 
     def _append(self, record: dict[str, Any]) -> None:
-        files.append_text(self._path, json.dumps(record) + "\n")
+        line = json.dumps(record) + "\n"  # of ASCII alone
+        files.append_text(self._path, line)
+        self._size += len(line)
+
+    def is_untouched(self) -> bool:
+        """Whether no other process has cut or continued it."""
+        return files.exists(self._path) and files.size(self._path) == self._size
 
 
 def write_evaluation(model_dir: str, step: int, values: dict[str, float]) -> None:

@@ -25,6 +25,9 @@ class AsyncSaver:
     """Takes the variables' values and writes them in a thread, one save at a time.
 
     As a context it waits for the last save at its end.
+
+    Attributes:
+      written: the step of the last save that has ended well.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class AsyncSaver:
         self._keep_max, self._keep_every = keep_max, keep_every_n_steps
         self._thread = concurrent.futures.ThreadPoolExecutor(1)
         self._writing: concurrent.futures.Future | None = None
+        self.written: int | None = None
         self._step = 0
         self._stall_seconds = 0.0
 
@@ -67,7 +71,29 @@ class AsyncSaver:
         self._writing = self._thread.submit(self._write, step, tensors)
         self._stall_seconds += time.monotonic() - begin
 
+    def save_last(self, step: int, variables: dict[str, tf.Variable]) -> None:
+        """Writes a checkpoint now, in a folder that another process has taken.
+
+        Raises:
+          UserError: it could not be written.
+        """
+        self._step = step
+        self._writing = self._thread.submit(self._add, step, snapshot(variables))
+        self.wait()
+
+    def _add(self, step: int, tensors: dict[str, tf.Tensor]) -> None:
+        self._check_finite(step, tensors)
+        checkpoints.add(self._model_dir, step, tensors)
+
     def _write(self, step: int, tensors: dict[str, tf.Tensor]) -> None:
+        self._check_finite(step, tensors)
+        self._check_folder()
+        checkpoints.save(
+            self._model_dir, step, tensors, self._keep_max, self._keep_every
+        )
+        self.written = step
+
+    def _check_finite(self, step: int, tensors: dict[str, tf.Tensor]) -> None:
         bad = [n for n, t in tensors.items() if not tf.reduce_all(tf.math.is_finite(t))]
         if bad:  # no run could resume from these
             raise UserError(
@@ -75,10 +101,6 @@ class AsyncSaver:
                 f"not finite, the first is {bad[0]}. "
                 f"{checkpoints.fresh_start(self._model_dir)}"
             )
-        self._check_folder()
-        checkpoints.save(
-            self._model_dir, step, tensors, self._keep_max, self._keep_every
-        )
 
     def check(self) -> None:
         """Raises the error of the last save if it has failed; does not wait for it."""

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Collection
 
 import numpy as np
 import tensorflow as tf
@@ -41,8 +42,7 @@ def save(
     earlier checkpoints as they were.
     """
     try:
-        values = {**variables, tf1_format.GLOBAL_STEP: np.int64(step)}
-        tf1_format.write(prefix(model_dir, step), values)
+        add(model_dir, step, variables)
         every, present = keep_every_n_steps, steps(model_dir)
         milestones = {s for s in present if every and s % every == 0}
         newest = [s for s in present if s not in milestones]
@@ -51,6 +51,16 @@ def save(
     except (OSError, tf.errors.OpError):
         _remove_all_but(model_dir, set(steps(model_dir)))
         raise
+
+
+def add(
+    model_dir: str,
+    step: int,
+    variables: dict[str, tf.Variable] | dict[str, tf.Tensor],
+) -> None:
+    """Writes a checkpoint and leaves all else, what looks half-written too."""
+    values = {**variables, tf1_format.GLOBAL_STEP: np.int64(step)}
+    tf1_format.write(prefix(model_dir, step), values)
 
 
 def _remove_all_but(model_dir: str, kept: set[int]) -> None:
@@ -93,12 +103,11 @@ def restore_or_initialise(model_dir: str, variables: dict[str, tf.Variable]) -> 
     return 0
 
 
-def set_aside_after(model_dir: str, step: int) -> None:
-    """Renames the checkpoints after the restored one, which are damaged.
+def set_aside(model_dir: str, damaged: Collection[int]) -> None:
+    """Renames the checkpoints of these steps, which cannot be read.
 
     Else they would push good ones out of the `keep_checkpoint_max` newest.
     """
-    damaged = {other for other in steps(model_dir) if other > step}
     for name in files.listdir(model_dir):
         part = _PART.match(name)
         if part and int(part[1]) in damaged:

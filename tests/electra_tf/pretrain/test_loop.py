@@ -15,10 +15,12 @@ import pytest
 import tensorflow as tf
 from helpers import claims, tiny
 
+from common import claim as claim_lib
 from common.cli import UserError
 from electra_tf.devices.strategies import HostBatches
 from electra_tf.pretrain import loop
 from electra_tf.pretrain.compiled_steps import Trainer
+from electra_tf.pretrain.run_log import MetricsLog
 from electra_tf.pretrain.stop_request import StopRequest
 from electra_tf.run_folder import checkpoints
 
@@ -166,21 +168,70 @@ def test_request_to_stop_saves_at_the_next_boundary(running, tmp_path):
     assert checkpoints.steps(str(tmp_path)) == [10]
 
 
-def test_run_whose_folder_another_claims_writes_nothing_more(running, tmp_path):
+def taken_at_step_35(running: Trainer, folder, act=lambda: None) -> str:
+    """Trains until a process of another host takes the folder; how that ended.
+
+    Args:
+      act: what else the other process does then.
+    """
+
     def batches(step, context):
-        def claim(batch):
-            tf.py_function(lambda: claims.take_over(str(tmp_path)), [], [])
+        def take(batch):
+            def of_python() -> None:
+                claims.take_over(str(folder))
+                act()
+
+            tf.py_function(of_python, [], [])
             return batch
 
         records = tiny.varied_batches(step)(context)
-        calm, taken = records.take(30), records.skip(30).take(1).map(claim)
-        return calm.concatenate(taken).concatenate(records.skip(31))
+        calm, taken = records.take(35), records.skip(35).take(1).map(take)
+        return calm.concatenate(taken).concatenate(records.skip(36))
 
     data = varied()._replace(train_batches=batches)
-    with pytest.raises(UserError, match="process 7 of vm-2.*this process stops"):
-        train(running, tmp_path, data, 0)
-    written = [line["step"] for line in lines(tmp_path, "train")]
-    assert written[-1] < 40 and checkpoints.steps(str(tmp_path)) in ([], [30])
+    claim = claim_lib.take(str(folder), "run_pretraining")
+    with pytest.raises(
+        UserError, match="process 7 of vm-2.*this process stops"
+    ) as raised:
+        loop.train(running, str(folder), data, 0, StopRequest(), claim)
+    return str(raised.value)
+
+
+def test_run_whose_folder_another_takes_saves_and_stops(running, tmp_path):
+    change(running, keep_checkpoint_max=1)
+    half_written = tmp_path / "model.ckpt-7.data-00000-of-00001"
+    text = taken_at_step_35(running, tmp_path, half_written.touch)
+    trained = [line["step"] for line in lines(tmp_path, "train")]
+    # Batches are read ahead, so it is not known at which line it notices.
+    assert checkpoints.steps(str(tmp_path)) == sorted({30, trained[-1]} - {60})
+    assert trained[-1] < 60 and f"Its step {trained[-1]} is saved" in text
+    assert half_written.exists()  # the other one's
+
+
+def test_a_log_that_another_has_cut_is_left_to_it(running, tmp_path):
+    text = taken_at_step_35(running, tmp_path, lambda: MetricsLog(str(tmp_path), 10))
+    assert [line["step"] for line in lines(tmp_path, "train")] == [10]
+    assert "is saved" in text and checkpoints.steps(str(tmp_path))
+
+
+@pytest.mark.parametrize("what", ["saves", "begins anew", "changes the config"])
+def test_nothing_is_saved_into_another_run(running, tmp_path, what):
+    def act() -> None:
+        if what == "saves":
+            (tmp_path / "model.ckpt-50.index").touch()
+        elif what == "begins anew":
+            for path in tmp_path.glob("model.ckpt-*"):
+                path.unlink()
+        else:
+            described = {"config": {"seed": 1}, "data": {}}
+            (tmp_path / "config.json").write_text(json.dumps(described))
+
+    change(running, save_checkpoints_steps=5)
+    text = taken_at_step_35(running, tmp_path, act)
+    assert "is lost" in text and "is saved" not in text
+    names = {path.name for path in tmp_path.glob("model.ckpt-*.index")}
+    last = max(line["step"] for line in lines(tmp_path, "train"))
+    assert f"model.ckpt-{last}.index" not in names
 
 
 def test_broken_weight_stops_the_run_and_leaves_the_batch(running, tmp_path):

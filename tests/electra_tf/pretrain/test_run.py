@@ -3,8 +3,9 @@
 import logging
 
 import pytest
-from helpers import tiny
+from helpers import processes, tiny
 
+from common.claim import CLAIM_FILE
 from common.cli import UserError
 from electra_tf.devices.flags import Devices
 from electra_tf.pretrain import run
@@ -146,3 +147,25 @@ def test_overwrite_touches_no_file_of_another_program(data_dir, tmp_path):
     with pytest.raises(UserError, match=r"no run wrote hf/config\.json: move"):
         train(config(8), data_dir, run_dir, overwrite=True)
     assert {path: path.stat().st_mtime_ns for path in run_dir.rglob("*")} == before
+
+
+def contents(folder) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_where_a_process_of_this_host_works_is_refused(
+    data_dir, tmp_path, overwrite
+):
+    assert train(config(2), data_dir, tmp_path / "run")
+    code = "import sys, time; from common import claim; "
+    code += "claim.take(sys.argv[1], 'other'); print('took it', flush=True); "
+    code += "time.sleep(300)"
+    with processes.running("-c", code, tmp_path / "run") as process:
+        process.wait_for("took it")
+        before = contents(tmp_path / "run")
+        with pytest.raises(UserError, match=f"process {process.pid}.*still running"):
+            train(config(4), data_dir, tmp_path / "run", overwrite=overwrite)
+        assert contents(tmp_path / "run") == before
+    assert train(config(4), data_dir, tmp_path / "run", overwrite=overwrite)
+    assert not (tmp_path / "run" / CLAIM_FILE).exists()
