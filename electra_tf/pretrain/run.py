@@ -72,8 +72,6 @@ def _train(
 ) -> bool:
     trainer, records = _prepare(config, data_dir, devices)
     stop.handle_signals()
-    parameters = trainer.model.named_variables
-    logging.info("%d parameters", sum(math.prod(v.shape) for v in parameters.values()))
     records.warn_of_few()
     is_chief = strategies.is_chief(trainer.strategy)
     given = trainer.config, records.manifest
@@ -82,6 +80,8 @@ def _train(
     init_from = _named(initial)
     if init_from and (overwrite or not checkpoints.steps(model_dir)):
         init_from = _initialise(trainer, data_dir, model_dir, initial)
+    elif init_from:
+        logging.info("the run has checkpoints: --init_from is not read again")
     with _claimed(model_dir, is_chief) as claim:
         resumed = None
         if is_chief and overwrite:
@@ -160,7 +160,10 @@ def _prepare(
     )
     logging.info("config %s", json.dumps(config.to_dict()))
     is_continuation = records.is_continuation() if config.whole_word_mask else None
-    return Trainer(config, strategy, is_continuation), records
+    trainer = Trainer(config, strategy, is_continuation)
+    parameters = trainer.model.named_variables
+    logging.info("%d parameters", sum(math.prod(v.shape) for v in parameters.values()))
+    return trainer, records
 
 
 def _resumes_anew(
