@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from electra_tf.model.layers import Dense, Initializer, LayerNorm, gelu
@@ -100,12 +101,34 @@ def test_gradients_of_layer_norm():
         np.testing.assert_allclose(a, b, atol=2e-5)
 
 
-def test_layer_norm_of_what_is_far_from_zero():
-    x = np.random.RandomState(3).standard_normal([6, 256]) + 30.0
+@pytest.mark.parametrize("mean", [0.0, 37.0, 300.0, -3000.0])
+def test_layer_norm_of_what_is_far_from_zero(mean):
+    x = np.random.RandomState(3).standard_normal([6, 256]) + mean
+    x = x.astype(np.float32).astype(np.float64)
     layer = LayerNorm("x", 256, Initializer(0.02, 0))
     expected = (x - x.mean(-1, keepdims=True)) / x.std(-1, keepdims=True)
-    # one pass over float32 costs mean^2 / variance = 900 times its precision
-    np.testing.assert_allclose(layer(tf.constant(x, tf.float32)), expected, atol=1e-3)
+    np.testing.assert_allclose(layer(tf.constant(x, tf.float32)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("mean", [0.0, 37.0, 100.0])
+def test_layer_norm_of_bfloat16_loses_no_more_than_rounding(mean):
+    x = np.random.RandomState(3).standard_normal([6, 768]) + mean
+    rounded = tf.cast(x, tf.bfloat16)
+    x = rounded.numpy().astype(np.float64)
+    layer = LayerNorm("x", 768, Initializer(0.02, 0))
+    expected = (x - x.mean(-1, keepdims=True)) / x.std(-1, keepdims=True)
+    ours = layer(rounded).numpy().astype(np.float64)
+    np.testing.assert_allclose(ours, expected, rtol=2**-8, atol=2**-9)
+
+
+@pytest.mark.parametrize("dtype", [tf.float32, tf.bfloat16])
+@pytest.mark.parametrize("value", [0.0, 0.1, -777.7, 1e-20, 1e19])
+def test_layer_norm_of_a_constant_row_is_beta(value, dtype):
+    layer = LayerNorm("x", 100, Initializer(0.02, 0))
+    layer.beta.assign(np.arange(100))
+    ours = layer(tf.fill([3, 100], tf.constant(value, dtype)))
+    ours = tf.cast(ours, tf.float32).numpy()
+    np.testing.assert_allclose(ours, [np.arange(100)] * 3, atol=1e-5)
 
 
 def test_dense_splits_and_joins_axes():
