@@ -114,6 +114,7 @@ def commands(work: str) -> dict[str, list[str]]:
         "clean": [
             *("-m", "data_prep.clean_corpus", f"--input={work}/raw/*.jsonl"),
             *("--text_field=text", "--group_field=thread_id"),
+            f"--exclude={work}/nsmc/ratings_test.txt",
             f"--output_dir={work}/clean",
         ],
         "vocab": [
@@ -143,11 +144,35 @@ def commands(work: str) -> dict[str, list[str]]:
             *("-m", "tools.export_tf1", f"--model_dir={work}/model"),
             f"--output_dir={work}/tf1",
         ],
+        "convert_tf1": [
+            *("tools/convert_to_pytorch.py", f"--output_dir={work}/hf_of_tf1"),
+            *(f"--tf1_checkpoint={work}/tf1/model.ckpt-24", "--only=generator"),
+            *(
+                f"--hparams={work}/tf1/hparams.json",
+                f"--vocab_file={work}/tf1/vocab.txt",
+            ),
+        ],
+        "from_weights": [
+            *trainer(work, "from_weights", num_train_steps=2),
+            f"--init_from={work}/hf",
+        ],
         "saved_model": [
             *("-m", "tools.export_saved_model", f"--model_dir={work}/model"),
             f"--output_dir={work}/serving",
         ],
         "finetune": finetuner(work),
+        "predict": [
+            *("-m", "electra_tf.run_finetuning", "--mode=predict"),
+            *(f"--init_from={work}/finetune/nsmc/pretrained/model",),
+            *(f"--input={work}/raw/0.jsonl", "--text_column=text"),
+            f"--output={work}/scored.tsv",
+        ],
+        "checkpoints": [
+            *("-m", "tools.score_checkpoints", "--task=nsmc", "--seeds=0"),
+            *(f"--model_dir={work}/model", f"--data_dir={work}/nsmc"),
+            *(f"--output_dir={work}/checkpoints", "--steps=24", "--norandom_init"),
+            *("--max_seq_length=16", "--num_train_epochs=1", "--train_batch_size=8"),
+        ],
         "baselines": [
             *("-m", "tools.score_baselines", "--task=nsmc", "--baselines=majority"),
             *(f"--data_dir={work}/nsmc", f"--output_dir={work}/finetune/nsmc"),
