@@ -147,10 +147,8 @@ def commands(work: str) -> dict[str, list[str]]:
         "convert_tf1": [
             *("tools/convert_to_pytorch.py", f"--output_dir={work}/hf_of_tf1"),
             *(f"--tf1_checkpoint={work}/tf1/model.ckpt-24", "--only=generator"),
-            *(
-                f"--hparams={work}/tf1/hparams.json",
-                f"--vocab_file={work}/tf1/vocab.txt",
-            ),
+            f"--hparams={work}/tf1/hparams.json",
+            f"--vocab_file={work}/tf1/vocab.txt",
         ],
         "from_weights": [
             *trainer(work, "from_weights", num_train_steps=2),
