@@ -83,9 +83,14 @@ def check_free(folder: str) -> None:
     """Refuses a folder that another living process of this host has.
 
     Raises:
-      UserError: it names the process.
+      UserError: it names the process; or a foreign file has the claim's name.
     """
     holder = read(folder)
+    if holder is None and files.exists(_path(folder)):
+        raise UserError(
+            f"{_path(folder)} was not written by a command of this project, which "
+            "needs the name: move it, or choose another folder"
+        )
     if holder is not None and _is_alive_here(holder):
         raise UserError(
             f"{_describe(folder, holder)}, and is still running: wait until it ends, "
@@ -94,7 +99,7 @@ def check_free(folder: str) -> None:
 
 
 def read(folder: str) -> dict[str, Any] | None:
-    """Who has the folder; None without a claim, or with one cut off by a crash."""
+    """Who has the folder; None without a claim."""
     try:
         holder = files.read_json(_path(folder))
     except (FileNotFoundError, NotADirectoryError, ValueError):

@@ -158,7 +158,13 @@ class ResultsFolder:
         if files.exists(path) and not files.isdir(path):
             raise UserError(f"--output_dir={path} is a file, a folder is needed")
         names = files.walk(path) if files.isdir(path) else []
-        foreign = [name for name in names if _TEMPORARY.sub("", name) not in _OWN]
+        # Without the results of a fine-tuning, nothing here is a fine-tuning's.
+        own = {claim.CLAIM_FILE}
+        for folder in (path, self._in_progress()):
+            results_file = os.path.join(folder, results.RESULTS_FILE)
+            if files.exists(results_file) and results.read(results_file):
+                own = _OWN
+        foreign = [name for name in names if _TEMPORARY.sub("", name) not in own]
         if foreign:
             more = len(foreign) - _MOST_NAMED
             raise UserError(

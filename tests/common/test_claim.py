@@ -56,9 +56,12 @@ def test_nor_does_another_process_that_got_its_number(tmp_path, other):
     claim.take(str(tmp_path), "train_vocab").check()
 
 
-def test_a_claim_cut_off_by_a_crash_is_none(tmp_path):
-    (tmp_path / CLAIM_FILE).write_text('{"command": "tra')
-    claim.take(str(tmp_path), "train_vocab").check()
+@pytest.mark.parametrize("text", ['{"claims": 3}', "[]", "precious"])
+def test_a_foreign_file_of_its_name_is_no_claim(tmp_path, text):
+    (tmp_path / CLAIM_FILE).write_text(text)
+    with pytest.raises(UserError, match="was not written by a command"):
+        claim.take(str(tmp_path), "train_vocab")
+    assert (tmp_path / CLAIM_FILE).read_text() == text
 
 
 def test_another_host_takes_over_and_the_older_process_stops(any_folder):

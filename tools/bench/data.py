@@ -135,11 +135,13 @@ def bench_data(settings: Settings) -> None:
     clean, vocab_dir = settings.input_dir, settings.vocab_dir
     if bool(clean) != bool(vocab_dir):
         raise UserError("--input_dir and --vocab_dir go together")
+    # Not --work_dir itself, where a corpus of the user's may be.
+    work_dir = os.path.join(settings.work_dir, "bench_data")
     if not clean:
-        clean, vocab_dir = make_corpus(settings.work_dir, settings.num_threads)
+        clean, vocab_dir = make_corpus(work_dir, settings.num_threads)
     # Both sides use one thread.
     os.environ |= {"TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1"}
-    output_dir = os.path.join(settings.work_dir, "tfrecords")
+    output_dir = os.path.join(work_dir, "tfrecords")
     print(compare(clean, vocab_dir, output_dir, settings.rounds))
 
 
