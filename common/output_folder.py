@@ -23,8 +23,6 @@ from common.cli import flag
 from common.errors import UserError
 from common.own_files import Values, progress
 
-_MOST_NAMED = 5
-
 
 @dataclasses.dataclass(frozen=True)
 class Output:
@@ -218,8 +216,6 @@ def check(output: Output, command: str) -> None:
         another process works there.
     """
     path = output.output_dir
-    if files.exists(path) and not files.isdir(path):
-        raise UserError(f"--output_dir={path} is a file, a folder is needed")
     claim.check_free(progress(path))
     for earlier in (
         own_files.read_json(join(path, manifest.NAME)),
@@ -230,13 +226,7 @@ def check(output: Output, command: str) -> None:
                 f"--output_dir={path} belongs to {earlier['stage']}, this is "
                 f"{command}: choose another folder"
             )
-    if foreign := own_files.foreign(path):
-        more = f" and {len(foreign) - _MOST_NAMED} more" * (len(foreign) > _MOST_NAMED)
-        raise UserError(
-            f"--output_dir={path} contains files that {command} did not write: "
-            f"{', '.join(map(repr, foreign[:_MOST_NAMED]))}{more}. They are never "
-            "removed: move them, or choose another folder"
-        )
+    own_files.refuse_foreign(path, command, own_files.own_test(path))
 
 
 def check_new(output: Output, command: str) -> None:

@@ -8,10 +8,11 @@ in a record.
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from common import claim, files, manifest
+from common.errors import UserError
 
 PROGRESS = "_progress"
 # In _progress:
@@ -23,6 +24,7 @@ INTERMEDIATE = "intermediate"  # files that only the command itself reads
 
 # The end of the name of a file that is being written; see `files`.
 _TEMPORARY = re.compile(r"\.\d+-[0-9a-f]{8}\.tmp$")
+_MOST_NAMED = 5
 
 Values = dict[str, Any]
 
@@ -40,16 +42,42 @@ def read_json(path: str) -> Values | None:
     return value if isinstance(value, dict) else None
 
 
-def foreign(path: str) -> list[str]:
-    """Names of files below an output folder that no run of its command wrote."""
-    own = _own_names(path)
+def refuse_foreign(path: str, command: str, own: Callable[[str], bool]) -> None:
+    """Refuses an output folder with files that no run of its command wrote.
+
+    Args:
+      own: whether a name, from the folder on, is that of a file of the command.
+
+    Raises:
+      UserError: it is a file, or it names the first of them.
+    """
+    if files.exists(path) and not files.isdir(path):
+        raise UserError(f"--output_dir={path} is a file, a folder is needed")
     names = files.walk(path) if files.isdir(path) else []
-    return [name for name in names if not _is_own(name, own)]
+    foreign = [name for name in names if not own(name)]
+    if foreign:
+        more = f" and {len(foreign) - _MOST_NAMED} more" * (len(foreign) > _MOST_NAMED)
+        raise UserError(
+            f"--output_dir={path} contains files that {command} did not write: "
+            f"{', '.join(map(repr, foreign[:_MOST_NAMED]))}{more}. They are never "
+            "removed: move them, or choose another folder"
+        )
 
 
-def _is_own(name: str, own: set[str]) -> bool:
-    unfinished = _TEMPORARY.sub("", name) != name
-    return name in own or (unfinished and name.startswith(f"{PROGRESS}/"))
+def final_name(name: str) -> str:
+    """The name that a file which is being written will get."""
+    return _TEMPORARY.sub("", name)
+
+
+def own_test(path: str) -> Callable[[str], bool]:
+    """Whether runs of the folder's command wrote a file, or began to, by its name."""
+    own = _own_names(path)
+
+    def test(name: str) -> bool:
+        unfinished = final_name(name) != name
+        return name in own or (unfinished and name.startswith(f"{PROGRESS}/"))
+
+    return test
 
 
 def _own_names(path: str) -> set[str]:
@@ -102,9 +130,10 @@ def names_of(record: Values) -> list[str]:
 
 def remove_progress(path: str, kept: Sequence[str] = ()) -> None:
     """Removes a run's files from `_progress`, but for those `kept`."""
-    own = _progress_names(path) - {f"{PROGRESS}/{name}" for name in kept}
-    names = (f"{PROGRESS}/{name}" for name in files.walk(progress(path)))
-    names = {name for name in names if _is_own(name, own)}
+    own = own_test(path)
+    names = {f"{PROGRESS}/{name}" for name in files.walk(progress(path))}
+    names = {name for name in names if own(name)}
+    names -= {f"{PROGRESS}/{name}" for name in kept}
     # What lists other files goes after them, lest a crash leaves files of nobody.
     records = {name for name in names if name.startswith(f"{PROGRESS}/{RECORDS}/")}
     lists = {name for name in names if name.count("/") == 1}

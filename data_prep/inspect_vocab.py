@@ -17,7 +17,8 @@ import numpy as np
 from absl import logging
 
 from common import cli, files, output_folder
-from common.cli import UserError, flag
+from common.cli import flag
+from common.errors import UserError
 from data_prep.raw import inputs, reader
 from data_prep.raw.records import ReadSettings
 from data_prep.vocab import measures, page, probe, vocabulary

@@ -16,7 +16,8 @@ from typing import Any
 from absl import logging
 
 from common import cli, files, manifest, own_files
-from common.cli import UserError, flag
+from common.cli import flag
+from common.errors import UserError
 from common.progress import Progress
 from data_prep.records import example, tfrecord
 from data_prep.stages import shards

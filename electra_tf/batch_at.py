@@ -15,7 +15,8 @@ import os
 from absl import logging
 
 from common import cli, files
-from common.cli import UserError, flag
+from common.cli import flag
+from common.errors import UserError
 from data_prep.vocab import vocabulary
 from electra_tf.run_folder import description
 

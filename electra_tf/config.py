@@ -7,7 +7,7 @@ from typing import Any
 
 from absl import logging
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf import hparams
 from electra_tf.hparams import (
     DROPOUT,

@@ -6,7 +6,7 @@ from typing import Any
 from absl import logging
 
 from common import files, toml_files
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.config import PretrainingConfig, from_dict
 
 

@@ -12,7 +12,7 @@ import textwrap
 import typing
 from typing import Any, NamedTuple
 
-from common.cli import UserError
+from common.errors import UserError
 
 
 class Range(NamedTuple):

@@ -26,7 +26,8 @@ import time
 from absl import logging
 
 from common import cli, files
-from common.cli import UserError, flag
+from common.cli import flag
+from common.errors import UserError
 from electra_tf.devices.flags import Devices
 from electra_tf.finetune import results
 from electra_tf.finetune.data import readers, splits, tasks

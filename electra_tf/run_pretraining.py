@@ -20,7 +20,8 @@ import dataclasses
 import sys
 
 from common import cli
-from common.cli import UserError, flag
+from common.cli import flag
+from common.errors import UserError
 from electra_tf import config_files, hparams
 from electra_tf.config import PretrainingConfig, TransformerConfig
 from electra_tf.devices.flags import Devices

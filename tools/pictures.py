@@ -3,7 +3,7 @@
 import io
 from typing import Any
 
-from common.cli import UserError
+from common.errors import UserError
 
 _COLUMNS = 3
 

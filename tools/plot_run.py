@@ -10,7 +10,8 @@ import dataclasses
 from absl import logging
 
 from common import cli, files
-from common.cli import UserError, flag
+from common.cli import flag
+from common.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from common import files, html_page
-from common.cli import UserError
+from common.errors import UserError
 from common.html_page import Heading, Notice, Number, Picture, Table
 from electra_tf.pretrain import run_log
 from tools import pictures

@@ -8,7 +8,8 @@ import dataclasses
 from absl import logging
 
 from common import cli, files
-from common.cli import UserError, flag
+from common.cli import flag
+from common.errors import UserError
 from electra_tf.finetune import results
 from electra_tf.finetune.results import RESULTS_FILE
 from tools.scores import plots

@@ -9,7 +9,7 @@ import tensorflow as tf
 from absl import logging
 
 from common import files
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.rules import recipes
 from data_prep.vocab import tokenizer_source, vocabulary
 from electra_tf.export import (

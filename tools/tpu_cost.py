@@ -16,7 +16,8 @@ import json
 import sys
 
 from common import cli
-from common.cli import UserError, flag
+from common.cli import flag
+from common.errors import UserError
 from electra_tf import config_files
 from electra_tf.config import PretrainingConfig
 from tools.tpu import compiler

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from common import files
-from common.cli import UserError
+from common.errors import UserError
 
 
 def write(path: str, num_buckets: int, bucket_of: np.ndarray, rows: np.ndarray) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from common import files
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.clean import repeats
 from data_prep.clean.repeats import KeyFiles
 from data_prep.clean.work import REJECTS, Work

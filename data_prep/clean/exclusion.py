@@ -9,7 +9,7 @@ from typing import Any
 
 import ahocorasick_rs
 
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.raw import inputs, jsonl, reader
 
 FORMATS = (".txt", ".tsv", ".csv", ".json", ".jsonl")

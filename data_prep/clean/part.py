@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from common import files, manifest
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.clean import exclusion, groups, repeats
 from data_prep.clean.account import LENGTH_BINS, PartAccount
 from data_prep.clean.settings import CleanSettings

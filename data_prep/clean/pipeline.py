@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from common import files, manifest, output_folder
-from common.cli import UserError
+from common.errors import UserError
 from common.output_folder import Output
 from common.progress import Progress
 from data_prep.clean import account, duplicates, exclusion, groups, report

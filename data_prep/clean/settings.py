@@ -5,7 +5,8 @@ import dataclasses
 import unicodedata
 from importlib import metadata
 
-from common.cli import UserError, flag
+from common.cli import flag
+from common.errors import UserError
 from data_prep.raw.records import ReadSettings
 from data_prep.rules.emoji_table import VERSION as EMOJI_VERSION
 from data_prep.rules.recipes import RECIPES, Recipe, get_recipe, with_options

@@ -10,7 +10,7 @@ from typing import BinaryIO
 from backports import zstd
 
 from common import files
-from common.cli import UserError
+from common.errors import UserError
 
 COMPRESSIONS = (".gz", ".zst")
 _BLOCK = 1 << 20

@@ -13,7 +13,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 
 from common import files
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.raw import jsonl, tsv, txt
 from data_prep.raw.inputs import COMPRESSIONS, extension
 from data_prep.raw.records import ReadSettings, Records

@@ -4,7 +4,8 @@ import dataclasses
 from collections import Counter
 from typing import Any
 
-from common.cli import UserError, flag
+from common.cli import flag
+from common.errors import UserError
 from data_prep.raw.slices import Slice
 
 # Lines, none of them blank or with a line end inside.

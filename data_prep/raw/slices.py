@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from backports import zstd
 
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.raw import inputs
 
 SLICE_BYTES = 16 << 20

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.raw.records import ReadSettings, Records, Rows, from_rows
 from data_prep.raw.slices import Slice, Source, decode, last_line_end, open_source
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.raw.records import Document, ReadSettings, Records
 from data_prep.raw.slices import Slice, Source, decode, last_line_end
 

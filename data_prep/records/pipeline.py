@@ -10,7 +10,7 @@ from typing import Any
 from absl import logging
 
 from common import files, manifest, output_folder
-from common.cli import UserError
+from common.errors import UserError
 from common.output_folder import Output, WorkLog
 from data_prep.records.example import EVAL, SAMPLES_FILE, TRAIN
 from data_prep.records.shard import NUM_SAMPLES, Job, RecordSettings, build_shard

@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from common.cli import UserError
+from common.errors import UserError
 
 # (name, options) of rules, in order.
 Rules = Iterable[tuple[str, Mapping[str, Any]]]

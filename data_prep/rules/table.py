@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.rules import characters, emoji_text, pii
 from data_prep.rules.characters import one_of, regex_class
 from data_prep.rules.line_blocks import flagged, matching, with_any, with_other

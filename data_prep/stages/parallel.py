@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
-from common.cli import UserError
+from common.errors import UserError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

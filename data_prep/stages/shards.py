@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from common import files
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.raw.records import Document
 
 _GAP = re.compile("\n{3,}")

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from common import files
-from common.cli import UserError
+from common.errors import UserError
 from common.progress import Progress
 from data_prep.raw.reader import Bundle, Part, Reader
 from data_prep.stages.executors import Keys

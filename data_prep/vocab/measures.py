@@ -12,7 +12,7 @@ import numpy as np
 from tokenizers import BertWordPieceTokenizer, Encoding
 
 from common import files
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.vocab import vocabulary
 
 PERCENTILES = (50, 90, 95, 99, 100)

@@ -15,7 +15,7 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.stages.parallel import Workers
 from data_prep.vocab.training import PREFIX
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from tokenizers import BertWordPieceTokenizer
 
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.raw import tsv
 from data_prep.vocab import vocabulary
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from absl import logging
 
-from common.cli import UserError, flag
+from common.cli import flag
+from common.errors import UserError
 from common.progress import Progress
 from data_prep.stages.parallel import Workers
 from data_prep.vocab import morphemes, training, vocabulary

@@ -9,7 +9,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from common import files, manifest, own_files
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.vocab import vocabulary
 from data_prep.vocab.vocabulary import SPECIAL_TOKENS, TOKENIZER_FILE, VOCAB_FILE
 

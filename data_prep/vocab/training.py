@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.vocab import vocabulary
 
 PREFIX = "##"

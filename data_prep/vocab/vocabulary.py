@@ -15,7 +15,7 @@ from typing import Any
 from tokenizers import BertWordPieceTokenizer
 
 from common import files, manifest
-from common.cli import UserError
+from common.errors import UserError
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PAD_ID, UNK_ID, CLS_ID, SEP_ID, MASK_ID = range(5)

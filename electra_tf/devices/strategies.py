@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import tensorflow as tf
 from absl import logging
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.devices import tpu as tpu_strategy
 from electra_tf.devices.flags import Devices
 

@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from common.cli import UserError
+from common.errors import UserError
 
 # A request that takes longer has failed.
 ANSWER_SECONDS = 10

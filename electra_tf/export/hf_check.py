@@ -11,7 +11,7 @@ from absl import logging
 from tokenizers import Tokenizer
 
 from common import files
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.records import example
 from data_prep.vocab.tokenizer_source import TokenizerFiles
 from electra_tf.export.hf_config import ARCHITECTURES

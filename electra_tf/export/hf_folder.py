@@ -7,7 +7,7 @@ import numpy as np
 from safetensors.numpy import load_file, save
 
 from common import files
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.vocab import tokenizer_source
 from electra_tf.export.hf_config import network_config, tokenizer_files
 from electra_tf.pretrain.model import PretrainingModel

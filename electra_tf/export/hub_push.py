@@ -8,7 +8,8 @@ from typing import Any
 from absl import logging
 
 from common import files
-from common.cli import UserError, flag
+from common.cli import flag
+from common.errors import UserError
 
 _NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.vocab.vocabulary import CLS_ID, PAD_ID, SEP_ID
 from electra_tf.export.text_input import TextInput, Tokens
 from electra_tf.model.batch import Inputs

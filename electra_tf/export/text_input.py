@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 from tokenizers import Tokenizer
 
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.rules.characters import regex_class
 from data_prep.vocab import vocabulary
 from data_prep.vocab.vocabulary import CLS_ID, PAD_ID, SEP_ID, UNK_ID

@@ -9,7 +9,7 @@ import numpy as np
 from absl import logging
 
 from common import files
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.vocab import tokenizer_source, vocabulary
 from electra_tf import hparams
 from electra_tf.config import PretrainingConfig, TransformerConfig

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from common import files
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.vocab import tokenizer_source, vocabulary
 from electra_tf import config_files
 from electra_tf.config import PretrainingConfig, TransformerConfig

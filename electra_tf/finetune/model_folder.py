@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from common import files
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.vocab import tokenizer_source
 from electra_tf.export import hf_config, hf_folder
 from electra_tf.export.hf_config import encoder_config, tokenizer_files

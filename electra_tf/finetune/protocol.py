@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.devices import strategies
 from electra_tf.finetune import model_folder, pretrained
 from electra_tf.finetune.batches import Batches, bucket_lengths

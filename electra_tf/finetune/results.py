@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from common import files
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.finetune.kinds.base import Scores
 from electra_tf.finetune.kinds.table import KINDS
 

@@ -9,15 +9,14 @@ import dataclasses
 import hashlib
 import json
 import os
-import re
 from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from common import claim, files
-from common.cli import UserError
+from common import claim, files, own_files
+from common.errors import UserError
 from data_prep.vocab.tokenizer_source import TokenizerFiles
 from electra_tf.devices import strategies
 from electra_tf.finetune import model_folder, results
@@ -26,7 +25,6 @@ from electra_tf.finetune.networks import FinetuningModel
 from electra_tf.finetune.results import Results, Seed
 
 MODEL_FOLDER = "model"
-_PROGRESS = "_progress"
 _COMPLETE = "complete.json"  # in _progress: all of its files may replace the old ones
 _RESULT = (
     *(f"{MODEL_FOLDER}/{name}" for name in model_folder.FILES),
@@ -35,11 +33,8 @@ _RESULT = (
 _OWN = {
     claim.CLAIM_FILE,
     *_RESULT,
-    *(f"{_PROGRESS}/{name}" for name in (*_RESULT, _COMPLETE)),
+    *(f"{own_files.PROGRESS}/{name}" for name in (*_RESULT, _COMPLETE)),
 }
-# The end of the name of a file that is being written; see `files`.
-_TEMPORARY = re.compile(r"\.\d+-[0-9a-f]{8}\.tmp$")
-_MOST_NAMED = 5
 
 
 class ResultsFolder:
@@ -151,28 +146,18 @@ class ResultsFolder:
         return before
 
     def _in_progress(self, *names: str) -> str:
-        return os.path.join(self._path, _PROGRESS, *names)
+        return os.path.join(self._path, own_files.PROGRESS, *names)
 
     def _check_own(self) -> None:
-        path = self._path
-        if files.exists(path) and not files.isdir(path):
-            raise UserError(f"--output_dir={path} is a file, a folder is needed")
-        names = files.walk(path) if files.isdir(path) else []
+        path, own = self._path, {claim.CLAIM_FILE}
         # Without the results of a fine-tuning, nothing here is a fine-tuning's.
-        own = {claim.CLAIM_FILE}
         for folder in (path, self._in_progress()):
             results_file = os.path.join(folder, results.RESULTS_FILE)
             if files.exists(results_file) and results.read(results_file):
                 own = _OWN
-        foreign = [name for name in names if _TEMPORARY.sub("", name) not in own]
-        if foreign:
-            more = len(foreign) - _MOST_NAMED
-            raise UserError(
-                f"--output_dir={path} contains files that run_finetuning did not "
-                f"write: {', '.join(map(repr, foreign[:_MOST_NAMED]))}"
-                + f" and {more} more" * (more > 0)
-                + ". They are never removed: move them, or choose another folder"
-            )
+        own_files.refuse_foreign(
+            path, "run_finetuning", lambda name: own_files.final_name(name) in own
+        )
 
     def _replace(self) -> None:
         """Moves the new files to their places; once more, if it was interrupted."""

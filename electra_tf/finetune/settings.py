@@ -4,7 +4,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from common.cli import UserError, flag
+from common.cli import flag
+from common.errors import UserError
 from electra_tf.config import COMPUTE_DTYPES
 
 

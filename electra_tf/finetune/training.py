@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import tensorflow as tf
 
-from common.cli import UserError
+from common.errors import UserError
 from common.progress import Progress
 from electra_tf.devices import strategies
 from electra_tf.devices.strategies import all_reduce, num_replicas

@@ -9,7 +9,7 @@ import tensorflow as tf
 from absl import logging
 
 from common import files, manifest
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.records import example, tfrecord
 from data_prep.records.example import EVAL, TRAIN
 from data_prep.vocab import vocabulary

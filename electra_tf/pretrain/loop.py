@@ -11,7 +11,7 @@ from absl import logging
 
 from common import files
 from common.claim import Claim
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.config import PretrainingConfig
 from electra_tf.devices import strategies
 from electra_tf.pretrain import flops, health_rules

@@ -14,7 +14,7 @@ from absl import logging
 
 from common import claim as claims
 from common.claim import Claim
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.vocab import vocabulary
 from electra_tf import optimizer
 from electra_tf.config import PretrainingConfig

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import tensorflow as tf
 from absl import logging
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.run_folder import checkpoints
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from absl import logging
 
 from common import files
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.run_folder import tf1_format
 
 _INDEX = re.compile(r"^model\.ckpt-(\d+)\.index$")

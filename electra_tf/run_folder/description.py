@@ -22,7 +22,7 @@ from absl import logging
 
 from common import files
 from common.claim import CLAIM_FILE
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.records.example import SAMPLES_FILE
 from data_prep.vocab import vocabulary
 from electra_tf import config as config_lib

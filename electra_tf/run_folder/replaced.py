@@ -7,7 +7,7 @@ from absl import logging
 
 from common import files
 from common.claim import CLAIM_FILE
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.run_folder import description
 from electra_tf.run_folder.description import REPLACED
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from common.cli import UserError
+from common.errors import UserError
 
 GLOBAL_STEP = "global_step"
 # What TensorFlow raises for a missing, cut or altered checkpoint file.

@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from common.cli import UserError, flag
+from common.cli import flag
+from common.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,7 @@ import safetensors
 import tensorflow as tf
 
 from common import files
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.run_folder.description import CONFIG_FILE
 from electra_tf.weights import parameter_names
 

@@ -6,7 +6,7 @@ import re
 from absl import logging
 
 from common import files
-from common.cli import UserError
+from common.errors import UserError
 
 # org/name, or org/name@branch, tag or commit
 _NAME = re.compile(r"^[\w.-]+/[\w.-]+(@[\w./-]+)?$")

@@ -4,7 +4,7 @@ from typing import Any
 
 from absl import logging
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf import config as config_lib
 from electra_tf.config import PretrainingConfig
 from electra_tf.weights import sizes

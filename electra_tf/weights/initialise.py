@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.config import PretrainingConfig
 from electra_tf.run_folder import tf1_format
 from electra_tf.weights import sizes, vocabulary_match

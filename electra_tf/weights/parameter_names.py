@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.config import PretrainingConfig, TransformerConfig
 
 DISCRIMINATOR, GENERATOR, MASKED_LM = "discriminator", "generator", "masked_lm"

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from common import files
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.vocab import tokenizer_source, vocabulary
 from electra_tf import config as config_lib
 from electra_tf import hparams

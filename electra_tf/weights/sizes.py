@@ -7,7 +7,7 @@ from typing import Any
 
 from absl import logging
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.config import PretrainingConfig, TransformerConfig
 from electra_tf.weights.read import HPARAMS_FILE, Weights, configured_sizes
 

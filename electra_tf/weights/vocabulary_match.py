@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from absl import logging
 
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.vocab.vocabulary import SPECIAL_TOKENS
 from electra_tf.weights.read import Weights
 

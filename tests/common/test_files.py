@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from common import files
-from common.cli import UserError
+from common.errors import UserError
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import random
 import pytest
 from helpers import processes
 
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.vocab import page as vocab_page
 from data_prep.vocab import probe, vocabulary
 

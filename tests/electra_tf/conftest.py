@@ -5,7 +5,7 @@ import pathlib
 import pytest
 from helpers import tiny
 
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.vocab import vocabulary
 from electra_tf.devices import strategies
 from electra_tf.devices.flags import Devices

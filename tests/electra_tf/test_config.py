@@ -7,7 +7,7 @@ import math
 import pytest
 from helpers import ROOT, tiny
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf import config as config_lib
 from electra_tf import config_files
 

@@ -11,7 +11,7 @@ import pytest
 from helpers import processes
 
 from common import files, paths
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.vocab import vocabulary
 from electra_tf import run_finetuning
 from electra_tf.devices.flags import Devices

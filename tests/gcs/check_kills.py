@@ -1,4 +1,4 @@
-"""Commands killed at random moments on gs:// end where those that nobody kills do.
+"""Commands killed at random moments end where those that nobody kills do.
 
 ELECTRA_KILLS says how often (default: 20), ELECTRA_SEED at which moments.
 """
@@ -8,6 +8,7 @@ import os
 import random
 import time
 
+import pytest
 from helpers import chain, processes
 from helpers.processes import Ended
 
@@ -32,8 +33,16 @@ def has_ended(ended: Ended) -> bool:
     return ended.code == 0 or "has a result of convert_to_pytorch" in ended.output
 
 
-def test_killed_commands_leave_what_the_others_leave(bucket, local):
-    rng, work = random.Random(SEED), f"{bucket}/killed"
+@pytest.fixture(params=["local", "gs"])
+def work(request, tmp_path) -> str:
+    """A folder of this machine, or of a bucket."""
+    if request.param == "local":
+        return str(tmp_path / "killed")
+    return request.getfixturevalue("bucket") + "/killed"
+
+
+def test_killed_commands_leave_what_the_others_leave(work, local):
+    rng = random.Random(SEED)
     chain.write_inputs(work)
     files.write_text(f"{work}/notes.txt", "mine")
     turns = list(itertools.islice(itertools.cycle(TURNS), KILLS))

@@ -4,7 +4,7 @@ import pathlib
 import shutil
 from collections.abc import Callable, Collection
 
-from common.cli import UserError
+from common.errors import UserError
 
 _SHARES = (0.0, 0.3, 0.5, 0.97)
 

@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
 from common import files
-from common.cli import UserError
+from common.errors import UserError
 from common.output_folder import Output
 from data_prep.records import example
 from data_prep.vocab import tokenizer_source, vocabulary

@@ -7,7 +7,7 @@ import pathlib
 import matplotlib.image
 import pytest
 
-from common.cli import UserError
+from common.errors import UserError
 from tools import run_page
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from helpers import tiny
 
 from common import files
-from common.cli import UserError
+from common.errors import UserError
 from common.output_folder import Output
 from data_prep.records import example
 from data_prep.rules.recipes import RECIPES

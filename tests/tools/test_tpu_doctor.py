@@ -8,7 +8,7 @@ import pytest
 from helpers import ROOT, processes
 
 from common import files
-from common.cli import UserError
+from common.errors import UserError
 from tools import tpu_doctor
 from tools.tpu import packages
 

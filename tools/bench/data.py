@@ -20,7 +20,8 @@ from absl import logging
 from tokenizers import Tokenizer
 
 from common import cli, files, manifest
-from common.cli import UserError, flag
+from common.cli import flag
+from common.errors import UserError
 from data_prep.stages import shards
 from data_prep.vocab import tokenizer_source
 from tools.bench.side_by_side import Seconds

@@ -14,7 +14,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from common.cli import UserError, flag
+from common.cli import flag
+from common.errors import UserError
 
 Steps = Callable[[int], None]
 

@@ -16,7 +16,8 @@ import numpy as np
 from absl import logging
 
 from common import cli, output_folder
-from common.cli import UserError, flag
+from common.cli import flag
+from common.errors import UserError
 from common.output_folder import Output
 from electra_tf.weights.parameter_names import DISCRIMINATOR, GENERATOR
 from tools.demo import corpus

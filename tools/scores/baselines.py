@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import MultiLabelBinarizer
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.finetune.data.dataset import Dataset
 from electra_tf.finetune.kinds.base import Kind
 from electra_tf.finetune.kinds.classification import CLASSIFICATION

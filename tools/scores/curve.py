@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 
 from common import output_folder
-from common.cli import UserError
+from common.errors import UserError
 from common.output_folder import Output
 from electra_tf.finetune import results
 from electra_tf.finetune.results import Results

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from typing import Any, NamedTuple
 
-from common.cli import UserError
+from common.errors import UserError
 
 # Skips the metadata server; lets several processes load the library.
 _ENVIRONMENT = {"TPU_SKIP_MDS_QUERY": "1", "ALLOW_MULTIPLE_LIBTPU_LOAD": "1"}

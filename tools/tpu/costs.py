@@ -7,7 +7,7 @@ from typing import Any
 
 from absl import logging
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.config import PretrainingConfig
 from electra_tf.pretrain import flops
 from tools.tpu import compiler, operations, step

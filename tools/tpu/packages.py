@@ -8,7 +8,7 @@ from importlib import metadata
 
 from packaging.requirements import Requirement  # comes with TensorFlow
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.devices.tpu_node import Finding
 
 ROOT = pathlib.Path(__file__).parents[2]

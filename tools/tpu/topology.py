@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from common.cli import UserError
+from common.errors import UserError
 
 
 class Chip(NamedTuple):

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.finetune.data.dataset import LocatedRow
 from electra_tf.finetune.kinds.rows import Answer, Row, Unit
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from common import files
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.finetune.data import annotations
 from electra_tf.finetune.data.dataset import LocatedRow
 from electra_tf.finetune.data.tasks import Task

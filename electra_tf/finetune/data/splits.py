@@ -15,7 +15,7 @@ import os
 from collections import Counter
 
 from common import files
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.finetune.data import readers
 from electra_tf.finetune.data.dataset import Dataset, LocatedRow
 from electra_tf.finetune.data.tasks import Files, Task

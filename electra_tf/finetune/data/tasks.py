@@ -4,7 +4,8 @@ import dataclasses
 from typing import Any, NamedTuple
 
 from common import toml_files
-from common.cli import UserError, flag
+from common.cli import flag
+from common.errors import UserError
 from electra_tf.finetune.kinds.base import Kind
 from electra_tf.finetune.kinds.table import KINDS
 

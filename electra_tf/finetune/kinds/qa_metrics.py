@@ -8,7 +8,7 @@ import collections
 import string
 from collections.abc import Sequence
 
-from common.cli import UserError
+from common.errors import UserError
 
 # What the official script replaces by a space, and what it deletes afterwards. Other
 # marks, such as “ ” 『 』 and ·, count as characters of the answer, as they do there.

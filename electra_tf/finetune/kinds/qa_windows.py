@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from tokenizers import Tokenizer
 
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.records.ragged import Ragged
 from electra_tf.finetune.kinds import encoding
 from electra_tf.finetune.kinds.rows import Answer, Row

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from common.cli import UserError
+from common.errors import UserError
 
 
 def library(name: str) -> Any:

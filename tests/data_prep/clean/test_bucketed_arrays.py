@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common import files
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.clean import bucketed_arrays
 
 ROW = np.dtype([("key", "<u8"), ("item", "<u4")])

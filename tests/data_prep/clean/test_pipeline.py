@@ -21,7 +21,7 @@ from helpers.clean_runs import (
 )
 
 from common import files, output_folder
-from common.cli import UserError
+from common.errors import UserError
 from data_prep import verify
 from data_prep.clean import pipeline
 

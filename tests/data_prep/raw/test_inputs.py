@@ -3,7 +3,7 @@
 import pytest
 
 from common import files
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.raw import inputs
 
 

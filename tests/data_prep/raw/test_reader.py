@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.raw import reader, txt
 from data_prep.raw.records import ReadSettings, Records
 from data_prep.raw.slices import Slice

@@ -11,7 +11,7 @@ from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.raw import reader, slices
 from data_prep.raw.reader import Bundle, Part, Reader
 from data_prep.raw.records import ReadSettings

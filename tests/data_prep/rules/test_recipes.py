@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.rules import recipes
 from data_prep.rules.cleaner import Cleaner
 

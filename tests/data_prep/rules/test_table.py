@@ -10,7 +10,7 @@ from helpers.korean_text import PERSONAL_LINE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.rules import pii, table
 from data_prep.rules.line_blocks import Rewrite
 

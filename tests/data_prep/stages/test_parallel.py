@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.stages.parallel import Workers
 
 

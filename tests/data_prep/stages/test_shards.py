@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.stages import shards
 
 LINES = st.text(st.characters(exclude_characters="\n", codec="utf-8"), min_size=1)

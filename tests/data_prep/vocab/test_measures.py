@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.vocab import measures, vocabulary
 
 

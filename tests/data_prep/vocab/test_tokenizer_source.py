@@ -8,7 +8,7 @@ import pytest
 from tokenizers import Tokenizer, models
 
 from common import files, manifest
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.vocab import tokenizer_source, vocabulary
 
 TOKENS = [*vocabulary.SPECIAL_TOKENS, *"가각한국ABab", "##국", "##b", "é", "漢", "."]

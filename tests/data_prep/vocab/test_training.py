@@ -8,7 +8,7 @@ import pytest
 from helpers import processes
 from tokenizers import BertWordPieceTokenizer
 
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.vocab import training, vocabulary
 from data_prep.vocab.alphabet import Alphabet
 from data_prep.vocab.training import Layout

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.vocab import vocabulary
 from data_prep.vocab.vocabulary import TokenizerOptions
 

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from helpers import processes
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.devices import strategies
 from electra_tf.devices import tpu as tpu_strategy
 from electra_tf.devices.flags import Devices
@@ -124,7 +124,7 @@ def test_fine_tuning_needs_a_tpu_of_its_own_machine(cpu):
 # The weights that attention has after softmax, by values that are all 1: 1 again.
 _MIXED = """
 import tensorflow as tf
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.devices import strategies
 from electra_tf.devices.flags import Devices
 scores = tf.random.stateless_normal([2, 4, 512, 512], [1, 2])

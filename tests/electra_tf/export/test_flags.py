@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.export.flags import TrainedModel
 
 ORIGINAL = {"tf1_checkpoint": "a/model.ckpt-7", "hparams": "{}", "vocab_file": "v"}

@@ -12,7 +12,7 @@ import threading
 import huggingface_hub
 import pytest
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.export.hub_push import Push, repositories
 
 API = huggingface_hub.HfApi

@@ -9,7 +9,7 @@ import tensorflow as tf
 from helpers import processes, tiny
 from tensorflow.core.protobuf import saved_model_pb2
 
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.vocab import vocabulary
 from data_prep.vocab.vocabulary import CLS_ID, PAD_ID, SEP_ID, UNK_ID
 from electra_tf.model.batch import Inputs

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from tokenizers import Encoding, Tokenizer
 
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.vocab import vocabulary
 from data_prep.vocab.vocabulary import CLS_ID, MASK_ID, PAD_ID, SEP_ID, UNK_ID
 

@@ -11,7 +11,7 @@ from helpers.originals import (
     values,
 )
 
-from common.cli import UserError
+from common.errors import UserError
 from common.output_folder import Output
 from electra_tf import config as config_lib
 from electra_tf.export import tf1_checkpoint, trained

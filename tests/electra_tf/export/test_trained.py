@@ -18,7 +18,7 @@ from helpers.originals import (
     write_vocabulary,
 )
 
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.vocab import vocabulary
 from electra_tf.export import hf_folder, trained
 from electra_tf.export.flags import TrainedModel

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from helpers import small
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.finetune import heads, model_folder
 from electra_tf.finetune.kinds import table as kinds
 from electra_tf.finetune.kinds.tagging import NO_LABEL

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 from helpers import damage, small
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.finetune import model_folder, predict
 from electra_tf.finetune.kinds import table as kinds
 from electra_tf.finetune.kinds.rows import Row, Unit

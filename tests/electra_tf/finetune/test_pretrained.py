@@ -9,7 +9,7 @@ import pytest
 from helpers import small, tiny
 from safetensors.numpy import load_file, save_file
 
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.vocab import vocabulary
 from electra_tf.export import hf_folder
 from electra_tf.finetune import model_folder, pretrained

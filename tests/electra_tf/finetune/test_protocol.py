@@ -14,7 +14,7 @@ from helpers import small
 from helpers.known_networks import KERNEL, on_disk, run, saved_mark
 from helpers.own_task import custom
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.finetune import model_folder, protocol, results, results_folder
 from electra_tf.finetune.data.dataset import Dataset
 from electra_tf.finetune.kinds import table as kinds

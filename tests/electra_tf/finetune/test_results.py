@@ -9,7 +9,7 @@ import statistics
 import pytest
 from helpers import damage
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.finetune import results
 from electra_tf.finetune.results import Epoch, Results, Seed
 

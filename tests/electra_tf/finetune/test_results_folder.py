@@ -8,7 +8,7 @@ from helpers import claims, known_networks, processes, small
 from helpers.known_networks import on_disk, run, saved_mark
 
 from common import files
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.finetune import model_folder
 from electra_tf.finetune.kinds import table as kinds
 

@@ -66,7 +66,7 @@ def main(data_dir: str, folder: str, steps: int) -> None:
     import tensorflow as tf
     from helpers import tiny
 
-    from common.cli import UserError
+    from common.errors import UserError
     from electra_tf.model import compiled_ops
     from electra_tf.pretrain import masking
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 from helpers import tiny
 
 from common import manifest
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.records import example, packing, tfrecord
 from data_prep.vocab import vocabulary
 from electra_tf.pretrain.input_pipeline import Records

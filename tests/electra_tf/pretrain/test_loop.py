@@ -16,7 +16,7 @@ import tensorflow as tf
 from helpers import claims, tiny
 
 from common import claim as claim_lib
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.devices.strategies import HostBatches
 from electra_tf.pretrain import loop
 from electra_tf.pretrain.compiled_steps import Trainer

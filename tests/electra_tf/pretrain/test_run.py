@@ -6,7 +6,7 @@ import pytest
 from helpers import processes, tiny
 
 from common.claim import CLAIM_FILE
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.devices.flags import Devices
 from electra_tf.pretrain import run
 from electra_tf.pretrain.run_log import read_log

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.run_folder import async_saver, checkpoints
 from electra_tf.run_folder.async_saver import AsyncSaver
 

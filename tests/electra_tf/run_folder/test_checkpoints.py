@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from helpers import tiny
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.run_folder import checkpoints
 
 

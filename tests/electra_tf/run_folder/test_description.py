@@ -6,7 +6,7 @@ import json
 import pytest
 from helpers import tiny
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf import hparams
 from electra_tf.config import PretrainingConfig
 from electra_tf.run_folder import description

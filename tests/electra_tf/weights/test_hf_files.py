@@ -10,7 +10,7 @@ import pytest
 from helpers import tiny
 from safetensors.numpy import load_file, save_file
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.pretrain.model import PretrainingModel
 from electra_tf.weights import hf_files, initialise, read
 

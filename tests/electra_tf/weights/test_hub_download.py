@@ -6,7 +6,7 @@ import huggingface_hub
 import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.weights import hub_download, read
 
 

@@ -12,7 +12,7 @@ from helpers import tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.vocab import vocabulary
 from electra_tf.config import PretrainingConfig
 from electra_tf.export import hf_folder

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from common import files, manifest
-from common.cli import UserError
+from common.errors import UserError
 from data_prep.vocab import tokenizer_source
 from tools.bench import data
 

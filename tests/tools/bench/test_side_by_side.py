@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.cli import UserError
+from common.errors import UserError
 from tools.bench import side_by_side
 
 # A step of "slow" takes fifty times as long as one of "quick", and no processor.

@@ -5,7 +5,7 @@ import math
 import pytest
 from helpers import processes
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.finetune import results
 from electra_tf.finetune.data.dataset import Dataset
 from electra_tf.finetune.kinds import table as kinds

@@ -6,7 +6,7 @@ import pytest
 from helpers.score_runs import run
 
 from common import files
-from common.cli import UserError
+from common.errors import UserError
 from common.output_folder import Output
 from electra_tf import config as config_lib
 from tools.scores import curve

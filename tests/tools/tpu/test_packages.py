@@ -7,7 +7,7 @@ import pytest
 from helpers import ROOT
 from packaging.requirements import Requirement
 
-from common.cli import UserError
+from common.errors import UserError
 from tools.tpu import packages
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.cli import UserError
+from common.errors import UserError
 from tools.tpu import topology as tpu_topology
 
 

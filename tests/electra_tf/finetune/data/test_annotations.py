@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.finetune.data import annotations
 from electra_tf.finetune.data.annotations import repair_tags
 from electra_tf.finetune.data.dataset import LocatedRow

@@ -9,7 +9,7 @@ from helpers.own_task import custom
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.finetune.data import readers
 from electra_tf.finetune.data.tasks import TASKS, Task
 from electra_tf.finetune.kinds import table as kinds

@@ -10,7 +10,7 @@ from helpers.own_task import custom
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.finetune.data import splits as datasets
 from electra_tf.finetune.data.dataset import LocatedRow
 from electra_tf.finetune.data.tasks import TASKS

@@ -3,7 +3,7 @@
 import pytest
 from helpers.own_task import custom
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.finetune.data.annotations import TAG_FORMATS
 from electra_tf.finetune.data.tasks import TASKS, CustomTask, Files
 from electra_tf.finetune.kinds import table as kinds

@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.finetune.kinds import qa_metrics
 
 

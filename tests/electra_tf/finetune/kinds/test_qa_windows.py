@@ -7,7 +7,7 @@ from helpers.questions import TOKENS, row
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from common.cli import UserError
+from common.errors import UserError
 from electra_tf.finetune.kinds import qa_windows
 
 TOKENIZER = questions.tokenizer()
