@@ -12,6 +12,7 @@ import dataclasses
 
 from common import cli
 from common.cli import flag
+from common.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Stove:
 
 def cook(rice: Rice, stove: Stove) -> None:
     if rice.pot == "none":
-        raise cli.UserError("no pot: buy one")
+        raise UserError("no pot: buy one")
     if rice.pot == "broken":
         raise ValueError("a bug")
     print(rice, stove)
