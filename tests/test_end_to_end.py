@@ -353,7 +353,7 @@ def _unfinished_records(work: pathlib.Path) -> Mistake:
     (folder / "manifest.json").unlink()
     data_dir = _data_dir(work, "unfinished_data", tfrecords=folder)
     model_dir = work / "unfinished_records"
-    said = [data_dir / "tfrecords", "manifest.json", "build_tfrecords", "--overwrite"]
+    said = [data_dir / "tfrecords", "manifest.json", "build_tfrecords", "run it again"]
     return Mistake(_trainer(data_dir, model_dir), said, model_dir)
 
 
@@ -420,7 +420,7 @@ def _full_output(work: pathlib.Path) -> Mistake:
     output_dir = work / "full"
     output_dir.mkdir()
     (output_dir / "notes.txt").write_text("mine")
-    said = [output_dir, "'notes.txt'", "--overwrite"]
+    said = [output_dir, "'notes.txt'", "choose another folder"]
     return Mistake(_converter(work / "model", output_dir), said, kept=output_dir)
 
 
