@@ -7,7 +7,6 @@ itself in a process of its own.
 import collections
 import json
 import os
-import signal
 import sys
 from unittest import mock
 
@@ -115,21 +114,22 @@ def main(data_dir: str, folder: str, steps: int) -> None:
 
 
 def train(data_dir: str, model_dir: str, replicas: int, stop: int, steps: int) -> None:
-    """The trainer on some devices; it gets SIGTERM once it has logged a step."""
+    """The trainer on some devices; it is asked to stop once it has logged a step."""
     from helpers import tiny
 
     from electra_tf.devices import strategies
     from electra_tf.devices.flags import Devices
     from electra_tf.pretrain import run
     from electra_tf.pretrain.run_log import MetricsLog
+    from electra_tf.pretrain.stop_request import StopRequest
     from electra_tf.weights.flags import InitialWeights
 
-    write = MetricsLog.write
+    write, request = MetricsLog.write, StopRequest()
 
     def write_and_stop(self, kind, step, values):
         write(self, kind, step, values)
         if kind == "train" and step == stop < steps:
-            os.kill(os.getpid(), signal.SIGTERM)
+            request.received = True
 
     distribute = strategies.distribute
 
@@ -143,7 +143,7 @@ def train(data_dir: str, model_dir: str, replicas: int, stop: int, steps: int) -
         mock.patch.object(strategies, "distribute", kept),
         mock.patch.object(MetricsLog, "write", write_and_stop),
     ):
-        run.train(config, data_dir, model_dir, Devices(), InitialWeights())
+        run.train(config, data_dir, model_dir, Devices(), InitialWeights(), request)
 
 
 def strategy(replicas: int):
