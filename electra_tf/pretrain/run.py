@@ -94,7 +94,9 @@ def _train(
         if resumed:
             _log_schedule_change(resumed, trainer.config, step)
         is_complete = loop.train(trainer, model_dir, records, step, stop, claim)
-        if is_complete and is_chief:
+        # Another run set nothing aside: a folder of such a name is the user's.
+        is_replacing = (description.read_description(model_dir) or {}).get("overwrite")
+        if is_complete and is_chief and is_replacing:
             replaced.remove(model_dir)
     return is_complete
 

@@ -47,7 +47,7 @@ def set_aside(model_dir: str) -> None:
         files.makedirs(os.path.dirname(os.path.join(target, name)))
         files.rename(os.path.join(model_dir, name), os.path.join(target, name))
     if here:
-        logging.warning("the run of before is in %s until this one ends", target)
+        logging.warning("the earlier run is in %s until this one is complete", target)
 
 
 def remove(model_dir: str) -> None:

@@ -130,6 +130,15 @@ def test_overwrite_begins_anew_once(data_dir, tmp_path, caplog):
     assert checkpoints.steps(str(run_dir / "replaced-1")) == [2, 8]
 
 
+def test_a_run_without_overwrite_removes_no_folder_of_that_name(data_dir, tmp_path):
+    run_dir = tmp_path / "run"
+    assert not train(config(4), data_dir, run_dir, asked_to_stop())
+    (run_dir / "replaced-1").mkdir()
+    (run_dir / "replaced-1" / "vocab.txt").write_text("precious")
+    assert train(config(4), data_dir, run_dir)
+    assert (run_dir / "replaced-1" / "vocab.txt").read_text() == "precious"
+
+
 def test_overwrite_begins_anew_with_another_config(data_dir, tmp_path):
     for seed in (1, 2):
         given = config(8, seed=seed), data_dir, tmp_path / "run", asked_to_stop()
